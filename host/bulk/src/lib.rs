@@ -1,1 +1,55 @@
-//! bulkhead-bulk
+//! How data comes in: FHIR Bulk Data export and SMART Backend Services.
+//!
+//! This crate owns what is said to a FHIR server: discovery, tokens, kick-off, polling,
+//! manifests, downloads, cancellation. It knows no line of NDJSON, no plugin and no disk, and
+//! decides nothing about what to ask for next. Decisions are pure and live in one module
+//! each; [`Client`] is the thin shell around them.
+//!
+//! Source: Bulk Data IG 1.0 to 4.0-ballot; SMART App Launch 2.2.
+#![warn(clippy::indexing_slicing)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "a test fails by panicking"
+    )
+)]
+
+mod assertion;
+mod capability;
+mod client;
+mod download;
+mod error;
+mod gunzip;
+mod key;
+mod kickoff;
+mod manifest;
+mod operation_outcome;
+mod poll;
+mod retry_after;
+mod scope;
+mod settings;
+mod smart;
+mod surroundings;
+mod token;
+
+pub use capability::{Capability, ExportLevel, ExportOperation};
+pub use client::{Cancelled, Client, Progress, Server};
+pub use download::Download;
+pub use error::{Blame, Doing, Error};
+pub use gunzip::GunzipError;
+pub use key::{Algorithm, KeyError, SigningKey};
+pub use kickoff::{Accepted, Kickoff};
+pub use manifest::{
+    FileAccess, FileId, FileList, Manifest, ManifestError, OutputFile, Warning,
+};
+pub use operation_outcome::{Complaint, Issue, Outcome};
+pub use poll::{Poll, StatusReply, Step};
+pub use scope::{Coverage, GrantedScope};
+pub use settings::{
+    Auth, BackendServices, KickoffMethod, Limits, PollLimits, Settings, Version,
+};
+pub use smart::Smart;
+pub use surroundings::Surroundings;

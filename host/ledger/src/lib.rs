@@ -1,1 +1,49 @@
-//! bulkhead-ledger
+//! What is durably done: the memory of Bulkhead between two breaths and between two runs.
+//!
+//! One `SQLite` file holds the journal of exports (how far each came), a checkpoint per file
+//! (which lines a sink called durable), a watermark per resource type (from when to ask
+//! next), the positions of quarantined lines and what plugins asked to remember. A call that
+//! returned `Ok` has been synced to disk.
+//!
+//! This crate decides nothing about exports: it refuses what would make the record untrue (a
+//! checkpoint that goes backwards, a phase out of order, a watermark over a gap) and leaves
+//! the rest to the app. It reads no clock; time arrives as arguments.
+//!
+//! # What the file holds
+//!
+//! No row that this crate writes of its own holds patient data: lines are named by their
+//! position, never by an id or by content. Three things deserve care all the same, which is
+//! why the file is `0600` and its directory is created `0700`:
+//!
+//! - `status_url` and `manifest` may hold capability URLs: who has them has the data.
+//! - `request`, `failure`, `report` and `tally` are the app's words, stored as they come.
+//! - checkpoint tokens and plugin state are bytes a guest chose. They are opaque here;
+//!   whoever grants a plugin state lets it write to this file.
+//!
+//! Source: Bulk Data IG, "Bulk Data Export Operation Request Flow" (a client may persist the
+//! status URL and resume), and the project's watermark rule (`docs/architecture.md`).
+
+mod column;
+mod error;
+mod export_id;
+mod ledger;
+mod phase;
+mod place;
+mod quarantine;
+mod record;
+mod run_lock;
+mod schema;
+mod state;
+mod watermark;
+
+pub use error::Error;
+pub use export_id::{ExportId, ExportIdError};
+pub use ledger::Ledger;
+pub use phase::Phase;
+pub use quarantine::QuarantineEntry;
+pub use record::{
+    ExportRecord, FileArray, FileCheckpoint, FileRecord, FileState, NewExport, NewFile,
+};
+pub use run_lock::RunLock;
+pub use state::StateQuota;
+pub use watermark::{Held, HeldReason, Watermark, WatermarkReset};

@@ -5,7 +5,7 @@
 //! Paths are element names joined by dots; arrays are walked through. `ndjson` reads
 //! references along them, `cohort-filter` judges what was found.
 //!
-//! Source: CompartmentDefinition/patient 4.0.1 (66 types) with the R4 SearchParameter
+//! Source: CompartmentDefinition/patient 4.0.1 (66 types) with the R4 `SearchParameter`
 //! expressions; the second table is every R4 type outside that compartment whose elements
 //! can still point at a patient. `Basic`-like extensions are found by value, not by path.
 

@@ -1,1 +1,18 @@
-//! bulkhead-ndjson
+//! From bytes to lines, and from a line to what is known of it without a tree.
+//!
+//! [`Framer`] cuts a byte stream into [`Block`]s of whole lines, at places that depend on the
+//! content alone. [`Peek`] reads a line's [`Envelope`]: type, id, lastUpdated and the patients
+//! it points at. Neither does I/O nor keeps a clock, and neither changes a byte.
+//!
+//! Source: NDJSON 1.0; Bulk Data IG, "Output Files".
+
+mod envelope;
+mod framer;
+mod path;
+mod peek;
+mod reference;
+
+pub use envelope::{Envelope, Patients};
+pub use framer::{Block, Framer, FramerLimits, Line};
+pub use peek::{Malformed, Peek};
+pub use reference::Bases;

@@ -1,0 +1,119 @@
+//! What the server can do, and where its tokens come from.
+
+use bulkhead_model::SafeUrl;
+use bulkhead_net::{StatusCode, header};
+use url::Url;
+
+use super::{
+    Client, Server,
+    door::{Door, FHIR_JSON, WithToken, date, get},
+};
+use crate::{
+    capability::Capability,
+    error::{Doing, Error},
+    scope::Dialect,
+    smart::{Smart, TokenEndpoint},
+};
+
+impl Client {
+    /// Reads the capability statement, the SMART configuration and the server's time.
+    ///
+    /// Both documents are public; the token is sent for the first one only when the server
+    /// insists.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Network`], [`Error::Busy`], [`Error::Refused`] or [`Error::Json`] when there
+    /// is no capability statement to be had.
+    pub async fn discover(&self) -> Result<Server, Error> {
+        let url = join(&self.base, "metadata");
+        let request = get(url, FHIR_JSON)
+            .header(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
+        let mut response = self.door.send_open(Doing::Discover, request.clone()).await?;
+        let insists =
+            matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if insists && self.door.has_token() {
+            response = self.door.send(Doing::Discover, request, WithToken::Yes).await?;
+        }
+        let date = date(&response).map(bulkhead_model::Instant::floor_seconds);
+        let capability = capability(&self.door, response).await?;
+        let smart = smart(&self.door).await?;
+        Ok(Server { capability, smart, date })
+    }
+}
+
+/// Where to ask for tokens, and how to spell scopes there.
+///
+/// An operator's URL wins; then the SMART configuration; then the capability statement, as
+/// older servers have it.
+pub(super) async fn token_endpoint(
+    door: &Door,
+    configured: Option<&Url>,
+) -> Result<(TokenEndpoint, Dialect), Error> {
+    let smart = match (smart(door).await, configured) {
+        (Ok(smart), _) => smart.unwrap_or_default(),
+        // With a configured endpoint only the dialect is at stake.
+        (Err(_), Some(_)) => Smart::default(),
+        (Err(error), None) => return Err(error),
+    };
+    let dialect = smart.dialect();
+    if let Some(url) = configured {
+        let audience = url.to_string();
+        return Ok((TokenEndpoint { url: url.clone(), audience }, dialect));
+    }
+    let base = door.base();
+    let mut stated = smart.token_endpoint;
+    if stated.is_none() {
+        let request = get(join(base, "metadata"), FHIR_JSON);
+        let response = door.send_open(Doing::Discover, request).await?;
+        stated = capability(door, response).await?.token_endpoint;
+    }
+    stated
+        .and_then(|text| TokenEndpoint::read(&text, base))
+        .map(|endpoint| (endpoint, dialect))
+        .ok_or_else(|| Error::NoTokenEndpoint { base: SafeUrl::of(base) })
+}
+
+/// The SMART configuration; `None` when the server has none, or one that is not JSON.
+async fn smart(door: &Door) -> Result<Option<Smart>, Error> {
+    let url = join(door.base(), ".well-known/smart-configuration");
+    let request = get(url, "application/json");
+    let response = door.send_open(Doing::Discover, request).await?;
+    if response.status.is_server_error()
+        || response.status == StatusCode::TOO_MANY_REQUESTS
+    {
+        return Err(door.refusal(Doing::Discover, response).await);
+    }
+    if !response.status.is_success() {
+        return Ok(None);
+    }
+    let body = door.document(Doing::Discover, response).await?;
+    let smart = serde_json::from_slice(&body);
+    if smart.is_err() {
+        tracing::warn!(base = %SafeUrl::of(door.base()), "the SMART configuration is no JSON");
+    }
+    Ok(smart.ok())
+}
+
+async fn capability(
+    door: &Door,
+    response: bulkhead_net::Response,
+) -> Result<Capability, Error> {
+    if !response.status.is_success() {
+        return Err(door.refusal(Doing::Discover, response).await);
+    }
+    let url = SafeUrl::of(&response.url);
+    let body = door.document(Doing::Discover, response).await?;
+    Capability::read(&body).map_err(|source| Error::Json {
+        doing: Doing::Discover,
+        url,
+        source,
+    })
+}
+
+/// A path below the base, which ends in a slash. Both paths are constants that parse.
+fn join(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path()));
+    url
+}

@@ -1,0 +1,220 @@
+//! The one way requests leave: with the token, without it, renewing it when refused.
+
+use std::collections::BTreeSet;
+
+use bulkhead_model::{Instant, SafeUrl, Secret};
+use bulkhead_net::{Credential, Method, Origin, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use url::Url;
+
+use crate::{
+    error::{Doing, Error},
+    operation_outcome::Outcome,
+    retry_after::{http_date, retry_after},
+    scope::GrantedScope,
+    settings::{Auth, Settings},
+    surroundings::Surroundings,
+    token::{Token, TokenCell},
+};
+
+use super::discover;
+
+pub(super) struct Door {
+    net: bulkhead_net::Client,
+    base: Url,
+    auth: Keyring,
+    /// Where the token may go, and nowhere else.
+    origins: BTreeSet<Origin>,
+    surroundings: Surroundings,
+    document: usize,
+    error_body: usize,
+}
+
+enum Keyring {
+    Fixed(Secret),
+    None,
+    Services(Box<TokenCell>),
+}
+
+/// Whether a request takes the token along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WithToken {
+    /// When the origin may see it, else not.
+    IfTrusted,
+    /// Never.
+    No,
+    /// Always: an origin that may not see it is an error.
+    Yes,
+}
+
+impl Door {
+    pub(super) fn new(
+        settings: &Settings,
+        net: bulkhead_net::Client,
+        surroundings: Surroundings,
+    ) -> Self {
+        let auth = match &settings.auth {
+            Auth::BackendServices(services) => Keyring::Services(Box::new(
+                TokenCell::new(services.clone(), surroundings.clone()),
+            )),
+            Auth::Bearer(bearer) => Keyring::Fixed(bearer.clone()),
+            Auth::None => Keyring::None,
+        };
+        let mut base = settings.base.clone();
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        Self {
+            net,
+            base,
+            auth,
+            origins: settings.token_origins(),
+            surroundings,
+            document: settings.limits.document.as_usize(),
+            error_body: settings.limits.error_body.as_usize(),
+        }
+    }
+
+    pub(super) fn granted_scope(&self) -> Option<GrantedScope> {
+        match &self.auth {
+            Keyring::Services(cell) => cell.granted(),
+            Keyring::Fixed(_) | Keyring::None => None,
+        }
+    }
+
+    /// Whether requests can be authenticated at all.
+    pub(super) fn has_token(&self) -> bool {
+        match self.auth {
+            Keyring::Fixed(_) | Keyring::Services(_) => true,
+            Keyring::None => false,
+        }
+    }
+
+    /// Sends a request without the token, as the search for the token endpoint must.
+    pub(super) async fn send_open(
+        &self,
+        doing: Doing,
+        request: Request,
+    ) -> Result<Response, Error> {
+        self.net.send(request).await.map_err(|source| Error::Network { doing, source })
+    }
+
+    /// Sends a request. A refused token is replaced once; any other status is an answer.
+    pub(super) async fn send(
+        &self,
+        doing: Doing,
+        request: Request,
+        with: WithToken,
+    ) -> Result<Response, Error> {
+        let network = |source| Error::Network { doing, source };
+        let wanted = match with {
+            WithToken::Yes => true,
+            WithToken::No => false,
+            WithToken::IfTrusted => Origin::of(request.url())
+                .is_some_and(|origin| self.origins.contains(&origin)),
+        };
+        if !wanted || !self.has_token() {
+            return self.send_open(doing, request).await;
+        }
+        self.trusts(request.url()).map_err(network)?;
+        for last in [false, true] {
+            let (bearer, token) = self.bearer().await?;
+            let credential = Credential { bearer, origins: self.origins.clone() };
+            let response = self
+                .net
+                .send(request.clone().credential(credential))
+                .await
+                .map_err(network)?;
+            if response.status != StatusCode::UNAUTHORIZED || !response.authenticated {
+                return Ok(response);
+            }
+            let Some(token) = token.filter(|_| !last) else { break };
+            if let Keyring::Services(cell) = &self.auth {
+                cell.forget(&token).await;
+            }
+        }
+        Err(Error::Unauthorized { doing, url: SafeUrl::of(request.url()) })
+    }
+
+    /// Refuses before a token is asked for in vain.
+    fn trusts(&self, url: &Url) -> Result<(), bulkhead_net::Error> {
+        match Origin::of(url) {
+            Some(origin) if !self.origins.contains(&origin) => {
+                Err(bulkhead_net::Error::Credential { origin })
+            }
+            Some(_) => Ok(()),
+            None => Err(bulkhead_net::Error::Scheme { url: SafeUrl::of(url) }),
+        }
+    }
+
+    async fn bearer(&self) -> Result<(Secret, Option<Token>), Error> {
+        match &self.auth {
+            Keyring::Fixed(bearer) => Ok((bearer.clone(), None)),
+            Keyring::Services(cell) => {
+                let find = discover::token_endpoint(self, cell.token_url());
+                let token = cell.token(&self.net, find).await?;
+                Ok((token.bearer.clone(), Some(token)))
+            }
+            // `send` asks only when there is one.
+            Keyring::None => {
+                Err(Error::NoTokenEndpoint { base: SafeUrl::of(&self.base) })
+            }
+        }
+    }
+
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Reads a whole document.
+    pub(super) async fn document(
+        &self,
+        doing: Doing,
+        response: Response,
+    ) -> Result<Bytes, Error> {
+        let network = |source| Error::Network { doing, source };
+        response.body.collect(self.document).await.map_err(network)
+    }
+
+    /// Turns an answer that is no success into an error.
+    pub(super) async fn refusal(&self, doing: Doing, response: Response) -> Error {
+        let url = SafeUrl::of(&response.url);
+        let status = response.status.as_u16();
+        let retry_after = self.asked_wait(&response);
+        // What cannot be read is no reason to hide the status.
+        let body = response.body.collect(self.error_body).await.unwrap_or_default();
+        let outcome = Outcome::read(&body);
+        match status {
+            408 | 425 | 429 | 502..=504 => {
+                Error::Busy { doing, url, status, retry_after, outcome }
+            }
+            500.. if !outcome.is_fhir => {
+                Error::Busy { doing, url, status, retry_after, outcome }
+            }
+            _ => Error::Refused { doing, url, status, outcome },
+        }
+    }
+
+    fn asked_wait(&self, response: &Response) -> Option<std::time::Duration> {
+        let text = response.text(&header::RETRY_AFTER)?;
+        retry_after(text, date(response).unwrap_or_else(|| self.surroundings.now()))
+    }
+
+    /// How much of an error body is read.
+    pub(super) fn error_limit(&self) -> usize {
+        self.error_body
+    }
+}
+
+/// The response's `Date`.
+pub(super) fn date(response: &Response) -> Option<Instant> {
+    response.text(&header::DATE).and_then(http_date)
+}
+
+/// A GET request for FHIR JSON, or JSON.
+pub(super) fn get(url: Url, accept: &'static str) -> Request {
+    Request::new(Method::GET, url)
+        .header(header::ACCEPT, header::HeaderValue::from_static(accept))
+}
+
+pub(super) const FHIR_JSON: &str = "application/fhir+json";

@@ -1,0 +1,119 @@
+//! Keys made here, by the library's own encoders, and by no one.
+
+use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, EcPrivateKeyRfc5915Der};
+use base64::engine::general_purpose::STANDARD;
+
+use super::*;
+
+fn armour(label: &str, der: &[u8]) -> Secret {
+    Secret::new(format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----",
+        STANDARD.encode(der)
+    ))
+}
+
+fn ec_jwk(key: &SigningKey, extra: &Value) -> Secret {
+    let Pair::Ec(pair) = &key.pair else { panic!("not an EC key") };
+    let d: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().unwrap();
+    let mut jwk = public_members(&key.pair);
+    jwk["d"] = json!(URL_SAFE_NO_PAD.encode(d.as_ref()));
+    for (name, value) in extra.as_object().unwrap() {
+        jwk[name] = value.clone();
+    }
+    Secret::new(jwk.to_string())
+}
+
+#[test]
+fn a_key_survives_its_own_pem() {
+    for algorithm in [Algorithm::Es384, Algorithm::Rs384] {
+        let made = SigningKey::generate(algorithm).unwrap();
+        let read = SigningKey::parse(&made.to_pem().unwrap()).unwrap();
+        assert_eq!(read.algorithm(), algorithm);
+        assert_eq!(read.public_jwks(), made.public_jwks());
+    }
+}
+
+#[test]
+fn reads_ec_keys_in_every_wrapping() {
+    let made = SigningKey::generate(Algorithm::Es384).unwrap();
+    let Pair::Ec(pair) = &made.pair else { panic!("not an EC key") };
+    let sec1: EcPrivateKeyRfc5915Der<'_> = pair.private_key().as_der().unwrap();
+    let jwk = ec_jwk(&made, &json!({}));
+    let set = format!(
+        r#"{{"keys":[{},{}]}}"#,
+        public_members(&made.pair),
+        jwk.expose_str().unwrap()
+    );
+    let cases = [
+        ("SEC 1", armour("EC PRIVATE KEY", sec1.as_ref())),
+        ("JWK", jwk),
+        ("set whose first key is public", Secret::new(set)),
+    ];
+    for (name, text) in cases {
+        let read = SigningKey::parse(&text).unwrap();
+        assert_eq!(read.public_jwks(), made.public_jwks(), "case: {name}");
+    }
+}
+
+#[test]
+fn says_why_a_key_is_of_no_use() {
+    let made = SigningKey::generate(Algorithm::Es384).unwrap();
+    let other = SigningKey::generate(Algorithm::Es384).unwrap();
+    let swapped = json!({ "x": public_members(&other.pair)["x"] });
+    let cases = [
+        ("nothing", Secret::new(""), KeyError::Format),
+        ("not a key", Secret::new("{\"a\":1}"), KeyError::Format),
+        (
+            "public JWK",
+            Secret::new(public_members(&made.pair).to_string()),
+            KeyError::Public,
+        ),
+        ("P-256", ec_jwk(&made, &json!({"crv": "P-256"})), KeyError::Unsupported),
+        ("symmetric", Secret::new(r#"{"kty":"oct","d":"AA"}"#), KeyError::Unsupported),
+        ("halves of two keys", ec_jwk(&made, &swapped), KeyError::Rejected),
+        ("public PEM", armour("PUBLIC KEY", b"x"), KeyError::Public),
+        ("encrypted PEM", armour("ENCRYPTED PRIVATE KEY", b"x"), KeyError::Format),
+        ("damaged PEM", armour("RSA PRIVATE KEY", b"x"), KeyError::Rejected),
+    ];
+    for (name, text, expected) in cases {
+        assert_eq!(SigningKey::parse(&text).unwrap_err(), expected, "case: {name}");
+    }
+}
+
+#[test]
+fn a_registered_id_is_kept_and_none_becomes_the_thumbprint() {
+    let made = SigningKey::generate(Algorithm::Es384).unwrap();
+    let named = SigningKey::parse(&ec_jwk(&made, &json!({"kid": "prod-1"}))).unwrap();
+    assert_eq!(named.kid(), "prod-1");
+    assert_eq!(made.kid().len(), 43);
+    assert_eq!(SigningKey::parse(&made.to_pem().unwrap()).unwrap().kid(), made.kid());
+}
+
+#[test]
+fn computes_the_thumbprint_of_rfc_7638() {
+    // The example key of RFC 7638 section 3.1, whose thumbprint the section states.
+    let members = json!({
+        "e": "AQAB",
+        "kty": "RSA",
+        "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+    });
+    let digest = digest::digest(&digest::SHA256, members.to_string().as_bytes());
+    assert_eq!(
+        URL_SAFE_NO_PAD.encode(digest),
+        "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+    );
+}
+
+#[test]
+fn the_public_set_holds_no_private_member() {
+    for algorithm in [Algorithm::Es384, Algorithm::Rs384] {
+        let set = SigningKey::generate(algorithm).unwrap().public_jwks();
+        let members: Vec<&str> =
+            set["keys"][0].as_object().unwrap().keys().map(String::as_str).collect();
+        let expected: &[&str] = match algorithm {
+            Algorithm::Es384 => &["alg", "crv", "key_ops", "kid", "kty", "use", "x", "y"],
+            Algorithm::Rs384 => &["alg", "e", "key_ops", "kid", "kty", "n", "use"],
+        };
+        assert_eq!(members, expected);
+    }
+}

@@ -1,0 +1,267 @@
+//! What the server made: the files of an export.
+//!
+//! [`Manifest`] is the sum of all pages of one job, read leniently as a union of the four
+//! editions of the IG. What was odd about it is kept as [`Warning`]s. `page` reads one page.
+//!
+//! Source: Bulk Data IG 1.0 to 4.0, "Response - Complete Status"; FHIR `BulkDataManifest`.
+
+mod page;
+
+use std::{collections::BTreeSet, fmt};
+
+use bulkhead_model::{Instant, ResourceType, SafeUrl};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+pub(crate) use page::{Page, PageOrigin};
+
+/// The files of one export, all pages together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The earliest transaction time that the job's manifests state and that can be right;
+    /// `None` when none does. Servers have been seen to state the time of each poll.
+    pub transaction_time: Option<Instant>,
+    /// Whether files want the access token.
+    pub access: FileAccess,
+    /// Files of resources.
+    pub output: Vec<OutputFile>,
+    /// Files of bundles that name deleted resources.
+    pub deleted: Vec<OutputFile>,
+    /// Files of `OperationOutcome`s (`error` before version 4).
+    pub outcome: Vec<OutputFile>,
+    /// When the files go away, from the last page's `Expires`.
+    pub expires: Option<Instant>,
+    /// How output is organised, when it is not by resource type.
+    pub organized_by: Option<String>,
+    /// The media type of the files, when stated.
+    pub output_format: Option<String>,
+    /// The extension of the first page, as sent: an object before version 4, then an array.
+    pub extension: Option<Value>,
+    /// How many pages there were.
+    pub pages: u32,
+    /// What was odd.
+    pub warnings: Vec<Warning>,
+}
+
+/// Whether files want the access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileAccess {
+    /// `requiresAccessToken` is false: the token must not be sent.
+    Open,
+    /// `requiresAccessToken` is true: the token must be sent.
+    Token,
+    /// The server does not say: the token goes to trusted origins and nowhere else.
+    Unstated,
+}
+
+/// One file of an export.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// Which file of the manifest this is; stays the same when URLs are renewed.
+    pub id: FileId,
+    /// The type of its resources; `None` when the manifest states none or no valid name.
+    pub resource_type: Option<ResourceType>,
+    /// Where it is. May be a capability: show it as `SafeUrl`.
+    pub url: Url,
+    /// How many resources it holds, when stated.
+    pub count: Option<u64>,
+    /// How long it is in bytes, when stated; whether compressed is not specified.
+    pub size_hint: Option<u64>,
+    /// Where its last block continues, when output is organised.
+    pub continues_in: Option<Url>,
+    /// Its extension, as sent.
+    pub extension: Option<Value>,
+    /// How many outcomes of which severity it holds, as sent (version 4).
+    pub count_severity: Option<Value>,
+}
+
+/// The place of a file in a manifest. URLs are no identity: servers renew them.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct FileId {
+    /// The page, from 0.
+    pub page: u32,
+    /// The array within the page.
+    pub list: FileList,
+    /// The position within the array, from 0.
+    pub position: u32,
+}
+
+/// The arrays of a manifest.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileList {
+    /// `deleted`.
+    Deleted,
+    /// `error`, or `outcome` in version 4.
+    Outcome,
+    /// `output`.
+    Output,
+}
+
+/// What is odd about a manifest, though it can be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Warning {
+    /// `requiresAccessToken` is text.
+    #[error("requiresAccessToken is text, not a boolean")]
+    AccessIsText,
+    /// `requiresAccessToken` differs between pages; files follow their own page's word only
+    /// as far as all agree.
+    #[error("requiresAccessToken differs between pages")]
+    AccessDiffers,
+    /// `requiresAccessToken` is missing.
+    #[error("requiresAccessToken is missing")]
+    AccessUnstated,
+    /// A count is no number.
+    #[error("the count of a file is not a number")]
+    Count,
+    /// `output` is missing.
+    #[error("output is missing")]
+    OutputMissing,
+    /// The transaction time lies in the server's own future and is not used.
+    #[error("transactionTime `{0}` lies in the future")]
+    TimeAhead(Instant),
+    /// The transaction time differs between pages or polls.
+    #[error("transactionTime differs between pages or polls")]
+    TimeDiffers,
+    /// There is no transaction time that can be read.
+    #[error("transactionTime is missing or no instant")]
+    TimeUnreadable,
+    /// A type is no name of a resource type.
+    #[error("the type of a file is not the name of a resource type")]
+    Type,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// A file has no usable URL.
+    #[error("a file in `{list:?}` has no usable url")]
+    FileUrl {
+        /// The array it is in.
+        list: FileList,
+    },
+    /// The files are of a format other than NDJSON.
+    #[error("the files are `{format}`, not NDJSON")]
+    Format {
+        /// The format; server-controlled, cleaned.
+        format: String,
+    },
+    /// Not JSON, or a member has a shape no edition gives it.
+    #[error("not the JSON of a manifest")]
+    Json {
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The next page is one that was read before.
+    #[error("its pages lead in a circle")]
+    Loop,
+    /// The URL of the next page cannot be used.
+    #[error("the link to the next page has no usable url")]
+    NextUrl,
+    /// Neither `transactionTime` nor `output`: JSON, but no manifest.
+    #[error("neither transactionTime nor output is present")]
+    NotAManifest,
+    /// More pages than the limit.
+    #[error("more than {limit} pages")]
+    Pages {
+        /// The limit.
+        limit: u32,
+    },
+}
+
+impl Manifest {
+    /// All files: output, then deleted, then outcomes.
+    pub fn files(&self) -> impl Iterator<Item = &OutputFile> {
+        self.output.iter().chain(&self.deleted).chain(&self.outcome)
+    }
+
+    /// The file at a place, as after the manifest was read again for fresh URLs.
+    pub fn file(&self, id: FileId) -> Option<&OutputFile> {
+        self.files().find(|file| file.id == id)
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self {
+            transaction_time: None,
+            access: FileAccess::Unstated,
+            output: Vec::new(),
+            deleted: Vec::new(),
+            outcome: Vec::new(),
+            expires: None,
+            organized_by: None,
+            output_format: None,
+            extension: None,
+            pages: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Adds the next page.
+    pub(crate) fn add(&mut self, page: Page) {
+        for warning in &page.warnings {
+            self.warn(warning.clone());
+        }
+        self.see_time(page.transaction_time);
+        if self.pages == 0 {
+            self.access = page.access;
+            self.organized_by = page.organized_by;
+            self.output_format = page.output_format;
+            self.extension = page.extension;
+        } else if self.access != page.access {
+            // Token to trusted origins only: withholds too much rather than too little.
+            self.access = FileAccess::Unstated;
+            self.warn(Warning::AccessDiffers);
+        }
+        self.output.extend(page.output);
+        self.deleted.extend(page.deleted);
+        // Version 3 repeats the error files on every page.
+        let known: BTreeSet<Url> =
+            self.outcome.iter().map(|file| file.url.clone()).collect();
+        self.outcome
+            .extend(page.outcome.into_iter().filter(|file| !known.contains(&file.url)));
+        self.expires = page.expires.or(self.expires);
+        self.pages += 1;
+    }
+
+    /// Takes note of a transaction time, of a page or of a poll before the end.
+    pub(crate) fn see_time(&mut self, time: Option<Instant>) {
+        match (self.transaction_time, time) {
+            (None, time) => self.transaction_time = time,
+            (Some(known), Some(time)) if known != time => {
+                self.transaction_time = Some(known.min(time));
+                self.warn(Warning::TimeDiffers);
+            }
+            (Some(_), _) => {}
+        }
+    }
+
+    fn warn(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+}
+
+impl fmt::Debug for OutputFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutputFile")
+            .field("id", &self.id)
+            .field("resource_type", &self.resource_type)
+            .field("url", &SafeUrl::of(&self.url))
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

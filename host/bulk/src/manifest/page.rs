@@ -1,0 +1,219 @@
+//! Reads one page of a manifest.
+
+use std::time::Duration;
+
+use bulkhead_model::{Instant, ResourceType};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::{FileAccess, FileId, FileList, ManifestError, OutputFile, Warning};
+use crate::operation_outcome::clean;
+
+/// One page, checked.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) transaction_time: Option<Instant>,
+    pub(crate) access: FileAccess,
+    pub(crate) output: Vec<OutputFile>,
+    pub(crate) deleted: Vec<OutputFile>,
+    pub(crate) outcome: Vec<OutputFile>,
+    pub(crate) next: Option<Url>,
+    pub(crate) expires: Option<Instant>,
+    pub(crate) organized_by: Option<String>,
+    pub(crate) output_format: Option<String>,
+    pub(crate) extension: Option<Value>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Where and when a page was read.
+pub(crate) struct PageOrigin {
+    /// What relative URLs are relative to.
+    pub(crate) url: Url,
+    /// The number of the page, from 0.
+    pub(crate) number: u32,
+    /// The response's `Date`, or the local time when it has none.
+    pub(crate) date: Instant,
+}
+
+impl Page {
+    /// Reads a manifest of any edition.
+    ///
+    /// Strict where files could be lost (a file without URL), lenient elsewhere.
+    pub(crate) fn read(body: &[u8], origin: &PageOrigin) -> Result<Self, ManifestError> {
+        let raw: RawPage = serde_json::from_slice(body)
+            .map_err(|source| ManifestError::Json { source })?;
+        if raw.transaction_time.is_none() && raw.output.is_none() {
+            return Err(ManifestError::NotAManifest);
+        }
+        if let Some(format) = raw.output_format.as_deref().filter(|text| !is_ndjson(text))
+        {
+            let format = clean(format).unwrap_or_default();
+            return Err(ManifestError::Format { format });
+        }
+        let mut warnings = Vec::new();
+        if raw.output.is_none() {
+            warnings.push(Warning::OutputMissing);
+        }
+        let transaction_time =
+            time(raw.transaction_time.as_ref(), origin.date, &mut warnings);
+        let access = access(raw.requires_access_token.as_ref(), &mut warnings);
+        let mut list = |entries: Option<Vec<RawFile>>, list| {
+            let entries = entries.unwrap_or_default().into_iter().zip(0..);
+            entries
+                .map(|(raw, position)| {
+                    let id = FileId { page: origin.number, list, position };
+                    file(raw, id, &origin.url, &mut warnings)
+                })
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let output = list(raw.output, FileList::Output)?;
+        let deleted = list(raw.deleted, FileList::Deleted)?;
+        // No edition has both; should a server send both, neither is lost.
+        let mut outcomes = raw.error.unwrap_or_default();
+        outcomes.extend(raw.outcome.unwrap_or_default());
+        let outcome = list(Some(outcomes), FileList::Outcome)?;
+        let next = raw
+            .link
+            .unwrap_or_default()
+            .into_iter()
+            .find(|link| link.relation == "next")
+            .map(|link| origin.url.join(&link.url).map_err(|_| ManifestError::NextUrl))
+            .transpose()?;
+        Ok(Self {
+            transaction_time,
+            access,
+            output,
+            deleted,
+            outcome,
+            next,
+            expires: None,
+            organized_by: raw.output_organized_by,
+            output_format: raw.output_format,
+            extension: raw.extension,
+            warnings,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawPage {
+    transaction_time: Option<Value>,
+    requires_access_token: Option<Value>,
+    output: Option<Vec<RawFile>>,
+    deleted: Option<Vec<RawFile>>,
+    error: Option<Vec<RawFile>>,
+    outcome: Option<Vec<RawFile>>,
+    link: Option<Vec<RawLink>>,
+    output_organized_by: Option<String>,
+    output_format: Option<String>,
+    extension: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawFile {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    url: Option<String>,
+    count: Option<Value>,
+    file_size: Option<Value>,
+    continues_in_file: Option<String>,
+    extension: Option<Value>,
+    count_severity: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct RawLink {
+    #[serde(default)]
+    relation: String,
+    #[serde(default)]
+    url: String,
+}
+
+fn file(
+    raw: RawFile,
+    id: FileId,
+    base: &Url,
+    warnings: &mut Vec<Warning>,
+) -> Result<OutputFile, ManifestError> {
+    let fault = || ManifestError::FileUrl { list: id.list };
+    let url = raw.url.filter(|text| !text.is_empty()).ok_or_else(fault)?;
+    let resource_type = raw.kind.and_then(|text| {
+        let name: Option<ResourceType> = text.parse().ok();
+        if name.is_none() {
+            warnings.push(Warning::Type);
+        }
+        name
+    });
+    let count = raw.count.and_then(|value| {
+        let count = number(&value);
+        if count.is_none() {
+            warnings.push(Warning::Count);
+        }
+        count
+    });
+    Ok(OutputFile {
+        id,
+        resource_type,
+        url: base.join(&url).map_err(|_| fault())?,
+        count,
+        size_hint: raw.file_size.as_ref().and_then(number),
+        continues_in: raw.continues_in_file.and_then(|text| base.join(&text).ok()),
+        extension: raw.extension,
+        count_severity: raw.count_severity,
+    })
+}
+
+/// A number, or text that is one; version 4 writes 64-bit numbers as text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+fn time(
+    value: Option<&Value>,
+    date: Instant,
+    warnings: &mut Vec<Warning>,
+) -> Option<Instant> {
+    let time =
+        value.and_then(Value::as_str).and_then(|text| text.parse::<Instant>().ok());
+    match time {
+        None => warnings.push(Warning::TimeUnreadable),
+        Some(time) if time > date.plus(CLOCK_TOLERANCE) => {
+            warnings.push(Warning::TimeAhead(time));
+            return None;
+        }
+        Some(_) => {}
+    }
+    time
+}
+
+fn access(value: Option<&Value>, warnings: &mut Vec<Warning>) -> FileAccess {
+    let stated = |yes| if yes { FileAccess::Token } else { FileAccess::Open };
+    match value {
+        Some(Value::Bool(yes)) => stated(*yes),
+        Some(Value::String(text)) if text == "true" || text == "false" => {
+            warnings.push(Warning::AccessIsText);
+            stated(text == "true")
+        }
+        Some(_) | None => {
+            warnings.push(Warning::AccessUnstated);
+            FileAccess::Unstated
+        }
+    }
+}
+
+fn is_ndjson(format: &str) -> bool {
+    let essence = format.split(';').next().unwrap_or_default().trim();
+    matches!(
+        essence,
+        "application/fhir+ndjson"
+            | "application/ndjson"
+            | "application/x-ndjson"
+            | "ndjson"
+    )
+}
+
+/// A server's nodes may disagree by this much; a later time is a mistake.
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(2);

@@ -1,0 +1,149 @@
+//! Every answer a status endpoint is known to give.
+
+use super::*;
+
+fn limits() -> PollLimits {
+    PollLimits { failures: 2, ..PollLimits::default() }
+}
+
+fn at(seconds: i64) -> Instant {
+    Instant::from_unix_ms(seconds * 1000)
+}
+
+fn reply(status: u16, body: &'static str) -> StatusReply {
+    StatusReply {
+        status,
+        body: Bytes::from_static(body.as_bytes()),
+        ..StatusReply::default()
+    }
+}
+
+fn asking(status: u16, retry_after: &str) -> StatusReply {
+    StatusReply {
+        status,
+        date: Some("2026-11-22T10:00:00Z".parse().unwrap()),
+        retry_after: Some(retry_after.to_owned()),
+        ..StatusReply::default()
+    }
+}
+
+fn exporting(status: u16, export_status: &str) -> StatusReply {
+    StatusReply {
+        status,
+        export_status: Some(export_status.to_owned()),
+        ..StatusReply::default()
+    }
+}
+
+fn wait(seconds: u64, running: bool) -> Step {
+    Step::Wait { delay: Duration::from_secs(seconds), running }
+}
+
+const TRANSIENT: &str = r#"{"resourceType":"OperationOutcome",
+    "issue":[{"severity":"error","code":"transient"}]}"#;
+const MIXED: &str = r#"{"resourceType":"OperationOutcome",
+    "issue":[{"severity":"error","code":"timeout"},{"severity":"error","code":"processing"}]}"#;
+
+#[test]
+fn answers_every_first_reply() {
+    let failed = |body: &str| Step::Failed(Outcome::read(body.as_bytes()));
+    let cases = [
+        ("running", reply(202, ""), wait(2, true)),
+        ("running, seconds", asking(202, "10"), wait(10, true)),
+        ("running, zero", asking(202, "0"), wait(1, true)),
+        ("running, five hours", asking(202, "18000"), wait(900, true)),
+        ("running, date", asking(202, "Sun, 22 Nov 2026 10:00:30 GMT"), wait(30, true)),
+        ("running, epoch ms", asking(202, "1795341660000"), wait(60, true)),
+        ("running, garbage", asking(202, "soon"), wait(2, true)),
+        ("done", reply(200, "{}"), Step::Done),
+        ("gone", reply(404, ""), Step::Gone),
+        ("expired", reply(410, ""), Step::Gone),
+        ("too often", reply(429, ""), wait(4, true)),
+        ("too often, asks for less", asking(429, "1"), wait(4, true)),
+        ("too often, asks for more", asking(429, "300"), wait(300, true)),
+        ("gateway", reply(503, "<html>"), wait(2, false)),
+        ("gateway asks", asking(503, "7"), wait(7, false)),
+        ("transient outcome", reply(500, TRANSIENT), wait(2, false)),
+        ("transient 4xx", reply(400, TRANSIENT), wait(2, false)),
+        ("mixed outcome", reply(500, MIXED), failed(MIXED)),
+        ("bare 500", reply(500, "<html>"), wait(2, false)),
+        ("bad request", reply(400, ""), failed("")),
+        ("forbidden", reply(403, ""), failed("")),
+        ("unauthorized", reply(401, ""), failed("")),
+        ("job runs behind a 200", exporting(200, "202 Accepted"), wait(2, true)),
+        ("job done behind a 200", exporting(200, "200 OK"), Step::Done),
+        ("job failed behind a 200", exporting(200, "500"), wait(2, false)),
+        ("poll failed, job unknown", exporting(503, "202"), wait(2, false)),
+        ("export status unreadable", exporting(200, "fine"), Step::Done),
+    ];
+    for (name, reply, expected) in cases {
+        let mut poll = Poll::new(limits(), at(0));
+        assert_eq!(poll.step(&reply, at(0), 0.0), expected, "case: {name}");
+    }
+}
+
+#[test]
+fn backs_off_to_the_cap_and_never_beyond_the_ceiling() {
+    let mut poll = Poll::new(limits(), at(0));
+    let mut delays = Vec::new();
+    for _ in 0..11 {
+        if let Step::Wait { delay, .. } = poll.step(&reply(202, ""), at(0), 0.0) {
+            delays.push(delay.as_secs());
+        }
+    }
+    assert_eq!(delays, [2, 3, 4, 6, 10, 15, 22, 34, 51, 60, 60]);
+    let Step::Wait { delay, .. } = poll.step(&asking(202, "900"), at(0), 1.0) else {
+        panic!("did not wait");
+    };
+    assert_eq!(delay, Duration::from_mins(15));
+}
+
+#[test]
+fn jitter_only_lengthens() {
+    let mut poll = Poll::new(limits(), at(0));
+    let step = poll.step(&asking(202, "100"), at(0), 1.0);
+    assert_eq!(step, wait(110, true));
+}
+
+#[test]
+fn a_failing_endpoint_is_given_up_only_after_both_tries_and_time() {
+    let mut poll = Poll::new(limits(), at(0));
+    let gateway = reply(503, "");
+    assert!(matches!(poll.step(&gateway, at(0), 0.0), Step::Wait { .. }));
+    assert!(matches!(poll.lost(at(1), 0.0), Step::Wait { .. }));
+    assert!(
+        matches!(poll.step(&gateway, at(2), 0.0), Step::Wait { .. }),
+        "tries, not time"
+    );
+    assert_eq!(poll.lost(at(1801), 0.0), Step::Unreachable);
+
+    let mut poll = Poll::new(limits(), at(0));
+    assert!(matches!(poll.step(&gateway, at(0), 0.0), Step::Wait { .. }));
+    assert!(
+        matches!(poll.step(&gateway, at(1801), 0.0), Step::Wait { .. }),
+        "time, not tries"
+    );
+    assert!(matches!(poll.step(&reply(202, ""), at(1802), 0.0), Step::Wait { .. }));
+    assert!(
+        matches!(poll.step(&gateway, at(9000), 0.0), Step::Wait { .. }),
+        "starts anew"
+    );
+}
+
+#[test]
+fn the_third_bare_500_in_a_row_is_a_failed_job() {
+    let mut poll = Poll::new(limits(), at(0));
+    let bare = reply(500, "<html>");
+    assert!(matches!(poll.step(&bare, at(0), 0.0), Step::Wait { .. }));
+    assert!(matches!(poll.step(&bare, at(1), 0.0), Step::Wait { .. }));
+    assert!(matches!(poll.step(&bare, at(2), 0.0), Step::Failed(_)));
+}
+
+#[test]
+fn a_job_that_does_not_end_is_given_up() {
+    let mut poll = Poll::new(limits(), at(0));
+    let month = 30 * 24 * 3600;
+    assert!(matches!(poll.step(&reply(202, ""), at(month - 1), 0.0), Step::Wait { .. }));
+    assert_eq!(poll.step(&reply(202, ""), at(month), 0.0), Step::OutOfTime);
+    assert_eq!(poll.step(&reply(200, "{}"), at(month), 0.0), Step::Done);
+}

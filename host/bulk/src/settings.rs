@@ -1,0 +1,188 @@
+//! What an operator may set about a source. Every limit is a field.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use bulkhead_model::{ByteSize, Secret};
+use bulkhead_net::Origin;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::key::SigningKey;
+
+/// One source of data and how to speak to it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The FHIR base URL.
+    pub base: Url,
+    /// How to authenticate.
+    pub auth: Auth,
+    /// Further origins that may see the access token, besides the base's.
+    pub trusted_origins: Vec<Origin>,
+    /// How to send the kick-off.
+    pub method: KickoffMethod,
+    /// Which edition of the IG to speak.
+    pub version: Version,
+    /// When to ask, and when to give up.
+    pub poll: PollLimits,
+    /// What is read into memory or followed, at most.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Defaults for a base URL: no authentication, everything else found out.
+    pub fn new(base: Url) -> Self {
+        Self {
+            base,
+            auth: Auth::None,
+            trusted_origins: Vec::new(),
+            method: KickoffMethod::Auto,
+            version: Version::Auto,
+            poll: PollLimits::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// The origins that the operator named, for `bulkhead_net::Config::trusted_origins`.
+    pub fn operator_origins(&self) -> BTreeSet<Origin> {
+        let token_url = match &self.auth {
+            Auth::BackendServices(services) => services.token_url.as_ref(),
+            Auth::Bearer(_) | Auth::None => None,
+        };
+        [Some(&self.base), token_url]
+            .into_iter()
+            .flatten()
+            .filter_map(Origin::of)
+            .chain(self.trusted_origins.iter().cloned())
+            .collect()
+    }
+
+    /// The origins that may see the access token.
+    pub(crate) fn token_origins(&self) -> BTreeSet<Origin> {
+        Origin::of(&self.base)
+            .into_iter()
+            .chain(self.trusted_origins.iter().cloned())
+            .collect()
+    }
+}
+
+/// How to authenticate.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// SMART Backend Services: a signed assertion buys short-lived tokens.
+    BackendServices(BackendServices),
+    /// A token that was issued by other means and is not renewed.
+    Bearer(Secret),
+    /// No authentication, or mutual TLS, which is the network's business.
+    None,
+}
+
+/// What SMART Backend Services needs.
+///
+/// Source: SMART App Launch 2.2, "Backend Services".
+#[derive(Clone, Debug)]
+pub struct BackendServices {
+    /// The registered client id.
+    pub client_id: String,
+    /// The registered key.
+    pub key: Arc<SigningKey>,
+    /// The token endpoint; `None` asks the server's SMART configuration.
+    pub token_url: Option<Url>,
+    /// The scope to ask for; `None` chooses by what the server announces, empty sends none.
+    pub scope: Option<String>,
+}
+
+/// How to send the kick-off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KickoffMethod {
+    /// By version, falling back when the server answers 405.
+    #[default]
+    Auto,
+    /// GET with a query.
+    Get,
+    /// POST with a `Parameters` resource.
+    Post,
+}
+
+/// Which edition of the Bulk Data IG a server follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Version {
+    /// What the server's capability statement says, else like version 2.
+    #[default]
+    Auto,
+    /// 1.0 (STU 1).
+    V1,
+    /// 2.0 (STU 2).
+    V2,
+    /// 3.0 (STU 3).
+    V3,
+    /// 4.0: POST only, no comma lists.
+    V4,
+}
+
+/// When to ask for the status, and when to give up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollLimits {
+    /// Never asks again sooner than this. Default: 1 s.
+    pub floor: Duration,
+    /// Never waits longer than this, whatever `Retry-After` says. Default: 15 min; servers
+    /// have asked for five hours.
+    pub ceiling: Duration,
+    /// The first wait when the server names none. Default: 2 s.
+    pub first: Duration,
+    /// Where the doubling of unasked waits ends. Default: 60 s.
+    pub backoff_cap: Duration,
+    /// Gives up on the job after this long. Default: 30 days; exports of weeks are known.
+    pub job_timeout: Duration,
+    /// Failures in a row that must be exceeded, together with `failure_time`, before a
+    /// failing status endpoint is given up. Default: 10.
+    pub failures: u32,
+    /// How long a status endpoint must have been failing before it is given up.
+    /// Default: 30 min.
+    pub failure_time: Duration,
+    /// HTTP 500s in a row without an `OperationOutcome` before the job counts as failed.
+    /// Default: 3.
+    pub bare_500s: u32,
+}
+
+impl Default for PollLimits {
+    fn default() -> Self {
+        Self {
+            floor: Duration::from_secs(1),
+            ceiling: Duration::from_mins(15),
+            first: Duration::from_secs(2),
+            backoff_cap: Duration::from_mins(1),
+            job_timeout: Duration::from_hours(30 * 24),
+            failures: 10,
+            failure_time: Duration::from_mins(30),
+            bare_500s: 3,
+        }
+    }
+}
+
+/// What is read into memory or followed, at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A manifest page, a capability statement, a FHIR read. Default: 64 MiB, room for a
+    /// manifest of 20,000 files or a group of as many members.
+    pub document: ByteSize,
+    /// An error body. Default: 64 KiB; what is longer is not an `OperationOutcome`.
+    pub error_body: ByteSize,
+    /// Pages of a manifest or a search. Default: 10,000.
+    pub pages: u32,
+    /// One output file, decoded. Default: 1 TiB. A bound on decompression bombs, not a
+    /// working limit.
+    pub file: ByteSize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            document: ByteSize::mib(64),
+            error_body: ByteSize::from_bytes(64 << 10),
+            pages: 10_000,
+            file: ByteSize::mib(1 << 20),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The tables, and how an older file becomes a current one.
+//!
+//! `user_version` counts the steps of [`MIGRATIONS`] that a file has been through;
+//! `application_id` tells a ledger from any other database. A step, once released, is never
+//! edited: a change is a further step.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::{Error, Fault};
+
+/// Schema version this program reads and writes.
+pub(crate) const KNOWN: i32 = {
+    // Two digits at most, by hand: the cast cannot lose.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "few steps"
+    )]
+    let known = MIGRATIONS.len() as i32;
+    known
+};
+
+/// `BLKH`: what `file` and we recognise a ledger by.
+const APPLICATION_ID: i32 = 0x424C_4B48;
+
+/// What kind of file a connection found.
+pub(crate) enum Found {
+    /// A ledger that needs nothing.
+    Current,
+    /// Not ours.
+    Foreign,
+    /// A ledger of a later program.
+    Newer(i32),
+    /// A ledger of an earlier program, or an empty file (0).
+    Older(i32),
+}
+
+/// Looks at the marks of the file behind `connection`.
+pub(crate) fn inspect(connection: &Connection) -> Result<Found, Fault> {
+    let application: i32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i32 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let empty: bool = connection.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(match (application, version) {
+        (0, 0) if empty => Found::Older(0),
+        (APPLICATION_ID, KNOWN) => Found::Current,
+        (APPLICATION_ID, version) if version > KNOWN => Found::Newer(version),
+        (APPLICATION_ID, version) if version >= 0 => Found::Older(version),
+        _ => Found::Foreign,
+    })
+}
+
+/// Takes the file through the steps it has not seen, all of them or none.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Looked at again under the write lock: another process may have been quicker.
+    let Found::Older(version) = inspect(&tx)? else {
+        return Ok(());
+    };
+    let seen = usize::try_from(version).unwrap_or(0);
+    for step in MIGRATIONS.iter().skip(seen) {
+        tx.execute_batch(step)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", KNOWN)?;
+    tx.commit()?;
+    Ok(())
+}
+
+/// The error for a file that cannot be used as it was found, or `None` when it can.
+pub(crate) fn refusal(found: &Found, path: &std::path::Path) -> Option<Error> {
+    let path = path.to_owned();
+    match *found {
+        Found::Current => None,
+        Found::Foreign => Some(Error::NotALedger { path }),
+        Found::Newer(found) => Some(Error::NewerSchema { path, found, known: KNOWN }),
+        Found::Older(found) => Some(Error::OlderSchema { path, found, known: KNOWN }),
+    }
+}
+
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001_ledger.sql")];

@@ -1,0 +1,104 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn frame(chunks: &[&[u8]], limits: FramerLimits) -> (Vec<Vec<(u64, String)>>, u64) {
+    let mut framer = Framer::new(limits);
+    let mut blocks = Vec::new();
+    for chunk in chunks {
+        framer.push(chunk);
+        while let Some(block) = framer.next_block() {
+            blocks.push(show(&block));
+        }
+    }
+    let (last, empty) = framer.finish();
+    blocks.extend(last.as_ref().map(show));
+    (blocks, empty)
+}
+
+fn show(block: &Block) -> Vec<(u64, String)> {
+    let text = |line: &Line| match line {
+        Line::TooLong { number, len } => (*number, format!("<{len} bytes>")),
+        Line::Whole { number, span } => {
+            (*number, String::from_utf8_lossy(&block.bytes[span.clone()]).into_owned())
+        }
+    };
+    block.lines.iter().map(text).collect()
+}
+
+const WIDE: FramerLimits =
+    FramerLimits { block_bytes: 1 << 20, block_lines: 1000, line_bytes: 8 };
+
+#[test]
+fn frames_lines_wherever_chunks_break() {
+    let cases: &[(&str, &[&str], &[(u64, &str)], u64)] = &[
+        ("split inside a line", &["a", "b\nc\n"], &[(1, "ab"), (2, "c")], 0),
+        ("empty lines are counted", &["a\n\nb\n \n"], &[(1, "a"), (3, "b")], 2),
+        ("no last newline", &["a\nb"], &[(1, "a"), (2, "b")], 0),
+        ("crlf", &["a\r\nb\r", "\n"], &[(1, "a"), (2, "b")], 0),
+        ("a lone cr stays", &["a\rb\n"], &[(1, "a\rb")], 0),
+        ("byte order mark", &["\u{feff}a\n\u{feff}\n"], &[(1, "a"), (2, "\u{feff}")], 0),
+        ("spaces belong to the line", &[" a \n"], &[(1, " a ")], 0),
+        ("a line separator of Unicode does not end", &["a\u{2028}b\n"], &[(1, "a\u{2028}b")], 0),
+        ("too long", &["123456789\nb\n"], &[(1, "<9 bytes>"), (2, "b")], 0),
+        ("at the limit", &["12345678\n"], &[(1, "12345678")], 0),
+        ("too long, last", &["123456789"], &[(1, "<9 bytes>")], 0),
+        ("nothing", &[], &[], 0),
+        ("only empty lines", &["\n\r\n"], &[], 2),
+    ];
+    for (name, chunks, expected, empty) in cases {
+        let whole: String = chunks.concat();
+        let expected: Vec<(u64, String)> =
+            expected.iter().map(|(number, text)| (*number, (*text).to_owned())).collect();
+        let bytes: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
+        let (blocks, found_empty) = frame(&bytes, WIDE);
+        assert_eq!((blocks.concat(), found_empty), (expected.clone(), *empty), "case: {name}");
+        // The same one byte at a time.
+        let single: Vec<&[u8]> = whole.as_bytes().chunks(1).collect();
+        assert_eq!(frame(&single, WIDE).0.concat(), expected, "case: {name}, byte by byte");
+    }
+}
+
+#[test]
+fn forgets_an_overlong_line_while_it_still_arrives() {
+    let mut framer = Framer::new(WIDE);
+    for _ in 0..1000 {
+        framer.push(&[b'x'; 100]);
+        assert_eq!(framer.next_block(), None);
+        assert!(framer.buffer.len() <= 8, "{} bytes are held", framer.buffer.len());
+    }
+    framer.push(b"\nok\n");
+    assert_eq!(framer.next_block(), None);
+    let (last, _) = framer.finish();
+    let lines = last.as_ref().map(show).unwrap_or_default();
+    assert_eq!(lines, [(1, "<100000 bytes>".to_owned()), (2, "ok".to_owned())]);
+}
+
+proptest! {
+    #[test]
+    fn blocks_depend_on_the_content_alone(
+        lines in prop::collection::vec("[ a-zé\r]{0,12}", 0..40),
+        ends_with_newline: bool,
+        cuts in prop::collection::vec(1_usize..9, 1..60),
+        block_bytes in 1_usize..30,
+        block_lines in 1_usize..6,
+    ) {
+        let limits = FramerLimits { block_bytes, block_lines, line_bytes: 10 };
+        let mut text = lines.join("\n");
+        if ends_with_newline {
+            text.push('\n');
+        }
+        let whole = frame(&[text.as_bytes()], limits);
+        let mut chunks = Vec::new();
+        let mut rest = text.as_bytes();
+        for cut in cuts.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (chunk, after) = rest.split_at((*cut).min(rest.len()));
+            chunks.push(chunk);
+            rest = after;
+        }
+        prop_assert_eq!(frame(&chunks, limits), whole);
+    }
+}

@@ -1,0 +1,93 @@
+//! The compartment's element paths as a tree, so that a walk over a resource knows at every
+//! step whether the object it is in stands at a known path.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use bulkhead_model::compartment::{Linkage, linkages};
+
+/// What a known path means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    /// R4 lets it point at a patient; it does not make the resource that patient's.
+    Other,
+    /// Makes the resource the patient's.
+    Linked,
+    /// The same, and it is the patient whom the resource is about.
+    Primary,
+}
+
+/// One step of a path.
+#[derive(Debug, Default)]
+pub(crate) struct Node {
+    pub(crate) role: Option<Role>,
+    children: Vec<(&'static str, Node)>,
+}
+
+impl Node {
+    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|(child, _)| *child == name).map(|(_, node)| node)
+    }
+
+    fn insert(&mut self, path: &'static str, role: Role) {
+        let mut node = self;
+        for name in path.split('.') {
+            let at = node.children.iter().position(|(child, _)| *child == name);
+            let at = at.unwrap_or_else(|| {
+                node.children.push((name, Self::default()));
+                node.children.len() - 1
+            });
+            let Some((_, child)) = node.children.get_mut(at) else { return };
+            node = child;
+        }
+        node.role = node.role.max(Some(role));
+    }
+
+    fn of(linkage: &Linkage) -> Self {
+        let mut root = Self::default();
+        for path in linkage.paths {
+            root.insert(path, Role::Linked);
+        }
+        for path in linkage.other {
+            root.insert(path, Role::Other);
+        }
+        if let Some(path) = linkage.primary {
+            root.insert(path, Role::Primary);
+        }
+        root
+    }
+}
+
+static TREES: LazyLock<BTreeMap<&'static str, Node>> = LazyLock::new(|| {
+    linkages().map(|linkage| (linkage.resource_type, Node::of(linkage))).collect()
+});
+
+/// The tree of `resource_type`, or `None` when no table names the type.
+pub(crate) fn tree(resource_type: &str) -> Option<&'static Node> {
+    TREES.get(resource_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_role_of_every_step() {
+        let role = |kind: &str, path: &str| {
+            path.split('.')
+                .try_fold(tree(kind).expect("a known type"), |node, name| node.child(name))
+                .and_then(|node| node.role)
+        };
+        let cases = [
+            ("Observation", "subject", Some(Role::Primary)),
+            ("Observation", "performer", Some(Role::Linked)),
+            ("Observation", "specimen", None),
+            ("Claim", "payee.party", Some(Role::Linked)),
+            ("Claim", "payee", None),
+            ("Condition", "recorder", Some(Role::Other)),
+            ("Task", "for", Some(Role::Primary)),
+        ];
+        for (kind, path, expected) in cases {
+            assert_eq!(role(kind, path), expected, "case: {kind}.{path}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a FHIR reference points at, as far as patients go.
+//!
+//! Source: FHIR R4 "References", Bulk Data IG "Output Files" (relative and absolute forms).
+
+use bulkhead_model::{PatientKey, ResourceType};
+
+/// The server's own base URLs: an absolute reference below one of them is as good as a
+/// relative one. Any other base is foreign.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bases(Vec<String>);
+
+impl Bases {
+    /// From base URLs, with or without a slash at the end.
+    pub fn new(bases: impl IntoIterator<Item = String>) -> Self {
+        let with_slash = |base: String| format!("{}/", base.trim_end_matches('/'));
+        Self(bases.into_iter().map(with_slash).collect())
+    }
+
+    fn strip<'a>(&self, reference: &'a str) -> Option<&'a str> {
+        self.0.iter().find_map(|base| reference.strip_prefix(base.as_str()))
+    }
+}
+
+/// What a reference points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target<'a> {
+    /// A contained resource, by its id.
+    Contained(&'a str),
+    /// Something that is no patient.
+    Other,
+    /// A patient of this server.
+    Patient(PatientKey),
+    /// It may be a patient, but not one that can be told.
+    Unresolved,
+}
+
+/// Reads a literal reference.
+pub(crate) fn target<'a>(reference: &'a str, bases: &Bases) -> Target<'a> {
+    if let Some(id) = reference.strip_prefix('#') {
+        return Target::Contained(id);
+    }
+    let relative = if reference.contains("://") {
+        match bases.strip(reference) {
+            Some(relative) => relative,
+            None => return foreign(reference),
+        }
+    } else {
+        reference.strip_prefix('/').unwrap_or(reference)
+    };
+    if let Some((kind, _)) = relative.split_once('?') {
+        // Conditional: `Patient?identifier=…`.
+        return if kind == "Patient" || !ResourceType::is_valid(kind) {
+            Target::Unresolved
+        } else {
+            Target::Other
+        };
+    }
+    let mut segments = relative.split('/');
+    let kind = segments.next().unwrap_or_default();
+    let id = segments.next();
+    let is_versioned = segments.next().is_none_or(|segment| segment == "_history");
+    match id {
+        Some(id) if kind == "Patient" && is_versioned && is_id(id) => {
+            Target::Patient(PatientKey::of(id))
+        }
+        Some(_) if kind != "Patient" && ResourceType::is_valid(kind) => Target::Other,
+        _ => Target::Unresolved,
+    }
+}
+
+/// A foreign server's resource: none of our patients, and a patient all the same if it says so.
+fn foreign(reference: &str) -> Target<'_> {
+    let path = reference.split(['?', '#']).next().unwrap_or_default();
+    let mut from_end = path.rsplit('/');
+    let names_other = loop {
+        match from_end.next() {
+            Some(segment) if ResourceType::is_valid(segment) => break segment != "Patient",
+            Some(_) => {}
+            None => break false,
+        }
+    };
+    if names_other { Target::Other } else { Target::Unresolved }
+}
+
+/// R4 says 1 to 64 of `[A-Za-z0-9.-]`; live servers also use `_` and longer ones.
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_patients_from_all_else() {
+        let bases = Bases::new(["https://ehr.example/fhir".to_owned()]);
+        let one = Target::Patient(PatientKey::of("1"));
+        let cases = [
+            ("relative", "Patient/1", one),
+            ("leading slash", "/Patient/1", one),
+            ("versioned", "Patient/1/_history/3", one),
+            ("absolute on our base", "https://ehr.example/fhir/Patient/1", one),
+            ("foreign patient", "https://other.example/fhir/Patient/1", Target::Unresolved),
+            ("foreign practitioner", "https://other.example/fhir/Practitioner/1", Target::Other),
+            ("prefix of our base", "https://ehr.example/fhirs/Patient/1", Target::Unresolved),
+            ("another type", "Group/1", Target::Other),
+            ("conditional patient", "Patient?identifier=x|1", Target::Unresolved),
+            ("conditional practitioner", "Practitioner?identifier=x|1", Target::Other),
+            ("contained", "#p1", Target::Contained("p1")),
+            ("urn", "urn:uuid:6f1c", Target::Unresolved),
+            ("no id", "Patient", Target::Unresolved),
+            ("empty id", "Patient/", Target::Unresolved),
+            ("deeper than a reference goes", "Patient/1/Observation/2", Target::Unresolved),
+            ("negative id of a payer", "Patient/-10000000000066", {
+                Target::Patient(PatientKey::of("-10000000000066"))
+            }),
+            ("nothing", "", Target::Unresolved),
+        ];
+        for (name, reference, expected) in cases {
+            assert_eq!(target(reference, &bases), expected, "case: {name}");
+        }
+    }
+}

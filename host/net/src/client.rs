@@ -1,0 +1,215 @@
+//! Sends requests by the rules.
+
+use std::{sync::Arc, time::Duration};
+
+use bulkhead_model::SafeUrl;
+use bytes::Bytes;
+use reqwest::{
+    Method,
+    header::{
+        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, IF_RANGE, RANGE,
+    },
+    redirect::Policy,
+};
+use tokio::time::timeout;
+use url::Url;
+
+use crate::{
+    body::{Body, Framing, source},
+    config::Config,
+    error::{BoxError, Error},
+    gate::{Checks, Gate},
+    redirect::{self, Hop},
+    request::Request,
+    resolver::{ForbiddenAddress, GuardedResolver},
+    response::Response,
+};
+
+/// The program's network client. Cheap to clone; clones share connections and limits.
+#[derive(Clone, Debug)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    gate: Gate,
+    /// For origins that the operator named.
+    open: reqwest::Client,
+    /// For all others: resolves through the address check. A pool of its own, so that no
+    /// connection dialled without the check is ever reused under it.
+    guarded: reqwest::Client,
+    response_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Client {
+    /// Sets the client up. Nothing is dialled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setup`] when a certificate or the TLS set-up is refused.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let setup = |error: reqwest::Error| Error::Setup { source: error.into() };
+        let open = builder(&config).map_err(setup)?;
+        let guarded = builder(&config).map_err(setup)?;
+        let gate = Gate::new(
+            config.trusted_origins,
+            config.insecure_origins,
+            config.requests_per_origin,
+        );
+        let resolver = GuardedResolver { loopback_allowed: gate.loopback_allowed() };
+        let shared = Shared {
+            open: open.build().map_err(setup)?,
+            guarded: guarded.dns_resolver(resolver).build().map_err(setup)?,
+            gate,
+            response_timeout: config.response_timeout,
+            idle_timeout: config.idle_timeout,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Sends `request` and follows redirects of GET. Any final status is an answer, not an
+    /// error.
+    ///
+    /// When the origin changes on the way, the credential and every header but content
+    /// negotiation and ranges stay behind, for good.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`] but [`Error::Setup`] and [`Error::TooLarge`].
+    pub async fn send(&self, request: Request) -> Result<Response, Error> {
+        let Request { method, mut url, mut headers, body, credential } = request;
+        let (origin, _) = self.shared.gate.admit(&url)?;
+        let mut authenticated = false;
+        if let Some(credential) = credential {
+            if !credential.origins.contains(&origin) {
+                return Err(Error::Credential { origin });
+            }
+            headers.insert(AUTHORIZATION, bearer(credential.bearer.expose())?);
+            authenticated = true;
+        }
+        let mut hops = Vec::new();
+        loop {
+            let (response, permit) =
+                self.dial(&method, &url, headers.clone(), body.clone()).await?;
+            let status = response.status();
+            let Some(to) =
+                redirect::next(&method, &url, hops.len(), status, response.headers())?
+            else {
+                let framing = Framing::of(status, response.version(), response.headers());
+                return Ok(Response {
+                    status,
+                    headers: response.headers().clone(),
+                    hops,
+                    authenticated,
+                    framing,
+                    body: Body::new(
+                        response,
+                        SafeUrl::of(&url),
+                        self.shared.idle_timeout,
+                        permit,
+                    ),
+                    url,
+                });
+            };
+            let crossed = redirect::crosses(&url, &to);
+            if crossed {
+                headers = bare(&headers);
+                authenticated = false;
+            }
+            tracing::debug!(from = %SafeUrl::of(&url), to = %SafeUrl::of(&to), crossed, "redirect");
+            hops.push(Hop {
+                from: SafeUrl::of(&url),
+                to: SafeUrl::of(&to),
+                status,
+                crossed,
+            });
+            url = to;
+        }
+    }
+
+    async fn dial(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<(reqwest::Response, Option<tokio::sync::OwnedSemaphorePermit>), Error>
+    {
+        let (origin, checks) = self.shared.gate.admit(url)?;
+        let client = match checks {
+            Checks::Off => &self.shared.open,
+            Checks::On => &self.shared.guarded,
+        };
+        let mut request = client.request(method.clone(), url.clone()).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let permit = self.shared.gate.enter(&origin).await;
+        let waited = self.shared.response_timeout;
+        match timeout(waited, request.send()).await {
+            Ok(Ok(response)) => Ok((response, permit)),
+            Ok(Err(error)) if is_forbidden(&error) => {
+                Err(Error::Address { url: SafeUrl::of(url), origin })
+            }
+            Ok(Err(error)) if error.is_connect() => {
+                Err(Error::Connect { url: SafeUrl::of(url), source: source(error) })
+            }
+            Ok(Err(error)) => {
+                Err(Error::Send { url: SafeUrl::of(url), source: source(error) })
+            }
+            Err(_) => Err(Error::Timeout { url: SafeUrl::of(url), waited }),
+        }
+    }
+}
+
+fn builder(config: &Config) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+    let mut builder = reqwest::Client::builder()
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .referer(false)
+        .tls_version_min(reqwest::tls::Version::TLS_1_2)
+        .connect_timeout(config.connect_timeout)
+        .user_agent(&config.user_agent);
+    let mut roots = Vec::new();
+    for pem in &config.roots {
+        roots.extend(reqwest::Certificate::from_pem_bundle(pem)?);
+    }
+    if !roots.is_empty() {
+        builder = builder.tls_certs_merge(roots);
+    }
+    if let Some(identity) = &config.identity {
+        builder = builder.identity(reqwest::Identity::from_pem(identity.expose())?);
+    }
+    Ok(builder)
+}
+
+fn bearer(token: &[u8]) -> Result<HeaderValue, Error> {
+    let mut text = b"Bearer ".to_vec();
+    text.extend_from_slice(token);
+    let mut value = HeaderValue::from_bytes(&text)
+        .map_err(|error| Error::Setup { source: BoxError::from(error) })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// What may travel on to a stranger.
+fn bare(headers: &HeaderMap) -> HeaderMap {
+    [ACCEPT, ACCEPT_ENCODING, RANGE, IF_RANGE]
+        .into_iter()
+        .filter_map(|name| headers.get(&name).cloned().map(|value| (name, value)))
+        .collect()
+}
+
+fn is_forbidden(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<ForbiddenAddress>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,167 @@
+//! Which URLs may be dialled, and how many requests an origin sees at once.
+//!
+//! The rules are pure: scheme, origin, literal address. Names are checked after resolution,
+//! in `resolver`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bulkhead_model::SafeUrl;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use url::Url;
+
+use crate::{address::AddressClass, error::Error, origin::Origin};
+
+/// How the addresses of a URL's host are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checks {
+    /// The operator named the origin: dial whatever it resolves to.
+    Off,
+    /// Public addresses only; loopback too when the operator's own origin is loopback.
+    On,
+}
+
+/// The rules of one client.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    trusted: BTreeSet<Origin>,
+    insecure: BTreeSet<Origin>,
+    loopback_allowed: bool,
+    per_origin: usize,
+    /// Held for map look-ups only, never across an await.
+    open: Mutex<BTreeMap<Origin, Arc<Semaphore>>>,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        trusted: BTreeSet<Origin>,
+        insecure: BTreeSet<Origin>,
+        per_origin: NonZeroUsize,
+    ) -> Self {
+        // A source on this machine may send us to this machine: demos, tests, side-cars.
+        let loopback_allowed = trusted.iter().any(Origin::is_loopback);
+        Self {
+            trusted,
+            insecure,
+            loopback_allowed,
+            per_origin: per_origin.get(),
+            open: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    pub(crate) fn loopback_allowed(&self) -> bool {
+        self.loopback_allowed
+    }
+
+    /// Admits `url` or says which rule it breaks.
+    pub(crate) fn admit(&self, url: &Url) -> Result<(Origin, Checks), Error> {
+        let origin =
+            Origin::of(url).ok_or_else(|| Error::Scheme { url: SafeUrl::of(url) })?;
+        if !origin.is_https() && !origin.is_loopback() && !self.insecure.contains(&origin)
+        {
+            return Err(Error::Insecure { url: SafeUrl::of(url), origin });
+        }
+        if self.trusted.contains(&origin) || self.insecure.contains(&origin) {
+            return Ok((origin, Checks::Off));
+        }
+        if let Some(address) = origin.literal()
+            && !allowed(AddressClass::of(address), self.loopback_allowed)
+        {
+            return Err(Error::Address { url: SafeUrl::of(url), origin });
+        }
+        Ok((origin, Checks::On))
+    }
+
+    /// Waits until `origin` sees fewer requests than its limit.
+    pub(crate) async fn enter(&self, origin: &Origin) -> Option<OwnedSemaphorePermit> {
+        let semaphore = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            // Servers choose how many file origins there are: forget the idle ones.
+            if open.len() >= MAX_IDLE_ORIGINS {
+                open.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
+            }
+            let fresh = || Arc::new(Semaphore::new(self.per_origin));
+            open.entry(origin.clone()).or_insert_with(fresh).clone()
+        };
+        // `None` only for a closed semaphore, and none is ever closed.
+        semaphore.acquire_owned().await.ok()
+    }
+}
+
+/// Whether a server-supplied URL may lead to an address of this class.
+pub(crate) fn allowed(class: AddressClass, loopback_allowed: bool) -> bool {
+    match class {
+        AddressClass::Public => true,
+        AddressClass::Loopback => loopback_allowed,
+        AddressClass::LinkLocal | AddressClass::Private | AddressClass::Reserved => false,
+    }
+}
+
+/// Far above the file servers of one export, far below what would matter in memory.
+const MAX_IDLE_ORIGINS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    enum Answer {
+        Address,
+        Checked,
+        Insecure,
+        Scheme,
+        Unchecked,
+    }
+
+    fn ask(gate: &Gate, url: &str) -> Answer {
+        match gate.admit(&url.parse().unwrap()) {
+            Ok((_, Checks::On)) => Answer::Checked,
+            Ok((_, Checks::Off)) => Answer::Unchecked,
+            Err(Error::Address { .. }) => Answer::Address,
+            Err(Error::Insecure { .. }) => Answer::Insecure,
+            Err(Error::Scheme { .. }) => Answer::Scheme,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn admits_by_scheme_origin_and_literal_address() {
+        let set = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
+        let remote = Gate::new(
+            set(&["https://ehr.example", "https://10.0.0.5"]),
+            set(&["http://old.example"]),
+            NonZeroUsize::MIN,
+        );
+        let local = Gate::new(set(&["http://127.0.0.1:80"]), set(&[]), NonZeroUsize::MIN);
+        let cases = [
+            ("base", &remote, "https://ehr.example/fhir", Answer::Unchecked),
+            ("other name", &remote, "https://files.example/1", Answer::Checked),
+            ("listed private address", &remote, "https://10.0.0.5/1", Answer::Unchecked),
+            ("private address", &remote, "https://10.0.0.6/1", Answer::Address),
+            ("metadata", &remote, "https://169.254.169.254/", Answer::Address),
+            ("decimal spelling", &remote, "https://2852039166/", Answer::Address),
+            ("plain http", &remote, "http://files.example/1", Answer::Insecure),
+            ("listed plain http", &remote, "http://old.example/1", Answer::Unchecked),
+            ("loopback of a remote base", &remote, "http://127.0.0.1/1", Answer::Address),
+            (
+                "loopback of a local base",
+                &local,
+                "http://127.0.0.1:81/1",
+                Answer::Checked,
+            ),
+            (
+                "metadata of a local base",
+                &local,
+                "https://169.254.169.254/",
+                Answer::Address,
+            ),
+            ("file", &remote, "file:///etc/passwd", Answer::Scheme),
+        ];
+        for (name, gate, url, expected) in cases {
+            assert_eq!(ask(gate, url), expected, "case: {name}");
+        }
+    }
+}

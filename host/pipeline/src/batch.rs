@@ -1,0 +1,159 @@
+//! Records judged together.
+
+use std::sync::Arc;
+
+use bulkhead_ndjson::Envelope;
+use bytes::Bytes;
+
+/// What a record says has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Change {
+    /// The server deleted the resource; the body is the bare key.
+    Delete,
+    /// The resource left the cohort; the body is the bare key.
+    Retract,
+    /// The resource is new or has changed.
+    Upsert,
+}
+
+/// One resource, or one row that a transform made of it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The source line, from 1. Records of one line share it.
+    pub seq: u64,
+    /// Index into the batch's [`Kinds`].
+    pub kind: u16,
+    /// What happened.
+    pub change: Change,
+    /// The line without its end, as it is now. A window into the block where unchanged.
+    pub body: Bytes,
+    /// What was read of the line as it came. Its spans point into the first body and are
+    /// not valid after a change; the patients stay those whom the data is about.
+    pub envelope: Arc<Envelope>,
+    /// A row of a stream that a transform emitted, not a resource.
+    pub is_row: bool,
+    /// Whether some stage changed the body.
+    pub is_changed: bool,
+}
+
+/// Names of kinds: resource types, then the streams that transforms emit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(Arc<Vec<Arc<str>>>);
+
+impl Kinds {
+    /// The index of `name`, which is added when it is new. `None` when 65,536 are known.
+    pub fn intern(&mut self, name: &str) -> Option<u16> {
+        if let Some(at) = self.0.iter().position(|known| &**known == name) {
+            return u16::try_from(at).ok();
+        }
+        let at = u16::try_from(self.0.len()).ok()?;
+        Arc::make_mut(&mut self.0).push(name.into());
+        Some(at)
+    }
+
+    /// The name at `index`, or "" when there is none.
+    pub fn name(&self, index: u16) -> &str {
+        self.0.get(usize::from(index)).map_or("", |name| name)
+    }
+
+    /// All names in the order of their indexes.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
+    }
+}
+
+/// Records judged together, in file order. Cheap to clone: the records are shared.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    id: u64,
+    attempt: u32,
+    kinds: Kinds,
+    records: Arc<Vec<Record>>,
+}
+
+impl Batch {
+    /// Of `records` of file `file`. The id is made of the file and the first line, so that
+    /// the same records have the same id when they come again.
+    pub fn new(file: u32, kinds: Kinds, records: Vec<Record>) -> Self {
+        let first = records.first().map_or(0, |record| record.seq);
+        let id = u64::from(file) << 40 | (first & ((1 << 40) - 1));
+        Self { id, attempt: 1, kinds, records: Arc::new(records) }
+    }
+
+    /// Stable across redelivery: an idempotency key.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// 1 at first, n at the nth time that these records are handed over.
+    pub const fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The names that the records' kinds index.
+    pub const fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    /// The records.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes of all bodies.
+    pub fn byte_len(&self) -> u64 {
+        self.records.iter().map(|record| record.body.len() as u64).sum()
+    }
+
+    /// The last line of which a record is here; 0 for an empty batch.
+    pub fn last_seq(&self) -> u64 {
+        self.records.last().map_or(0, |record| record.seq)
+    }
+
+    /// The kind of a record by name.
+    pub fn kind_name(&self, record: &Record) -> &str {
+        self.kinds.name(record.kind)
+    }
+
+    /// The same records, handed over once more.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { attempt: self.attempt.saturating_add(1), ..self.clone() }
+    }
+
+    /// The records at `range`, as a batch of their own with the same id.
+    #[must_use]
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+        let records = self.records.get(range).unwrap_or_default().to_vec();
+        Self { records: Arc::new(records), kinds: self.kinds.clone(), ..*self }
+    }
+
+    /// The records at which `chosen` says true, with the same id.
+    #[must_use]
+    pub fn select(&self, chosen: impl Fn(usize) -> bool) -> Self {
+        let indexed = self.records.iter().enumerate();
+        let records =
+            indexed.filter(|(at, _)| chosen(*at)).map(|(_, record)| record.clone()).collect();
+        Self { records: Arc::new(records), kinds: self.kinds.clone(), ..*self }
+    }
+
+    /// The parts; records are moved when no one else holds them.
+    pub(crate) fn into_parts(self) -> (u64, Kinds, Vec<Record>) {
+        let records = Arc::try_unwrap(self.records).unwrap_or_else(|held| (*held).clone());
+        (self.id, self.kinds, records)
+    }
+
+    pub(crate) fn from_parts(id: u64, kinds: Kinds, records: Vec<Record>) -> Self {
+        Self { id, attempt: 1, kinds, records: Arc::new(records) }
+    }
+}

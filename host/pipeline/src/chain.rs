@@ -1,0 +1,307 @@
+//! Stages in order, and what their verdicts do to a batch.
+//!
+//! A guest that dies takes no neighbour with it: the same batch is tried once more in a fresh
+//! instance, then in halves, down to the one record that kills it, which goes to quarantine.
+//! The number of deaths is bounded, so that a broken plugin stops the file and does not empty
+//! it into quarantine record by record.
+
+use std::{ops::Range, sync::Arc, time::Duration};
+
+use bulkhead_ndjson::Peek;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use crate::{
+    Batch, Change, Kinds, Output, Quarantined, Record, Reject, RejectClass, Stage,
+    StageError, Tally, Verdict, stage::Crash,
+};
+
+/// Waits; given by whoever owns the clock.
+pub type Pause = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// How much trouble a chain puts up with, a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainLimits {
+    /// Deaths of guests. To find one poison record among 4,096 takes about 26.
+    pub crashes: u32,
+    /// Retries of one batch that a plugin asked for.
+    pub retries: u32,
+    /// The longest pause before a retry.
+    pub longest_pause: Duration,
+}
+
+impl Default for ChainLimits {
+    fn default() -> Self {
+        Self { crashes: 256, retries: 8, longest_pause: Duration::from_mins(1) }
+    }
+}
+
+/// Why a chain could not settle a batch.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// A plugin died too often.
+    #[error("a plugin died {crashes} times on one file")]
+    Crashes {
+        /// How often it died.
+        crashes: u32,
+        /// How it died last.
+        #[source]
+        source: StageError,
+    },
+    /// A stage gave up.
+    #[error("a stage gave up")]
+    Stage(#[from] StageError),
+}
+
+/// A batch after all stages.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// `None` when nothing is left.
+    pub(crate) batch: Option<Batch>,
+    pub(crate) refused: Vec<Quarantined>,
+}
+
+/// Stages in order.
+pub struct Chain {
+    stages: Vec<Box<dyn Stage>>,
+    limits: ChainLimits,
+    pause: Pause,
+    peek: Peek,
+    crashes: u32,
+}
+
+impl Chain {
+    /// Of `stages`, in order.
+    pub fn new(stages: Vec<Box<dyn Stage>>, limits: ChainLimits, pause: Pause) -> Self {
+        let peek = Peek::new(None, bulkhead_ndjson::Bases::default());
+        Self { stages, limits, pause, peek, crashes: 0 }
+    }
+
+    /// Runs a batch through all stages.
+    pub(crate) async fn settle(
+        &mut self,
+        batch: Batch,
+        tally: &mut Tally,
+    ) -> Result<Settled, ChainError> {
+        let mut refused = Vec::new();
+        let mut batch = batch;
+        for at in 0..self.stages.len() {
+            let verdicts = self.judge(at, &batch).await?;
+            let Some(stage) = self.stages.get(at) else { break };
+            let settle = Settle { stage: stage.name(), peek: &self.peek };
+            match settle.apply(batch, verdicts, tally, &mut refused) {
+                Some(left) => batch = left,
+                None => return Ok(Settled { batch: None, refused }),
+            }
+        }
+        Ok(Settled { batch: Some(batch), refused })
+    }
+
+    /// Verdicts of one stage on every record, whatever it takes to get them.
+    async fn judge(&mut self, at: usize, batch: &Batch) -> Result<Vec<Verdict>, ChainError> {
+        let mut verdicts: Vec<Verdict> = Vec::with_capacity(batch.len());
+        let mut todo: Vec<(Range<usize>, u32)> = vec![(0..batch.len(), 0)];
+        let mut retries = 0;
+        while let Some((range, deaths)) = todo.pop() {
+            let is_whole = range.len() == batch.len();
+            let mut piece =
+                if is_whole { batch.clone() } else { batch.slice(range.clone()) };
+            for _ in 0..deaths + retries {
+                piece = piece.again();
+            }
+            let Some(stage) = self.stages.get_mut(at) else { break };
+            let judged = stage.judge(&piece).await.and_then(|found| {
+                // A verdict too few would lose a record: no stage may answer so.
+                let (stage, crash) = (stage.name().to_owned(), Crash::Contract);
+                let fits = found.len() == piece.len();
+                if fits { Ok(found) } else { Err(StageError::Crashed { stage, crash }) }
+            });
+            match judged {
+                Ok(found) => verdicts.extend(found),
+                Err(error @ StageError::Crashed { .. }) => {
+                    self.survive(error.clone())?;
+                    todo.extend(smaller(range, deaths, &error, &mut verdicts));
+                }
+                Err(StageError::Retryable { after, .. }) if retries < self.limits.retries => {
+                    let doubled = Duration::from_millis(100 << retries.min(16));
+                    let wait = after.unwrap_or_default().max(doubled);
+                    (self.pause)(wait.min(self.limits.longest_pause)).await;
+                    retries += 1;
+                    todo.push((range, deaths));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(verdicts)
+    }
+
+    fn survive(&mut self, source: StageError) -> Result<(), ChainError> {
+        self.crashes += 1;
+        let crashes = self.crashes;
+        if crashes > self.limits.crashes {
+            return Err(ChainError::Crashes { crashes, source });
+        }
+        tracing::warn!(crashes, error = %source, "a plugin died; going on in a fresh instance");
+        Ok(())
+    }
+}
+
+/// What to try after a death: the same once more, then halves, then no more.
+fn smaller(
+    range: Range<usize>,
+    deaths: u32,
+    error: &StageError,
+    verdicts: &mut Vec<Verdict>,
+) -> Vec<(Range<usize>, u32)> {
+    let StageError::Crashed { crash, .. } = error else { return Vec::new() };
+    if deaths == 0 {
+        return vec![(range, 1)];
+    }
+    if range.len() <= 1 {
+        let reject = Reject::new(RejectClass::Other, crash.code());
+        verdicts.extend(range.map(|_| Verdict::Reject(reject.clone())));
+        return Vec::new();
+    }
+    let middle = range.start + range.len() / 2;
+    // A stack: the first half comes off first, so that verdicts keep their order.
+    vec![(middle..range.end, u32::from(range.len() > 2)), (range.start..middle, 1)]
+}
+
+/// Applies one stage's verdicts.
+struct Settle<'a> {
+    stage: &'a str,
+    peek: &'a Peek,
+}
+
+impl Settle<'_> {
+    /// What is left of the batch; `None` when nothing is.
+    fn apply(
+        &self,
+        batch: Batch,
+        verdicts: Vec<Verdict>,
+        tally: &mut Tally,
+        refused: &mut Vec<Quarantined>,
+    ) -> Option<Batch> {
+        if verdicts.iter().all(|verdict| *verdict == Verdict::Keep) {
+            return Some(batch);
+        }
+        let (id, mut kinds, records) = batch.into_parts();
+        let mut left = Vec::with_capacity(records.len());
+        for (record, verdict) in records.into_iter().zip(verdicts) {
+            let name = kinds.name(record.kind).to_owned();
+            let rejected = match verdict {
+                Verdict::Keep => {
+                    left.push(record);
+                    None
+                }
+                Verdict::Drop => {
+                    self.ended(&record, &name, tally);
+                    None
+                }
+                Verdict::Reject(reject) => Some((record, reject)),
+                Verdict::Replace(body) => match self.replace(&record, body, &name) {
+                    Ok(replaced) => {
+                        left.push(replaced);
+                        None
+                    }
+                    Err(reject) => Some((record, reject)),
+                },
+                Verdict::Emit(outputs) => {
+                    match self.emit(&record, outputs, &mut kinds, &name) {
+                        Ok(emitted) => {
+                            self.count_emitted(&record, &emitted, &name, tally);
+                            left.extend(emitted);
+                            None
+                        }
+                        Err(reject) => Some((record, reject)),
+                    }
+                }
+            };
+            if let Some((record, Reject { class, code })) = rejected {
+                tally.quarantine(&name, self.stage, class, &code);
+                let (line, stage) = (record.seq, self.stage.to_owned());
+                refused.push(Quarantined { line, kind: name, stage, class, code });
+            }
+        }
+        (!left.is_empty()).then(|| Batch::from_parts(id, kinds, left))
+    }
+
+    fn ended(&self, record: &Record, name: &str, tally: &mut Tally) {
+        if record.is_row {
+            // A row that a later stage drops was never a resource: only rows count it.
+            tally.of(name).rows = tally.of(name).rows.saturating_sub(1);
+        } else {
+            tally.drop(name, self.stage, 1);
+        }
+    }
+
+    fn count_emitted(
+        &self,
+        record: &Record,
+        emitted: &[Record],
+        name: &str,
+        tally: &mut Tally,
+    ) {
+        let resources = emitted.iter().filter(|record| !record.is_row).count() as u64;
+        let mut rows: Vec<u16> = Vec::new();
+        rows.extend(emitted.iter().filter(|record| record.is_row).map(|record| record.kind));
+        match (resources, rows.is_empty()) {
+            (0, true) => self.ended(record, name, tally),
+            (0, false) if !record.is_row => tally.consume(name, self.stage),
+            (0, false) => {}
+            (more, _) => tally.of(name).added += more - 1,
+        }
+    }
+
+    /// The record with a new body, which must be a resource of the same type, on one line.
+    fn replace(&self, record: &Record, body: Bytes, name: &str) -> Result<Record, Reject> {
+        self.check(record, &body, name)?;
+        Ok(Record { body, is_changed: true, ..record.clone() })
+    }
+
+    fn check(&self, record: &Record, body: &Bytes, name: &str) -> Result<(), Reject> {
+        let refuse = |code: &str| Err(Reject::new(RejectClass::Other, code));
+        if memchr::memchr2(b'\n', b'\r', body).is_some() {
+            return refuse("output-of-several-lines");
+        }
+        if record.is_row {
+            return match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+                Ok(_) if body.first() == Some(&b'{') => Ok(()),
+                _ => refuse("output-not-json"),
+            };
+        }
+        let Ok(envelope) = self.peek.read(body) else { return refuse("output-not-a-resource") };
+        let span = envelope.resource_type.start as usize..envelope.resource_type.end as usize;
+        if body.get(span) != Some(name.as_bytes()) {
+            return refuse("output-of-another-type");
+        }
+        if record.change != Change::Upsert && envelope.id.is_none() {
+            return refuse("output-without-id");
+        }
+        Ok(())
+    }
+
+    fn emit(
+        &self,
+        record: &Record,
+        outputs: Vec<Output>,
+        kinds: &mut Kinds,
+        name: &str,
+    ) -> Result<Vec<Record>, Reject> {
+        let one = |output: Output| match output.stream {
+            None => self.replace(record, output.body, name),
+            Some(stream) => {
+                let kind = kinds.intern(&stream).ok_or_else(|| {
+                    Reject::new(RejectClass::Other, "too-many-streams")
+                })?;
+                let row = Record { kind, is_row: true, ..record.clone() };
+                self.replace(&row, output.body, &stream)
+            }
+        };
+        outputs.into_iter().map(one).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

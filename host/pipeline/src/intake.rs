@@ -1,0 +1,274 @@
+//! From blocks of lines to batches of records: envelopes are read, lines that are no
+//! resource are refused, lines delivered before a crash are passed over.
+
+use std::sync::Arc;
+
+use bulkhead_model::{PatientKey, ResourceType};
+use bulkhead_ndjson::{Bases, Block, Envelope, Line, Malformed, Patients, Peek};
+use bytes::Bytes;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{
+    Batch, Change, Kinds, Quarantined, Record, Reject, RejectClass, Tally,
+    deletion::{Key, keys},
+};
+
+/// The name under which lines are refused before any stage saw them.
+const READ: &str = "read";
+
+/// What the lines of a file are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// Bundles that say what was deleted.
+    Deleted,
+    /// Resources, of one type where the manifest says so.
+    Output(Option<ResourceType>),
+}
+
+/// Why a file cannot be resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IntakeError {
+    /// The file is not the one that was delivered in part.
+    #[error("the file has changed since its first {lines} lines were delivered")]
+    Changed {
+        /// How many lines were delivered.
+        lines: u64,
+    },
+}
+
+/// A batch and what was refused on the way to it.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// `None` when no record was left of the block.
+    pub(crate) batch: Option<Batch>,
+    pub(crate) refused: Vec<Quarantined>,
+    /// The last line of the block that was not delivered before.
+    pub(crate) last_line: u64,
+}
+
+/// Turns blocks into batches.
+pub struct Intake {
+    file: u32,
+    kind: FileKind,
+    peek: Peek,
+    kinds: Kinds,
+    hash: Xxh3,
+    /// Lines up to here were delivered before, and their hash.
+    delivered: Option<(u64, [u8; 16])>,
+}
+
+impl Intake {
+    /// For file `file`, from its start.
+    pub fn new(file: u32, kind: FileKind, bases: Bases) -> Self {
+        let expected = match &kind {
+            FileKind::Deleted => None,
+            FileKind::Output(expected) => expected.as_ref(),
+        };
+        let peek = Peek::new(expected, bases);
+        let (kinds, hash) = (Kinds::default(), Xxh3::new());
+        Self { file, kind, peek, kinds, hash, delivered: None }
+    }
+
+    /// The same, passing over the lines up to `through`, whose hash must be `prefix_hash`.
+    #[must_use]
+    pub fn resuming(self, through: u64, prefix_hash: [u8; 16]) -> Self {
+        Self { delivered: (through > 0).then_some((through, prefix_hash)), ..self }
+    }
+
+    /// Hash of all lines so far.
+    pub(crate) fn prefix_hash(&self) -> [u8; 16] {
+        self.hash.digest128().to_be_bytes()
+    }
+
+    /// Turns one block into a batch. Counts what it reads and refuses in `tally`.
+    pub(crate) fn take(
+        &mut self,
+        block: &Block,
+        tally: &mut Tally,
+    ) -> Result<Taken, IntakeError> {
+        let mut records = Vec::with_capacity(block.lines.len());
+        let mut refused = Vec::new();
+        let mut last_line = 0;
+        // One check for the whole block is far cheaper than one a line.
+        let text = std::str::from_utf8(&block.bytes).ok();
+        for line in &block.lines {
+            if self.pass_over(line, block)? {
+                continue;
+            }
+            last_line = line.number();
+            if let Err((kind, reject)) = self.read(line, block, text, &mut records, tally) {
+                tally.of(&kind).read += 1;
+                tally.quarantine(&kind, READ, reject.class, &reject.code);
+                let (line, stage) = (line.number(), READ.to_owned());
+                let Reject { class, code } = reject;
+                refused.push(Quarantined { line, kind, stage, class, code });
+            }
+        }
+        for record in &records {
+            let counts = tally.of(self.kinds.name(record.kind));
+            counts.read += 1;
+            counts.read_deletions += u64::from(record.change == Change::Delete);
+        }
+        let batch = (!records.is_empty())
+            .then(|| Batch::new(self.file, self.kinds.clone(), records));
+        Ok(Taken { batch, refused, last_line })
+    }
+
+    /// Whether the file ended before the lines that were delivered of it.
+    pub(crate) fn finish(&self) -> Result<(), IntakeError> {
+        self.delivered.map_or(Ok(()), |(lines, _)| Err(IntakeError::Changed { lines }))
+    }
+
+    /// Hashes the line; gives whether it was delivered before.
+    fn pass_over(&mut self, line: &Line, block: &Block) -> Result<bool, IntakeError> {
+        if let Some((through, expected)) = self.delivered
+            && line.number() > through
+        {
+            if self.prefix_hash() != expected {
+                return Err(IntakeError::Changed { lines: through });
+            }
+            self.delivered = None;
+        }
+        self.hash.update(&line.number().to_be_bytes());
+        match line {
+            Line::TooLong { len, .. } => self.hash.update(&len.to_be_bytes()),
+            Line::Whole { span, .. } => {
+                self.hash.update(block.bytes.get(span.clone()).unwrap_or_default());
+            }
+        }
+        if let Some((through, expected)) = self.delivered
+            && line.number() == through
+        {
+            if self.prefix_hash() != expected {
+                return Err(IntakeError::Changed { lines: through });
+            }
+            self.delivered = None;
+            return Ok(true);
+        }
+        Ok(self.delivered.is_some())
+    }
+
+    /// Adds the records of one line, or says which kind it claimed to be and why it is refused.
+    fn read(
+        &mut self,
+        line: &Line,
+        block: &Block,
+        text: Option<&str>,
+        records: &mut Vec<Record>,
+        tally: &mut Tally,
+    ) -> Result<(), (String, Reject)> {
+        let announced = self.announced();
+        let (number, span) = match line {
+            Line::TooLong { .. } => {
+                return Err((announced, Reject::new(RejectClass::TooLarge, "line-too-long")));
+            }
+            Line::Whole { number, span } => (*number, span.clone()),
+        };
+        let body = block.bytes.slice(span.clone());
+        if self.kind == FileKind::Deleted {
+            return self.read_deletions(number, &body, records, tally);
+        }
+        let envelope = match text.and_then(|text| text.get(span)) {
+            Some(text) => self.peek.read_str(text),
+            None => self.peek.read(&body),
+        };
+        let envelope = envelope.map_err(|malformed: Malformed| {
+            (announced, Reject::new(RejectClass::Malformed, malformed.code()))
+        })?;
+        let name = text_at(&body, &envelope.resource_type).to_owned();
+        if let Some(reject) = self.misplaced(&name) {
+            return Err((name, reject));
+        }
+        let kind = self.intern(&name)?;
+        records.push(Record {
+            seq: number,
+            kind,
+            change: Change::Upsert,
+            body,
+            envelope: Arc::new(envelope),
+            is_row: false,
+            is_changed: false,
+        });
+        Ok(())
+    }
+
+    fn read_deletions(
+        &mut self,
+        number: u64,
+        line: &Bytes,
+        records: &mut Vec<Record>,
+        tally: &mut Tally,
+    ) -> Result<(), (String, Reject)> {
+        let keys = keys(line).map_err(|reject| (String::new(), reject))?;
+        let mut refused = None;
+        for key in keys {
+            match key {
+                Ok(key) => {
+                    let kind = self.intern(key.resource_type.as_str())?;
+                    records.push(deletion(number, kind, &key));
+                }
+                // One line, one place in quarantine: the first reason stands for all.
+                Err(reject) if refused.is_none() => refused = Some(reject),
+                Err(reject) => {
+                    tally.of("").read += 1;
+                    tally.quarantine("", READ, reject.class, &reject.code);
+                }
+            }
+        }
+        refused.map_or(Ok(()), |reject| Err((String::new(), reject)))
+    }
+
+    fn intern(&mut self, name: &str) -> Result<u16, (String, Reject)> {
+        let too_many = || (String::new(), Reject::new(RejectClass::Other, "too-many-types"));
+        self.kinds.intern(name).ok_or_else(too_many)
+    }
+
+    fn announced(&self) -> String {
+        match &self.kind {
+            FileKind::Deleted | FileKind::Output(None) => String::new(),
+            FileKind::Output(Some(announced)) => announced.to_string(),
+        }
+    }
+
+    /// A type that does not belong into this file.
+    fn misplaced(&self, name: &str) -> Option<Reject> {
+        match &self.kind {
+            FileKind::Output(Some(announced)) if announced.as_str() == name => None,
+            FileKind::Output(_) if name == "OperationOutcome" => {
+                Some(Reject::new(RejectClass::Malformed, "outcome-in-output"))
+            }
+            FileKind::Output(Some(_)) => {
+                Some(Reject::new(RejectClass::Malformed, "wrong-type-in-file"))
+            }
+            FileKind::Deleted | FileKind::Output(None) => None,
+        }
+    }
+}
+
+fn text_at<'a>(body: &'a Bytes, span: &std::ops::Range<u32>) -> &'a str {
+    let bytes = body.get(span.start as usize..span.end as usize).unwrap_or_default();
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// A deleted resource as a record: the key as body, and of a Patient who it was.
+fn deletion(seq: u64, kind: u16, key: &Key) -> Record {
+    let name = key.resource_type.as_str();
+    let own = (name == "Patient").then(|| PatientKey::of(&key.id));
+    let own: Vec<PatientKey> = own.into_iter().collect();
+    let patients = Patients { primary: own.clone(), linked: own, ..Patients::default() };
+    // Type and id are of a restricted alphabet: nothing in them needs an escape.
+    let body = format!(r#"{{"resourceType":"{name}","id":"{}"}}"#, key.id);
+    Record {
+        seq,
+        kind,
+        change: Change::Delete,
+        body: Bytes::from(body),
+        envelope: Arc::new(Envelope { patients, ..Envelope::default() }),
+        is_row: false,
+        is_changed: false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,15 @@
+//! The export itself: from a kick-off over its job to the files.
+//!
+//! A kick-off cuts a snapshot and plans the files at once; a job is that plan and its clock.
+
+mod files;
+mod job;
+mod kickoff;
+mod parameters;
+mod plan;
+mod status;
+
+pub(crate) use files::download;
+pub(crate) use job::Jobs;
+pub(crate) use kickoff::kickoff;
+pub(crate) use status::{cancel, status};

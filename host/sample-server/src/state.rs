@@ -1,0 +1,78 @@
+//! What all handlers share.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bulkhead_model::ResourceType;
+
+use crate::{
+    auth::{Auth, Issued},
+    behaviour::Behaviour,
+    clock::Clock,
+    data::Data,
+    export::Jobs,
+    request_log::RequestLog,
+    server::{Limits, RandomBytes},
+    store::{Snapshot, Store},
+};
+
+/// Where the server answers, as clients see it.
+pub(crate) struct Urls {
+    /// The FHIR base, without a slash at the end.
+    pub(crate) base: String,
+    pub(crate) token: String,
+}
+
+/// The server's state. No lock is held across an await, and none is taken within another.
+pub(crate) struct State {
+    pub(crate) auth: Auth,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) clock: Clock,
+    pub(crate) data: Data,
+    pub(crate) limits: Limits,
+    pub(crate) random: RandomBytes,
+    pub(crate) urls: Urls,
+    pub(crate) issued: Mutex<Issued>,
+    pub(crate) jobs: Mutex<Jobs>,
+    pub(crate) log: Mutex<RequestLog>,
+    pub(crate) store: Mutex<Store>,
+    /// How many rounds of the script have been played.
+    pub(crate) round: Mutex<u32>,
+}
+
+impl State {
+    pub(crate) fn issued(&self) -> MutexGuard<'_, Issued> {
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn log(&self) -> MutexGuard<'_, RequestLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.store().snapshot().clone()
+    }
+
+    /// The types that the server holds.
+    pub(crate) fn offered_types(&self) -> BTreeSet<ResourceType> {
+        self.store().snapshot().tables.keys().cloned().collect()
+    }
+
+    /// Whether files and polls ask for a token.
+    pub(crate) fn requires_token(&self) -> bool {
+        match self.auth {
+            Auth::Clients(_) => true,
+            Auth::Open => false,
+        }
+    }
+}
