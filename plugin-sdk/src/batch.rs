@@ -102,7 +102,7 @@ impl Batch<'_> {
 
     /// One field of every record. Imports `projection`; the manifest must declare the field.
     ///
-    /// `field` is `id`, `patients`, `versionId`, or element names joined by dots:
+    /// `field` is `id`, `versionId`, or element names joined by dots:
     /// `code.coding.code`.
     ///
     /// # Errors

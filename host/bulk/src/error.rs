@@ -1,4 +1,6 @@
-//! Why a bulk request failed, whose fault it is, and what to do about it.
+//! Why a bulk request failed. Whose fault it is lies in `blame`.
+
+mod blame;
 
 use std::time::Duration;
 
@@ -6,11 +8,11 @@ use bulkhead_model::SafeUrl;
 use bulkhead_net::Origin;
 
 use crate::{
-    gunzip::GunzipError,
-    key::KeyError,
-    manifest::ManifestError,
-    operation_outcome::{Complaint, Outcome},
+    gunzip::GunzipError, key::KeyError, manifest::ManifestError,
+    operation_outcome::Outcome,
 };
+
+pub use blame::Blame;
 
 /// Why a bulk request failed.
 #[derive(Debug, thiserror::Error)]
@@ -220,19 +222,6 @@ pub enum Doing {
     Token,
 }
 
-/// Whose turn it is to change something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// This program or its machine.
-    Host,
-    /// What lies between.
-    Network,
-    /// Whoever wrote the configuration or registered the client.
-    Operator,
-    /// The FHIR server.
-    Server,
-}
-
 impl std::fmt::Display for Doing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -283,122 +272,26 @@ impl Error {
 
     /// Whether a file's link may have expired, so that a fresh manifest may help.
     pub fn is_expired_link(&self) -> bool {
-        match self {
-            Self::Refused { doing: Doing::Download, status, .. } => {
-                matches!(status, 401 | 403 | 404 | 410)
-            }
-            Self::Unauthorized { doing: Doing::Download, .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whose turn it is to change something.
-    pub fn blame(&self) -> Blame {
-        match self {
-            Self::Key { .. }
-            | Self::NoTokenEndpoint { .. }
-            | Self::Path { .. }
-            | Self::Settings { .. }
-            | Self::TokenRefused { .. }
-            | Self::TooLarge { .. }
-            | Self::Unauthorized { .. } => Blame::Operator,
-            Self::KickoffUnknown { .. } | Self::Unreachable { .. } => Blame::Network,
-            Self::Network { source, .. } => match source {
-                bulkhead_net::Error::Address { .. }
-                | bulkhead_net::Error::Credential { .. }
-                | bulkhead_net::Error::Insecure { .. }
-                | bulkhead_net::Error::TooLarge { .. } => Blame::Operator,
-                bulkhead_net::Error::Redirect { .. }
-                | bulkhead_net::Error::Scheme { .. } => Blame::Server,
-                bulkhead_net::Error::Setup { .. } => Blame::Host,
-                _ => Blame::Network,
-            },
-            Self::Refused { status: 401 | 403, .. } => Blame::Operator,
-            Self::Busy { .. }
-            | Self::Corrupt { .. }
-            | Self::Encoding { .. }
-            | Self::JobFailed { .. }
-            | Self::JobGone { .. }
-            | Self::JobTimeout { .. }
-            | Self::Json { .. }
-            | Self::Manifest { .. }
-            | Self::MediaType { .. }
-            | Self::NoStatusUrl { .. }
-            | Self::Refused { .. } => Blame::Server,
-        }
-    }
-
-    /// What an operator could do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Busy { doing: Doing::Kickoff, .. } => Some(
-                "the server may still run an earlier export of this client: wait for it or cancel it"
-                    .to_owned(),
-            ),
-            Self::JobGone { .. } => Some("start the export again from the same watermark".to_owned()),
-            Self::KickoffUnknown { .. } => {
-                Some("look on the server for a running job before kicking off again".to_owned())
-            }
-            Self::Network { source, .. } => source.hint(),
-            Self::NoTokenEndpoint { .. } => Some("set token-url".to_owned()),
-            Self::TokenRefused { code, clock_offset, .. } => Some(match (code.as_str(), clock_offset) {
-                ("invalid_scope", _) => {
-                    "set scope to what the client is registered for, or to nothing".to_owned()
+        matches!(
+            self,
+            Self::Unauthorized { doing: Doing::Download, .. }
+                | Self::Refused {
+                    doing: Doing::Download,
+                    status: 401 | 403 | 404 | 410,
+                    ..
                 }
-                (_, Some(offset)) if offset.abs() > 30 => format!(
-                    "check client-id and key; the server's clock is {offset} s off ours"
-                ),
-                _ => "check client-id, the key and its registration with the server".to_owned(),
-            }),
-            Self::Refused { outcome, status, .. } => refusal_hint(outcome.complaint(), *status),
-            Self::TooLarge { .. } => Some("raise the limit if the file is right".to_owned()),
-            Self::Unauthorized { .. } => {
-                Some("check that the client is authorised for this request".to_owned())
-            }
-            Self::Corrupt { .. }
-            | Self::Encoding { .. }
-            | Self::JobFailed { .. }
-            | Self::JobTimeout { .. }
-            | Self::Json { .. }
-            | Self::Key { .. }
-            | Self::Manifest { .. }
-            | Self::MediaType { .. }
-            | Self::NoStatusUrl { .. }
-            | Self::Path { .. }
-            | Self::Settings { .. }
-            | Self::Busy { .. }
-            | Self::Unreachable { .. } => None,
-        }
+        )
     }
 
     /// The origin to list as trusted, when the token was withheld from it.
     pub fn untrusted_origin(&self) -> Option<&Origin> {
-        match self {
-            Self::Network {
-                source: bulkhead_net::Error::Credential { origin }, ..
-            } => Some(origin),
-            _ => None,
+        if let Self::Network {
+            source: bulkhead_net::Error::Credential { origin }, ..
+        } = self
+        {
+            Some(origin)
+        } else {
+            None
         }
     }
-}
-
-fn refusal_hint(complaint: Complaint, status: u16) -> Option<String> {
-    let text = match complaint {
-        Complaint::AlreadyRunning => {
-            "an earlier export is still running: wait for it or cancel it"
-        }
-        Complaint::Method => "set the kick-off method to the other of get and post",
-        Complaint::NotAllowed => "check the scopes and rights of the client",
-        Complaint::TooRecent => {
-            "the server limits how often this export may be asked for: wait"
-        }
-        Complaint::UnsupportedParameter => {
-            "leave out the parameter that the server names"
-        }
-        Complaint::Other if matches!(status, 401 | 403) => {
-            "check the scopes and rights of the client"
-        }
-        Complaint::Other => return None,
-    };
-    Some(text.to_owned())
 }

@@ -92,13 +92,13 @@ impl Poll {
                 self.failures = 0;
                 self.failing_since = None;
                 self.bare_500s = 0;
-                let asked = self.asked(reply, now);
+                let asked = reply.asked(now);
                 self.wait(asked, true, now, jitter)
             }
             404 | 410 => Step::Gone,
             // Asked too often. The job lives.
             429 => {
-                let asked = self.asked(reply, now).unwrap_or_default();
+                let asked = reply.asked(now).unwrap_or_default();
                 let doubled = self.backoff.saturating_mul(2);
                 self.backoff = doubled.min(self.limits.backoff_cap);
                 self.wait(Some(asked.max(doubled)), true, now, jitter)
@@ -133,12 +133,8 @@ impl Poll {
         {
             return Step::Unreachable;
         }
-        let asked = self.asked(reply, now);
+        let asked = reply.asked(now);
         self.wait(asked, false, now, jitter)
-    }
-
-    fn asked(&self, reply: &StatusReply, now: Instant) -> Option<Duration> {
-        retry_after(reply.retry_after.as_deref()?, reply.date.unwrap_or(now))
     }
 
     /// Clamps what the server asked for, or backs off by half again as long each time.
@@ -183,6 +179,11 @@ impl StatusReply {
             Some(status) if self.status < 400 => status,
             Some(_) | None => self.status,
         }
+    }
+
+    /// What `Retry-After` asks for, unclamped.
+    fn asked(&self, now: Instant) -> Option<Duration> {
+        retry_after(self.retry_after.as_deref()?, self.date.unwrap_or(now))
     }
 
     /// `X-Progress`, fit for a terminal.

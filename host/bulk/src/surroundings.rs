@@ -4,13 +4,18 @@ use std::{fmt, sync::Arc};
 
 use bulkhead_model::Instant;
 
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+/// Fills a buffer with unpredictable bytes.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
 /// What this crate needs of the world besides the network. Cheap to clone.
 #[derive(Clone)]
 pub struct Surroundings {
     /// Tells the time.
-    pub clock: Arc<dyn Fn() -> Instant + Send + Sync>,
+    pub clock: Clock,
     /// Fills a buffer with unpredictable bytes (assertion ids, jitter).
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub random: Random,
 }
 
 impl Surroundings {

@@ -1,1 +1,17 @@
-//! bulkhead-egress
+//! How data may leave: named stores, each one directory that nothing can climb out of.
+//!
+//! An artifact is appended to out of sight and appears whole, durable, under its name, or
+//! not at all. Plugins reach a store by the name that the operator granted; they see neither
+//! its address nor its contents.
+
+mod encoder;
+mod error;
+mod name;
+mod store;
+mod writer;
+
+pub use encoder::Compression;
+pub use error::Error;
+pub use name::ArtifactName;
+pub use store::{Store, Stores};
+pub use writer::{Committed, Framing, Writer};

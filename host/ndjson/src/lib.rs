@@ -11,6 +11,7 @@ mod framer;
 mod path;
 mod peek;
 mod reference;
+mod scan;
 
 pub use envelope::{Envelope, Patients};
 pub use framer::{Block, Framer, FramerLimits, Line};

@@ -39,12 +39,13 @@ pub enum IntakeError {
 
 /// A batch and what was refused on the way to it.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub struct Taken {
     /// `None` when no record was left of the block.
-    pub(crate) batch: Option<Batch>,
-    pub(crate) refused: Vec<Quarantined>,
-    /// The last line of the block that was not delivered before.
-    pub(crate) last_line: u64,
+    pub batch: Option<Batch>,
+    /// Lines that are no resource.
+    pub refused: Vec<Quarantined>,
+    /// The last line of the block that was not delivered before; 0 when all were.
+    pub last_line: u64,
 }
 
 /// Turns blocks into batches.
@@ -82,7 +83,11 @@ impl Intake {
     }
 
     /// Turns one block into a batch. Counts what it reads and refuses in `tally`.
-    pub(crate) fn take(
+    ///
+    /// # Errors
+    ///
+    /// [`IntakeError::Changed`] when the lines that were delivered before are not these.
+    pub fn take(
         &mut self,
         block: &Block,
         tally: &mut Tally,

@@ -23,7 +23,7 @@ mod verdict;
 pub use advance::{Advance, Quarantined};
 pub use batch::{Batch, Change, Kinds, Record};
 pub use chain::{Chain, ChainError, ChainLimits, Pause};
-pub use intake::{FileKind, Intake, IntakeError};
+pub use intake::{FileKind, Intake, IntakeError, Taken};
 pub use lane::{Caution, Lane, LaneError, LaneLimits};
 pub use sink::{Checkpoint, CloseReason, Positions, Receipt, Sink, SinkError};
 pub use stage::{Crash, Stage, StageError};

@@ -81,6 +81,13 @@ pub(crate) struct Caller {
     pub(crate) grant: Grant,
 }
 
+impl Caller {
+    /// Who calls where no token is asked for.
+    pub(crate) fn nobody() -> Self {
+        Self { client: String::new(), grant: Grant::Types(BTreeSet::new()) }
+    }
+}
+
 struct Token {
     caller: Caller,
     expires: Instant,
@@ -153,8 +160,8 @@ fn issue(
     if parameter("client_assertion_type") != Some(ASSERTION_TYPE) {
         return Err(OAuthError::request("client_assertion_type is not jwt-bearer"));
     }
-    let assertion =
-        parameter("client_assertion").ok_or(OAuthError::request("no client_assertion"))?;
+    let assertion = parameter("client_assertion")
+        .ok_or(OAuthError::request("no client_assertion"))?;
     let now = state.clock.now();
     let also = match state.behaviour.assertion_clock {
         AssertionClock::Virtual => None,
@@ -175,7 +182,10 @@ fn issue(
     }
     let wanted = parameter("scope").unwrap_or_default();
     let (grant, granted) = Grant::of(wanted, &offered, proof.client.types.as_ref())
-        .ok_or(OAuthError { error: "invalid_scope", description: "no scope can be granted" })?;
+        .ok_or(OAuthError {
+            error: "invalid_scope",
+            description: "no scope can be granted",
+        })?;
     if issued.tokens.len() >= state.limits.tokens {
         let description = "too many tokens at once";
         return Err(OAuthError { error: "temporarily_unavailable", description });
@@ -203,9 +213,14 @@ impl Issued {
 }
 
 /// Who calls, by the `Authorization` header.
-pub(crate) fn caller(state: &State, authorization: Option<&str>) -> Result<Caller, Box<Response>> {
+pub(crate) fn caller(
+    state: &State,
+    authorization: Option<&str>,
+) -> Result<Caller, Box<Response>> {
     match &state.auth {
-        Auth::Open => return Ok(Caller { client: String::new(), grant: Grant::everything() }),
+        Auth::Open => {
+            return Ok(Caller { client: String::new(), grant: Grant::everything() });
+        }
         Auth::Clients(_) => {}
     }
     let token = authorization
@@ -213,7 +228,10 @@ pub(crate) fn caller(state: &State, authorization: Option<&str>) -> Result<Calle
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
     let Some(token) = token else {
-        return Err(Box::new(challenge("Bearer realm=\"fhir\"", "an access token is needed")));
+        return Err(Box::new(challenge(
+            "Bearer realm=\"fhir\"",
+            "an access token is needed",
+        )));
     };
     let now = state.clock.now();
     match state.issued().tokens.get(token) {
@@ -230,13 +248,17 @@ pub(crate) fn check_read(caller: &Caller, resource_type: &str) -> Result<(), Ref
     if caller.grant.allows(resource_type) {
         Ok(())
     } else {
-        Err(Refusal::forbidden(format!("the access token does not cover {resource_type}")))
+        Err(Refusal::forbidden(format!(
+            "the access token does not cover {resource_type}"
+        )))
     }
 }
 
 fn challenge(value: &'static str, text: &str) -> Response {
     let mut response = fhir(StatusCode::UNAUTHORIZED, &outcome("error", "login", text));
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(value));
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(value));
     response
 }
 

@@ -72,8 +72,8 @@ impl Default for Behaviour {
             resources_per_file: NonZeroU64::MIN.saturating_add(9_999),
             deletions_per_bundle: NonZeroU32::MIN.saturating_add(9),
             gzip: Gzip::Auto,
-            token_lifetime: Duration::from_secs(300),
-            job_lifetime: Duration::from_secs(24 * 3600),
+            token_lifetime: Duration::from_mins(5),
+            job_lifetime: Duration::from_hours(24),
             assertion_clock: AssertionClock::VirtualOrReal,
         }
     }
@@ -88,9 +88,16 @@ pub(crate) enum Progress {
 
 impl Behaviour {
     /// What poll number `polls` (0 is the first) of a job kicked off at `kicked_off` finds.
-    pub(crate) fn progress(&self, polls: u32, kicked_off: Instant, now: Instant) -> Progress {
+    pub(crate) fn progress(
+        &self,
+        polls: u32,
+        kicked_off: Instant,
+        now: Instant,
+    ) -> Progress {
         let (done, of) = match self.ready {
-            Ready::After(duration) => (now.since(kicked_off).as_millis(), duration.as_millis()),
+            Ready::After(duration) => {
+                (now.since(kicked_off).as_millis(), duration.as_millis())
+            }
             Ready::AfterPolls(wanted) => (u128::from(polls), u128::from(wanted)),
         };
         if done >= of {
@@ -151,13 +158,35 @@ mod tests {
         let at = |seconds: i64| Instant::from_unix_ms(seconds * 1000);
         let cases = [
             ("at once", Ready::AfterPolls(0), 0, 0, Progress::Done),
-            ("first of two", Ready::AfterPolls(2), 1, 0, Progress::Running { percent: 50 }),
-            ("by time", Ready::After(Duration::from_secs(10)), 9, 5, Progress::Running { percent: 50 }),
-            ("time is over", Ready::After(Duration::from_secs(10)), 0, 10, Progress::Done),
+            (
+                "first of two",
+                Ready::AfterPolls(2),
+                1,
+                0,
+                Progress::Running { percent: 50 },
+            ),
+            (
+                "by time",
+                Ready::After(Duration::from_secs(10)),
+                9,
+                5,
+                Progress::Running { percent: 50 },
+            ),
+            (
+                "time is over",
+                Ready::After(Duration::from_secs(10)),
+                0,
+                10,
+                Progress::Done,
+            ),
         ];
         for (name, ready, polls, now, expected) in cases {
             let behaviour = Behaviour { ready, ..Behaviour::default() };
-            assert_eq!(behaviour.progress(polls, at(0), at(now)), expected, "case: {name}");
+            assert_eq!(
+                behaviour.progress(polls, at(0), at(now)),
+                expected,
+                "case: {name}"
+            );
         }
     }
 }

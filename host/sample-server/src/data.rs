@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use bulkhead_model::Instant;
 
 pub use folder::{Folder, Strictness};
+pub(crate) use made_up::apply as play;
 pub use made_up::{Changes, Difference, MadeUp, Script};
 
 use crate::{error::Error, store::Store};

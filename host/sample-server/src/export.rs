@@ -11,5 +11,6 @@ mod status;
 
 pub(crate) use files::download;
 pub(crate) use job::Jobs;
-pub(crate) use kickoff::kickoff;
-pub(crate) use status::{cancel, status};
+pub(crate) use kickoff::{Request, kickoff};
+pub(crate) use plan::counts;
+pub(crate) use status::{cancel, http_date, status};

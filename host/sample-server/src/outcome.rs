@@ -1,4 +1,4 @@
-//! OperationOutcome and the responses that carry one.
+//! `OperationOutcome` and the responses that carry one.
 //!
 //! Source: FHIR R4 `OperationOutcome` and the value set `issue-type`.
 
@@ -39,7 +39,11 @@ impl Refusal {
     }
 
     /// Another status and issue code.
-    pub(crate) fn new(status: StatusCode, code: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        text: impl Into<String>,
+    ) -> Self {
         Self { status, code, text: text.into() }
     }
 
@@ -74,6 +78,8 @@ pub(crate) fn with_type(
 ) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

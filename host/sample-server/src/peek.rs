@@ -122,11 +122,14 @@ impl Trie {
     }
 
     fn add(&mut self, path: &'static str) {
-        let (name, rest) = path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
-        let at = self.below.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-            self.below.push((name, Self::default()));
-            self.below.len() - 1
-        });
+        let (name, rest) =
+            path.split_once('.').map_or((path, None), |(a, b)| (a, Some(b)));
+        let at = self.below.iter().position(|(known, _)| *known == name).unwrap_or_else(
+            || {
+                self.below.push((name, Self::default()));
+                self.below.len() - 1
+            },
+        );
         let Some((_, child)) = self.below.get_mut(at) else { return };
         match rest {
             Some(rest) => child.add(rest),
@@ -176,7 +179,10 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Walk { trie: self.trie, found: self.found })?.is_some() {}
+        while seq
+            .next_element_seed(Walk { trie: self.trie, found: self.found })?
+            .is_some()
+        {}
         Ok(())
     }
 
@@ -212,15 +218,14 @@ impl<'de> DeserializeSeed<'de> for Text<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        match Option::<&serde_json::value::RawValue>::deserialize(deserializer)? {
-            Some(raw) => self.0.extend(serde_json::from_str::<String>(raw.get()).ok()),
-            None => {}
-        }
+        let raw = <&serde_json::value::RawValue>::deserialize(deserializer)?;
+        self.0.extend(serde_json::from_str::<String>(raw.get()).ok());
         Ok(())
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
 mod tests {
     use super::*;
 
@@ -228,7 +233,12 @@ mod tests {
     fn finds_whose_a_resource_is() {
         let references = References::new(["http://here/fhir".to_owned()]);
         let cases: &[(&str, &str, &str, &[&str])] = &[
-            ("subject", "Condition", r#"{"subject":{"reference":"Patient/1"}}"#, &["Patient/1"]),
+            (
+                "subject",
+                "Condition",
+                r#"{"subject":{"reference":"Patient/1"}}"#,
+                &["Patient/1"],
+            ),
             (
                 "a list below",
                 "Group",
@@ -241,10 +251,25 @@ mod tests {
                 r#"{"subject":{"reference":"http://here/fhir/Patient/1/_history/3"}}"#,
                 &["Patient/1"],
             ),
-            ("foreign base", "Condition", r#"{"subject":{"reference":"http://else/fhir/Patient/1"}}"#, &[]),
+            (
+                "foreign base",
+                "Condition",
+                r#"{"subject":{"reference":"http://else/fhir/Patient/1"}}"#,
+                &[],
+            ),
             ("contained", "Condition", r##"{"subject":{"reference":"#p"}}"##, &[]),
-            ("not a criterion", "Condition", r#"{"recorder":{"reference":"Patient/1"}}"#, &[]),
-            ("not in the compartment", "Task", r#"{"for":{"reference":"Patient/1"}}"#, &[]),
+            (
+                "not a criterion",
+                "Condition",
+                r#"{"recorder":{"reference":"Patient/1"}}"#,
+                &[],
+            ),
+            (
+                "not in the compartment",
+                "Task",
+                r#"{"for":{"reference":"Patient/1"}}"#,
+                &[],
+            ),
             ("odd shape", "Condition", r#"{"subject":{"reference":7}}"#, &[]),
         ];
         for (name, resource_type, line, expected) in cases {

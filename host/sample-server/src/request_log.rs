@@ -34,7 +34,12 @@ pub struct LoggedRequest {
 
 impl LoggedRequest {
     /// What can be said before the answer is known.
-    pub(crate) fn of(at: Instant, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+    pub(crate) fn of(
+        at: Instant,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Self {
         Self {
             at,
             method: method.to_string(),

@@ -62,7 +62,9 @@ impl Route {
                 let resource_type = (*resource_type).to_owned();
                 only(is_get, Self::Search { resource_type }, "GET")
             }
-            ["fhir", resource_type, id] if starts_upper(resource_type) && !id.is_empty() => {
+            ["fhir", resource_type, id]
+                if starts_upper(resource_type) && !id.is_empty() =>
+            {
                 let (resource_type, id) = ((*resource_type).to_owned(), (*id).to_owned());
                 only(is_get, Self::Read { resource_type, id }, "GET")
             }
@@ -118,8 +120,18 @@ mod tests {
     fn finds_the_door() {
         let cases = [
             ("system", "GET", "/fhir/$export", Ok(Route::Kickoff(Level::System))),
-            ("encoded", "POST", "/fhir/Patient/%24export", Ok(Route::Kickoff(Level::Patient))),
-            ("group", "GET", "/fhir/Group/a/$export", Ok(Route::Kickoff(Level::Group("a".into())))),
+            (
+                "encoded",
+                "POST",
+                "/fhir/Patient/%24export",
+                Ok(Route::Kickoff(Level::Patient)),
+            ),
+            (
+                "group",
+                "GET",
+                "/fhir/Group/a/$export",
+                Ok(Route::Kickoff(Level::Group("a".into()))),
+            ),
             ("status", "GET", "/fhir/bulk/1", Ok(Route::Status { job: "1".into() })),
             ("cancel", "DELETE", "/fhir/bulk/1", Ok(Route::Cancel { job: "1".into() })),
             ("wrong method", "GET", "/auth/token", Err(NoRoute::Method("POST"))),

@@ -44,13 +44,19 @@ impl Criteria {
             "_id" => Criterion::Ids(values()),
             "_lastUpdated" => updated(value)?,
             "patient" | "subject" => {
-                let id = |text: String| text.rsplit('/').next().unwrap_or_default().to_owned();
+                let id =
+                    |text: String| text.rsplit('/').next().unwrap_or_default().to_owned();
                 let ids = values().into_iter().map(id).collect();
-                Criterion::Patient { elements: &["patient", "subject", "beneficiary"], ids }
+                Criterion::Patient {
+                    elements: &["patient", "subject", "beneficiary"],
+                    ids,
+                }
             }
             _ => {
                 let element = token_element(name).ok_or_else(|| {
-                    Refusal::unsupported(format!("the search parameter `{name}` is not supported"))
+                    Refusal::unsupported(format!(
+                        "the search parameter `{name}` is not supported"
+                    ))
                 })?;
                 let tokens = values().iter().map(|text| Token::of(text)).collect();
                 Criterion::Token { element, tokens }
@@ -73,7 +79,9 @@ impl Criteria {
                 }
                 Criterion::Token { element, tokens } => {
                     let value = body(&mut parsed, line)?.get(*element);
-                    value.is_some_and(|value| tokens.iter().any(|token| token.matches(value)))
+                    value.is_some_and(|value| {
+                        tokens.iter().any(|token| token.matches(value))
+                    })
                 }
             };
             if !holds {
@@ -85,10 +93,14 @@ impl Criteria {
 }
 
 /// The resource as a tree, read once. A line that is no JSON matches nothing.
-fn body<'p>(parsed: &'p mut Option<Value>, line: &Line<'_>) -> std::io::Result<&'p Value> {
+fn body<'p>(
+    parsed: &'p mut Option<Value>,
+    line: &Line<'_>,
+) -> std::io::Result<&'p Value> {
     let value = match parsed.take() {
         Some(value) => value,
-        None => serde_json::from_slice(crate::peek::body(&line.read()?)).unwrap_or(Value::Null),
+        None => serde_json::from_slice(crate::peek::body(&line.read()?))
+            .unwrap_or(Value::Null),
     };
     Ok(parsed.insert(value))
 }
@@ -164,22 +176,26 @@ impl Token {
     fn matches(&self, value: &Value) -> bool {
         match value {
             Value::Array(values) => values.iter().any(|value| self.matches(value)),
-            Value::Object(object) => match object.get("coding") {
-                Some(codings) => self.matches(codings),
-                None => {
-                    let text = |name| object.get(name).and_then(Value::as_str);
-                    self.fits(text("system"), text("code").or(text("value")))
+            Value::Object(object) => {
+                if let Some(codings) = object.get("coding") {
+                    return self.matches(codings);
                 }
-            },
+                let text = |name| object.get(name).and_then(Value::as_str);
+                self.fits(text("system"), text("code").or(text("value")))
+            }
             Value::String(text) => self.fits(None, Some(text)),
-            Value::Bool(flag) => self.fits(None, Some(if *flag { "true" } else { "false" })),
+            Value::Bool(flag) => {
+                self.fits(None, Some(if *flag { "true" } else { "false" }))
+            }
             Value::Null | Value::Number(_) => false,
         }
     }
 
     fn fits(&self, system: Option<&str>, code: Option<&str>) -> bool {
-        let system_fits =
-            self.system.as_deref().is_none_or(|wanted| system.unwrap_or_default() == wanted);
+        let system_fits = self
+            .system
+            .as_deref()
+            .is_none_or(|wanted| system.unwrap_or_default() == wanted);
         system_fits && self.code.as_deref().is_none_or(|wanted| code == Some(wanted))
     }
 }

@@ -21,7 +21,7 @@ use bulkhead_model::{Instant, ResourceType};
 
 pub(crate) use source::Source;
 pub(crate) use stamp::restamp;
-pub(crate) use table::{Base, BaseBuilder, Line, Put, Row, State, Table, Tombstone};
+pub(crate) use table::{Base, BaseBuilder, Line, Put, Row, State, Table};
 
 use crate::{
     error::Error,
@@ -126,15 +126,14 @@ impl Store {
         let Some(table) = self.now.tables.get(&provenance) else { return Ok(()) };
         let mut owners = Vec::new();
         for line in table.lines() {
-            let bytes = line.read().map_err(|source| Error::Read {
-                path: "Provenance".into(),
-                source,
-            })?;
+            let bytes = line
+                .read()
+                .map_err(|source| Error::Read { path: "Provenance".into(), source })?;
             let mut all = self.now.target_owners(&bytes);
             all.extend(line.patients);
             owners.push(all.into_iter().collect::<Vec<u32>>());
         }
-        let replaced = table.base().with_patients(owners)?;
+        let replaced = table.base().with_patients(&owners)?;
         self.set_base(provenance, replaced);
         Ok(())
     }
@@ -167,7 +166,11 @@ impl Store {
     }
 
     /// Creates or replaces a resource by a line that carries its stamp already.
-    pub(crate) fn put_line(&mut self, mut line: String, at: Instant) -> Result<(), Error> {
+    pub(crate) fn put_line(
+        &mut self,
+        mut line: String,
+        at: Instant,
+    ) -> Result<(), Error> {
         let head = Head::read(line.as_bytes())
             .map_err(|_| Error::Put { reason: "not JSON with a `resourceType`" })?;
         let resource_type: ResourceType = head
@@ -195,7 +198,12 @@ impl Store {
     }
 
     /// Deletes a resource; `None` when there is none.
-    pub(crate) fn delete(&mut self, resource_type: &str, id: &str, now: Instant) -> Option<Instant> {
+    pub(crate) fn delete(
+        &mut self,
+        resource_type: &str,
+        id: &str,
+        now: Instant,
+    ) -> Option<Instant> {
         let at = match self.now.find(resource_type, id)? {
             State::Live(_) => self.tick(now),
             State::Deleted(_) => return None,
@@ -204,7 +212,12 @@ impl Store {
     }
 
     /// Deletes a resource at a given time; `None` when there is none.
-    pub(crate) fn delete_at(&mut self, resource_type: &str, id: &str, at: Instant) -> Option<Instant> {
+    pub(crate) fn delete_at(
+        &mut self,
+        resource_type: &str,
+        id: &str,
+        at: Instant,
+    ) -> Option<Instant> {
         let resource_type: ResourceType = resource_type.parse().ok()?;
         self.latest = self.latest.max(at);
         self.now.tables.get_mut(&resource_type)?.delete(id, at).then_some(at)
@@ -214,7 +227,8 @@ impl Store {
     fn version(&self, head: &Head) -> u32 {
         match self.now.find(&head.resource_type, &head.id) {
             Some(State::Live(line)) => line.version.unwrap_or_else(|| {
-                let read = line.read().ok().and_then(|bytes| Head::read(body(&bytes)).ok());
+                let read =
+                    line.read().ok().and_then(|bytes| Head::read(body(&bytes)).ok());
                 read.and_then(|head| head.version()).unwrap_or(1)
             }),
             Some(State::Deleted(tombstone)) => tombstone.version,
@@ -233,5 +247,7 @@ impl Store {
 /// Whether `id` is a FHIR id: 1 to 64 letters, digits, `-` and `.`.
 fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
 }

@@ -105,4 +105,5 @@ fn refused(error: CohortError) -> PluginError {
 bulkhead_plugin::export!(filter CohortFilter);
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests;

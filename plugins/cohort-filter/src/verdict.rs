@@ -79,10 +79,9 @@ pub(crate) fn judge(settings: &Settings, of: Membership, change: Change) -> Verd
         return key(settings, of, change);
     }
     match settings.mode {
-        Mode::All => all(settings, of),
         Mode::Any => any(settings, of),
         Mode::Primary if of.primary_path() => primary(settings, of),
-        Mode::Primary => all(settings, of),
+        Mode::All | Mode::Primary => all(settings, of),
     }
 }
 

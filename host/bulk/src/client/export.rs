@@ -76,7 +76,7 @@ impl Client {
                 kickoff.elements.clear();
                 left_out.push("_elements".to_owned());
             } else {
-                return Err(error);
+                return Err(without_patients(&kickoff, error));
             }
         }
     }
@@ -355,6 +355,16 @@ struct Answer {
     expires: Option<bulkhead_model::Instant>,
     /// After redirects: what relative URLs are relative to.
     url: Url,
+}
+
+/// A server that refuses a patient is likely to name the patient.
+fn without_patients(kickoff: &Kickoff, mut error: Error) -> Error {
+    if let Error::Refused { outcome, .. } = &mut error
+        && !kickoff.patients.is_empty()
+    {
+        outcome.text = None;
+    }
+    error
 }
 
 fn says_two_credentials(body: &[u8]) -> bool {

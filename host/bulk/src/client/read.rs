@@ -1,6 +1,6 @@
 //! Plain FHIR reads and searches below the base, for cohorts.
 //!
-//! Source: FHIR R4 RESTful API, "read", "search", and Bundle paging by `link`.
+//! Source: FHIR R4, HTTP API, "read", "search", and Bundle paging by `link`.
 
 use std::collections::BTreeSet;
 

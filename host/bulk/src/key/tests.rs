@@ -117,3 +117,56 @@ fn the_public_set_holds_no_private_member() {
         assert_eq!(members, expected);
     }
 }
+
+/// The content of the first DER element of `bytes`, and what follows it.
+fn element(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (length, rest) = match bytes[1] {
+        short @ 0..=0x7f => (usize::from(short), &bytes[2..]),
+        long => {
+            let digits = usize::from(long & 0x7f);
+            let length =
+                bytes[2..2 + digits].iter().fold(0, |n, b| n << 8 | usize::from(*b));
+            (length, &bytes[2 + digits..])
+        }
+    };
+    rest.split_at(length)
+}
+
+/// The PKCS#1 key within a PKCS#8 one.
+fn pkcs1(pkcs8: &[u8]) -> &[u8] {
+    let (outer, _) = element(pkcs8);
+    let (_version, rest) = element(outer);
+    let (_algorithm, rest) = element(rest);
+    element(rest).0
+}
+
+#[test]
+fn reads_rsa_keys_in_every_wrapping() {
+    let made = SigningKey::generate(Algorithm::Rs384).unwrap();
+    let Pair::Rsa(pair) = &made.pair else { panic!("not an RSA key") };
+    let pkcs8: Pkcs8V1Der<'static> = AsDer::<Pkcs8V1Der<'static>>::as_der(pair).unwrap();
+    let pkcs1 = pkcs1(pkcs8.as_ref());
+    let mut jwk = json!({ "kty": "RSA" });
+    let (mut numbers, _) = element(pkcs1);
+    for name in ["version", "n", "e", "d", "p", "q", "dp", "dq", "qi"] {
+        let (number, rest) = element(numbers);
+        // Sign bytes stay where DER puts them: some tools write them into JWKs too.
+        jwk[name] = json!(URL_SAFE_NO_PAD.encode(number));
+        numbers = rest;
+    }
+    let mut bare = jwk.clone();
+    bare.as_object_mut().unwrap().remove("qi");
+    let cases = [
+        ("PKCS#1", armour("RSA PRIVATE KEY", pkcs1), Ok(made.public_jwks())),
+        ("JWK", Secret::new(jwk.to_string()), Ok(made.public_jwks())),
+        (
+            "JWK without factors",
+            Secret::new(bare.to_string()),
+            Err(KeyError::Unsupported),
+        ),
+    ];
+    for (name, text, expected) in cases {
+        let read = SigningKey::parse(&text).map(|key| key.public_jwks());
+        assert_eq!(read, expected, "case: {name}");
+    }
+}

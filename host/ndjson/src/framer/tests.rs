@@ -74,6 +74,37 @@ fn forgets_an_overlong_line_while_it_still_arrives() {
     assert_eq!(lines, [(1, "<100000 bytes>".to_owned()), (2, "ok".to_owned())]);
 }
 
+#[test]
+fn holds_no_more_than_a_block_of_empty_lines() {
+    let limits = FramerLimits { block_bytes: 1000, block_lines: 10, line_bytes: 100 };
+    let mut framer = Framer::new(limits);
+    framer.push(b"a\n");
+    let mut lines = Vec::new();
+    for _ in 0..1000 {
+        framer.push(&[b'\n'; 100]);
+        while let Some(block) = framer.next_block() {
+            lines.extend(show(&block));
+        }
+        assert!(framer.buffer.len() <= 1100, "{} bytes are held", framer.buffer.len());
+    }
+    framer.push(b"b");
+    let (last, empty) = framer.finish();
+    lines.extend(last.as_ref().map(show).unwrap_or_default());
+    assert_eq!(lines, [(1, "a".to_owned()), (100_002, "b".to_owned())]);
+    assert_eq!(empty, 100_000);
+}
+
+#[test]
+fn finish_loses_nothing_that_was_not_asked_for() {
+    let limits = FramerLimits { block_bytes: 1, block_lines: 1, line_bytes: 100 };
+    let mut framer = Framer::new(limits);
+    framer.push(b"a\n\nb\nc");
+    let (last, empty) = framer.finish();
+    let lines = last.as_ref().map(show).unwrap_or_default();
+    assert_eq!((lines.len(), empty), (3, 1));
+    assert_eq!(lines.last(), Some(&(4, "c".to_owned())));
+}
+
 proptest! {
     #[test]
     fn blocks_depend_on_the_content_alone(

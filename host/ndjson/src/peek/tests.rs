@@ -1,4 +1,12 @@
+mod agreement;
+mod oracle;
+
+use std::ops::Range;
+
+use bulkhead_model::PatientKey;
+
 use super::*;
+use crate::Patients;
 
 fn peek(line: &str) -> Result<Envelope, Malformed> {
     let bases = Bases::new(["https://ehr.example/fhir".to_owned()]);
@@ -148,5 +156,75 @@ fn refuses_what_is_no_resource() {
     let peek = Peek::new(None, Bases::default());
     for (name, line, expected) in cases {
         assert_eq!(peek.read(line).err(), Some(*expected), "case: {name}");
+    }
+}
+
+#[test]
+fn follows_a_reference_that_is_an_object() {
+    let cases: &[(&str, &str, &[&str], &[&str])] = &[
+        (
+            "an element of R4 that is called reference",
+            r#"{"resourceType":"Consent","patient":{"reference":"Patient/1"},"provision":{"data":[{"reference":{"reference":"Patient/2"}}]}}"#,
+            &["1"],
+            &["2"],
+        ),
+        (
+            "a CodeableReference of R5 at a known path",
+            r#"{"resourceType":"DeviceRequest","subject":{"reference":"Patient/1"},"performer":{"reference":{"reference":"Patient/2"}}}"#,
+            &["1", "2"],
+            &[],
+        ),
+        (
+            "a list of references",
+            r#"{"resourceType":"Observation","extension":[{"reference":["Patient/3",{"reference":"Patient/4"}]}]}"#,
+            &[],
+            &["3", "4"],
+        ),
+        (
+            "an object where other text belongs",
+            r#"{"resourceType":"Observation","subject":{"type":{"a":{"reference":"Patient/5"}}}}"#,
+            &[],
+            &["5"],
+        ),
+        (
+            "meta that is a list",
+            r#"{"resourceType":"Observation","meta":[{"reference":"Patient/6"}]}"#,
+            &[],
+            &["6"],
+        ),
+    ];
+    for (name, line, linked, mentioned) in cases {
+        let patients = peek(line).expect(line).patients;
+        assert_eq!((patients.linked, patients.mentioned), (keys(linked), keys(mentioned)), "case: {name}");
+    }
+}
+
+#[test]
+fn is_not_fooled_by_a_second_element() {
+    let cases = [
+        (
+            "a type after an escaped one",
+            r#"{"resourceType":"P\u0061tient","resourceType":"Group"}"#,
+            Err(Malformed::Duplicate),
+        ),
+        (
+            "an id after a number",
+            r#"{"resourceType":"Group","id":1,"id":"1"}"#,
+            Err(Malformed::Id),
+        ),
+        (
+            "a contained patient with the id of a device",
+            r##"{"resourceType":"Observation","contained":[{"resourceType":"Device","id":"a"},{"resourceType":"Patient","id":"a"}],"subject":{"reference":"#a"}}"##,
+            Ok(true),
+        ),
+        (
+            "a contained resource of two types",
+            r##"{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"a","resourceType":"Device"}],"subject":{"reference":"#a"}}"##,
+            Ok(true),
+        ),
+    ];
+    for (name, line, expected) in cases {
+        let unresolved = peek(line).map(|envelope| envelope.patients.primary_unresolved);
+        assert_eq!(unresolved, expected, "case: {name}");
     }
 }

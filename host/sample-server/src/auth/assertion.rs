@@ -40,17 +40,17 @@ struct Claims {
 impl<'a> Judge<'a> {
     /// Judges everything but whether the `jti` was used before.
     pub(crate) fn judge(&self, assertion: &str) -> Result<Proof<'a>, OAuthError> {
-        let header =
-            decode_header(assertion).map_err(|_| OAuthError::client("the assertion is no JWT"))?;
-        let algorithm = match header.alg {
-            Algorithm::RS384 | Algorithm::ES384 => header.alg,
-            _ => return Err(OAuthError::client("alg is neither RS384 nor ES384")),
-        };
+        let header = decode_header(assertion)
+            .map_err(|_| OAuthError::client("the assertion is no JWT"))?;
+        let algorithm = header.alg;
+        if !matches!(algorithm, Algorithm::RS384 | Algorithm::ES384) {
+            return Err(OAuthError::client("alg is neither RS384 nor ES384"));
+        }
         if !header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT")) {
             return Err(OAuthError::client("typ is not JWT"));
         }
         let kid = header.kid.as_deref().ok_or(OAuthError::client("no kid"))?;
-        let claims = self.claims_unverified(assertion)?;
+        let claims = claims_unverified(assertion)?;
         let id = claims.iss.as_deref().ok_or(OAuthError::client("no iss"))?;
         let client = self
             .clients
@@ -64,7 +64,9 @@ impl<'a> Judge<'a> {
             .keys
             .keys
             .iter()
-            .filter(|key| key.common.key_id.as_deref() == Some(kid) && fits(key, algorithm))
+            .filter(|key| {
+                key.common.key_id.as_deref() == Some(kid) && fits(key, algorithm)
+            })
             .peekable();
         if keys.peek().is_none() {
             return Err(OAuthError::client("kid names no registered key for this alg"));
@@ -75,13 +77,11 @@ impl<'a> Judge<'a> {
         self.check(&claims, client)
     }
 
-    /// Reads the claims to learn whose key to try. Nothing is believed before the signature.
-    fn claims_unverified(&self, assertion: &str) -> Result<Claims, OAuthError> {
-        jsonwebtoken::dangerous::insecure_decode_claims(assertion)
-            .map_err(|_| OAuthError::client("a claim is of the wrong kind"))
-    }
-
-    fn check(&self, claims: &Claims, client: &'a Client) -> Result<Proof<'a>, OAuthError> {
+    fn check(
+        &self,
+        claims: &Claims,
+        client: &'a Client,
+    ) -> Result<Proof<'a>, OAuthError> {
         if claims.sub.as_deref() != Some(client.id.as_str()) {
             return Err(OAuthError::client("sub is not iss"));
         }
@@ -113,15 +113,18 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// Reads the claims to learn whose key to try. Nothing is believed before the signature.
+fn claims_unverified(assertion: &str) -> Result<Claims, OAuthError> {
+    jsonwebtoken::dangerous::insecure_decode_claims(assertion)
+        .map_err(|_| OAuthError::client("a claim is of the wrong kind"))
+}
+
 /// Whether a key is of the kind that an algorithm needs.
 fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
-    match &key.algorithm {
-        AlgorithmParameters::RSA(_) => algorithm == Algorithm::RS384,
-        AlgorithmParameters::EllipticCurve(curve) => {
-            algorithm == Algorithm::ES384 && curve.curve == EllipticCurve::P384
-        }
-        _ => false,
+    if let AlgorithmParameters::EllipticCurve(curve) = &key.algorithm {
+        return algorithm == Algorithm::ES384 && curve.curve == EllipticCurve::P384;
     }
+    matches!(key.algorithm, AlgorithmParameters::RSA(_)) && algorithm == Algorithm::RS384
 }
 
 fn is_signed(assertion: &str, key: &Jwk, algorithm: Algorithm) -> bool {
@@ -135,6 +138,6 @@ fn is_signed(assertion: &str, key: &Jwk, algorithm: Algorithm) -> bool {
     decode::<Claims>(assertion, &key, &validation).is_ok()
 }
 
-const MOST_AHEAD: std::time::Duration = std::time::Duration::from_secs(300);
+const MOST_AHEAD: std::time::Duration = std::time::Duration::from_mins(5);
 /// Keeps the memory of used assertions bounded.
 const MOST_JTI: usize = 256;

@@ -67,7 +67,8 @@ impl Grant {
                 }
                 (name, allowed) => {
                     let Ok(parsed) = name.parse::<ResourceType>() else { continue };
-                    let permitted = allowed.is_none_or(|allowed| allowed.contains(&parsed));
+                    let permitted =
+                        allowed.is_none_or(|allowed| allowed.contains(&parsed));
                     if offered.contains(&parsed) && permitted {
                         types.insert(name.to_owned());
                         say(name, dialect);
@@ -88,8 +89,10 @@ fn read(scope: &str) -> Option<(&str, Dialect)> {
         "read" | "*" => Dialect::V1,
         letters => {
             let mut order = "cruds".chars();
-            let in_order = letters.chars().all(|letter| order.any(|known| known == letter));
-            (in_order && letters.contains('r') && letters.contains('s')).then_some(Dialect::V2)?
+            let in_order =
+                letters.chars().all(|letter| order.any(|known| known == letter));
+            (in_order && letters.contains('r') && letters.contains('s'))
+                .then_some(Dialect::V2)?
         }
     };
     Some((name, dialect))
@@ -116,13 +119,28 @@ mod tests {
                 None,
                 Some("system/Patient.rs system/Task.read"),
             ),
-            ("said once", "system/Task.rs system/Task.cruds", None, Some("system/Task.rs")),
-            ("narrowed client", "system/*.rs", Some(&allowed), Some("system/Patient.rs system/Task.rs")),
+            (
+                "said once",
+                "system/Task.rs system/Task.cruds",
+                None,
+                Some("system/Task.rs"),
+            ),
+            (
+                "narrowed client",
+                "system/*.rs",
+                Some(&allowed),
+                Some("system/Patient.rs system/Task.rs"),
+            ),
             ("client without the type", "system/Observation.rs", Some(&allowed), None),
             ("write", "system/*.write", None, None),
             ("read without search", "system/*.r", None, None),
             ("letters out of order", "system/*.sr", None, None),
-            ("narrowed by search", "system/Observation.rs?category=laboratory", None, None),
+            (
+                "narrowed by search",
+                "system/Observation.rs?category=laboratory",
+                None,
+                None,
+            ),
             ("user scope", "user/*.read openid", None, None),
             ("empty", "", None, None),
         ];

@@ -60,10 +60,12 @@ impl Folder {
         let mut store = Store::new(origins());
         let mut builders: BTreeMap<ResourceType, BaseBuilder> = BTreeMap::new();
         // A line without a time must be older than any watermark that a client can hold.
-        let missing = start.minus(Duration::from_secs(24 * 3600));
+        let missing = start.minus(Duration::from_hours(24));
         for scan in scans {
             for line in &scan.lines {
-                let Some(resource_type) = scan.types.get(line.resource_type) else { continue };
+                let Some(resource_type) = scan.types.get(line.resource_type) else {
+                    continue;
+                };
                 let patients = store.intern(&line.patients)?;
                 builders.entry(resource_type.clone()).or_default().push(&Row {
                     id: &line.id,
@@ -101,10 +103,14 @@ impl Folder {
 }
 
 fn is_ndjson(path: &Path) -> bool {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return false;
+    };
     let plain = name.strip_suffix(".gz").unwrap_or(name);
     let kind = Path::new(plain).extension().and_then(|kind| kind.to_str());
-    !name.starts_with('.') && plain != "log.ndjson" && matches!(kind, Some("ndjson" | "jsonl"))
+    !name.starts_with('.')
+        && plain != "log.ndjson"
+        && matches!(kind, Some("ndjson" | "jsonl"))
 }
 
 /// Scans the files on all cores; the scans come in the order of the files.
@@ -114,7 +120,8 @@ fn scan_all(
     references: &References,
 ) -> Result<Vec<Scan>, Error> {
     let next = AtomicUsize::new(0);
-    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(files.len());
+    let workers =
+        thread::available_parallelism().map_or(1, NonZeroUsize::get).min(files.len());
     let work = || {
         let mut done = Vec::new();
         loop {

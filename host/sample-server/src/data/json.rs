@@ -6,7 +6,7 @@ use std::fmt::{Display, Write};
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Code {
     pub(super) system: &'static str,
-    pub(super) code: &'static str,
+    pub(super) value: &'static str,
     pub(super) display: &'static str,
 }
 
@@ -38,7 +38,11 @@ impl Object {
         self.raw(name, object.end())
     }
 
-    pub(super) fn objects(self, name: &str, objects: impl IntoIterator<Item = Self>) -> Self {
+    pub(super) fn objects(
+        self,
+        name: &str,
+        objects: impl IntoIterator<Item = Self>,
+    ) -> Self {
         let list = objects.into_iter().fold(String::new(), |mut list, object| {
             if !list.is_empty() {
                 list.push(',');
@@ -60,7 +64,11 @@ impl Object {
     }
 
     /// A list of References.
-    pub(super) fn references<T: AsRef<str>>(self, name: &str, to: impl IntoIterator<Item = T>) -> Self {
+    pub(super) fn references<T: AsRef<str>>(
+        self,
+        name: &str,
+        to: impl IntoIterator<Item = T>,
+    ) -> Self {
         self.objects(name, to.into_iter().map(reference))
     }
 
@@ -124,7 +132,7 @@ fn reference(to: impl AsRef<str>) -> Object {
 pub(super) fn coding(code: Code) -> Object {
     Object::new()
         .text("system", code.system)
-        .text("code", code.code)
+        .text("code", code.value)
         .text("display", code.display)
 }
 

@@ -40,7 +40,7 @@ pub struct MadeUp {
 impl MadeUp {
     /// A minute after the last round, by the virtual clock.
     pub(super) fn start(&self) -> Instant {
-        Script::time_of(self.rounds).plus(std::time::Duration::from_secs(60))
+        Script::time_of(self.rounds).plus(std::time::Duration::from_mins(1))
     }
 
     pub(super) fn load(&self, base_url: &str) -> Result<Store, Error> {
@@ -114,7 +114,8 @@ fn load_kind(
             patients: &row.patients,
         })?;
     }
-    let resource_type: ResourceType = kind.name().parse().map_err(|_| Error::IndexFull)?;
+    let resource_type: ResourceType =
+        kind.name().parse().map_err(|_| Error::IndexFull)?;
     store.set_base(resource_type, builder.build()?);
     Ok(())
 }

@@ -44,7 +44,9 @@ pub(crate) fn download(
     let number: Option<usize> =
         name.split_once('.').and_then(|(number, _)| number.parse().ok());
     let file = number
-        .and_then(|number| plan.files().nth(number).filter(|file| file_name(number, file) == name))
+        .and_then(|number| {
+            plan.files().nth(number).filter(|file| file_name(number, file) == name)
+        })
         .filter(|_| is_done)
         .cloned()
         .ok_or_else(|| Refusal::not_found("there is no such file"))?;
@@ -58,7 +60,8 @@ fn send(file: OutputFile, is_encoded: bool) -> Response {
     let length = file.length;
     let chunks = read_ahead(file);
     let mut response = if is_encoded {
-        let mut response = with_type(StatusCode::OK, NDJSON, Body::from_stream(gzip(chunks)));
+        let mut response =
+            with_type(StatusCode::OK, NDJSON, Body::from_stream(gzip(chunks)));
         let gzip = HeaderValue::from_static("gzip");
         response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
         response
@@ -144,21 +147,17 @@ fn gzip(
     let state = (Box::pin(chunks), Some(encoder));
     stream::try_unfold(state, |(mut chunks, encoder)| async move {
         let Some(mut encoder) = encoder else { return Ok(None) };
-        match chunks.try_next().await? {
-            Some(chunk) => {
-                let encoder = on_blocking_thread(move || {
-                    encoder.write_all(&chunk)?;
-                    Ok(encoder)
-                });
-                let mut encoder = encoder.await?;
-                let ready = Bytes::from(std::mem::take(encoder.get_mut()));
-                Ok(Some((ready, (chunks, Some(encoder)))))
-            }
-            None => {
-                let rest = on_blocking_thread(move || encoder.finish()).await?;
-                Ok(Some((Bytes::from(rest), (chunks, None))))
-            }
+        if let Some(chunk) = chunks.try_next().await? {
+            let encoder = on_blocking_thread(move || {
+                encoder.write_all(&chunk)?;
+                Ok(encoder)
+            });
+            let mut encoder = encoder.await?;
+            let ready = Bytes::from(std::mem::take(encoder.get_mut()));
+            return Ok(Some((ready, (chunks, Some(encoder)))));
         }
+        let rest = on_blocking_thread(move || encoder.finish()).await?;
+        Ok(Some((Bytes::from(rest), (chunks, None))))
     })
 }
 
@@ -180,7 +179,8 @@ mod tests {
 
     #[test]
     fn chunks_cover_every_byte_once() {
-        let text: Vec<u8> = (0..3 * CHUNK + 17).map(|n| u8::try_from(n % 251).unwrap_or(0)).collect();
+        let text: Vec<u8> =
+            (0..3 * CHUNK + 17).map(|n| u8::try_from(n % 251).unwrap_or(0)).collect();
         let source = Arc::new(Source::memory(text.clone().into()));
         let cases: &[(&str, &[u64])] = &[
             ("one range", &[]),
@@ -196,7 +196,8 @@ mod tests {
                 start = end;
             }
             let ranges = Arc::new(ranges);
-            let starts = Starts { ranges: Arc::clone(&ranges), next: Some(Start::default()) };
+            let starts =
+                Starts { ranges: Arc::clone(&ranges), next: Some(Start::default()) };
             let mut whole = Vec::new();
             for start in starts {
                 whole.extend(read(&ranges, start).unwrap_or_default());

@@ -57,7 +57,12 @@ impl Jobs {
     }
 
     /// A job of a client that has not expired.
-    pub(crate) fn find(&mut self, id: &str, client: &str, now: Instant) -> Option<&mut Job> {
+    pub(crate) fn find(
+        &mut self,
+        id: &str,
+        client: &str,
+        now: Instant,
+    ) -> Option<&mut Job> {
         self.jobs.get_mut(id).filter(|job| job.client == client && job.expires > now)
     }
 

@@ -45,7 +45,9 @@ pub(crate) fn kickoff(
     let (parameters, form) = if *request.method == Method::POST {
         is_fhir_json(request.headers)?;
         if !query.is_empty() {
-            return Err(Refusal::invalid("a POST kick-off has its parameters in the body"));
+            return Err(Refusal::invalid(
+                "a POST kick-off has its parameters in the body",
+            ));
         }
         (of_body(request.body)?, Form::Body)
     } else {
@@ -95,7 +97,11 @@ pub(crate) fn kickoff(
     let mut response =
         fhir(StatusCode::ACCEPTED, &outcome("information", "informational", text));
     let location = HeaderValue::try_from(location).map_err(|_| {
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "the base is no header value")
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "exception",
+            "the base is no header value",
+        )
     })?;
     response.headers_mut().insert(header::CONTENT_LOCATION, location);
     Ok(response)
@@ -106,12 +112,17 @@ fn negotiate(headers: &HeaderMap) -> Result<Handling, Refusal> {
     let prefer = joined(headers, "prefer").unwrap_or_default().to_ascii_lowercase();
     let mut preferences = prefer.split([',', ';']).map(str::trim);
     if !preferences.clone().any(|preference| preference == "respond-async") {
-        return Err(Refusal::invalid("an export needs the header `Prefer: respond-async`"));
+        return Err(Refusal::invalid(
+            "an export needs the header `Prefer: respond-async`",
+        ));
     }
     let accept = joined(headers, "accept").unwrap_or_else(|| "*/*".to_owned());
     let accepts = accept.split(',').any(|choice| {
         let name = choice.split(';').next().unwrap_or_default().trim();
-        matches!(name, "application/fhir+json" | "application/json" | "application/*" | "*/*")
+        matches!(
+            name,
+            "application/fhir+json" | "application/json" | "application/*" | "*/*"
+        )
     });
     if !accepts {
         let text = "an export answers in application/fhir+json";
@@ -161,7 +172,9 @@ fn check_types(
     };
     match handling {
         Handling::Strict => match types.iter().find(|name| !is_known(name)) {
-            Some(name) => Err(Refusal::unsupported(format!("there is no type {name} here"))),
+            Some(name) => {
+                Err(Refusal::unsupported(format!("there is no type {name} here")))
+            }
             None => Ok(()),
         },
         Handling::Lenient => {

@@ -55,12 +55,17 @@ pub(crate) fn of_body(body: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
         let name = parameter.get("name")?.as_str()?.to_owned();
         Some((name.clone(), value_of(&name, parameter)?))
     };
-    list.as_array().ok_or_else(invalid)?.iter().map(|one| read(one).ok_or_else(invalid)).collect()
+    list.as_array()
+        .ok_or_else(invalid)?
+        .iter()
+        .map(|one| read(one).ok_or_else(invalid))
+        .collect()
 }
 
 /// The value of one parameter, which must be of a kind that the parameter may have.
 fn value_of(name: &str, parameter: &Value) -> Option<String> {
-    let text = |kind: &str| parameter.get(kind).and_then(Value::as_str).map(str::to_owned);
+    let text =
+        |kind: &str| parameter.get(kind).and_then(Value::as_str).map(str::to_owned);
     match name {
         "_since" | "_until" => text("valueInstant"),
         "patient" => {
@@ -71,10 +76,13 @@ fn value_of(name: &str, parameter: &Value) -> Option<String> {
             let code = parameter.get("valueCoding")?.get("code")?;
             code.as_str().map(str::to_owned)
         }),
-        "allowPartialManifests" => {
-            parameter.get("valueBoolean").and_then(Value::as_bool).map(|flag| flag.to_string())
+        "allowPartialManifests" => parameter
+            .get("valueBoolean")
+            .and_then(Value::as_bool)
+            .map(|flag| flag.to_string()),
+        _ => {
+            text("valueString").or_else(|| text("valueCode")).or_else(|| text("valueUri"))
         }
-        _ => text("valueString").or_else(|| text("valueCode")).or_else(|| text("valueUri")),
     }
 }
 
@@ -104,7 +112,9 @@ impl Wanted {
                 }
                 "allowPartialManifests" if value == "false" => {}
                 _ => {
-                    let text = format!("the parameter `{name}` is not supported with this value");
+                    let text = format!(
+                        "the parameter `{name}` is not supported with this value"
+                    );
                     wanted.unsupported(name, handling, Refusal::unsupported(text))?;
                 }
             }
@@ -137,9 +147,9 @@ impl Wanted {
     fn add_types(&mut self, value: &str) -> Result<(), Refusal> {
         let types = self.types.get_or_insert_default();
         for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            let parsed: ResourceType = name
-                .parse()
-                .map_err(|_| Refusal::invalid("`_type` holds what is no resource type"))?;
+            let parsed: ResourceType = name.parse().map_err(|_| {
+                Refusal::invalid("`_type` holds what is no resource type")
+            })?;
             if !types.contains(&parsed) {
                 types.push(parsed);
             }
@@ -147,18 +157,27 @@ impl Wanted {
         if types.is_empty() { Err(Refusal::invalid("`_type` is empty")) } else { Ok(()) }
     }
 
-    fn add_patient(&mut self, value: &str, level: &Level, form: Form) -> Result<(), Refusal> {
+    fn add_patient(
+        &mut self,
+        value: &str,
+        level: &Level,
+        form: Form,
+    ) -> Result<(), Refusal> {
         match (level, form) {
             (Level::System, _) => {
                 Err(Refusal::invalid("`patient` is not for a system-level export"))
             }
-            (_, Form::Query) => Err(Refusal::invalid("`patient` is for POST kick-offs only")),
+            (_, Form::Query) => {
+                Err(Refusal::invalid("`patient` is for POST kick-offs only"))
+            }
             (Level::Group(_) | Level::Patient, Form::Body) => {
                 let id = value
                     .rsplit_once("Patient/")
                     .map(|(_, id)| id)
                     .filter(|id| !id.is_empty() && !id.contains('/'))
-                    .ok_or_else(|| Refusal::invalid("`patient` is no reference to a Patient"))?;
+                    .ok_or_else(|| {
+                        Refusal::invalid("`patient` is no reference to a Patient")
+                    })?;
                 self.patients.get_or_insert_default().push(id.to_owned());
                 Ok(())
             }
@@ -189,7 +208,9 @@ fn instant(name: &str, value: &str) -> Result<Instant, Refusal> {
 fn past(name: &str, value: &str, now: Instant) -> Result<Instant, Refusal> {
     let parsed = instant(name, value)?;
     if parsed > now {
-        return Err(Refusal::invalid(format!("`{name}` is in the future of this server")));
+        return Err(Refusal::invalid(format!(
+            "`{name}` is in the future of this server"
+        )));
     }
     Ok(parsed)
 }
@@ -229,9 +250,15 @@ fn type_filter(text: &str) -> Option<(ResourceType, &str)> {
 mod tests {
     use super::*;
 
-    fn read(query: &str, level: &Level, form: Form, handling: Handling) -> Result<Wanted, String> {
+    fn read(
+        query: &str,
+        level: &Level,
+        form: Form,
+        handling: Handling,
+    ) -> Result<Wanted, String> {
         let now = Instant::from_unix_ms(1_800_000_000_000);
-        Wanted::of(of_query(query), level, form, handling, now).map_err(|refusal| refusal.text)
+        Wanted::of(of_query(query), level, form, handling, now)
+            .map_err(|refusal| refusal.text)
     }
 
     #[test]
@@ -242,7 +269,10 @@ mod tests {
             ("plus sign", "_since=2026-01-01T00:00:00+02:00"),
             ("future", "_since=2126-01-01T00:00:00Z"),
             ("twice", "_since=2026-01-01T00:00:00Z&_since=2026-01-01T00:00:00Z"),
-            ("until before since", "_since=2026-01-02T00:00:00Z&_until=2026-01-01T00:00:00Z"),
+            (
+                "until before since",
+                "_since=2026-01-02T00:00:00Z&_until=2026-01-01T00:00:00Z",
+            ),
             ("no type", "_type=patient"),
             ("empty type", "_type="),
             ("elements", "_elements=id"),
@@ -265,14 +295,22 @@ mod tests {
         let types: Vec<&str> =
             wanted.types.iter().flatten().map(ResourceType::as_str).collect();
         assert_eq!(types, ["Patient", "Task"]);
-        let filtered: Vec<&str> =
-            wanted.filters.iter().map(|(resource_type, _)| resource_type.as_str()).collect();
+        let filtered: Vec<&str> = wanted
+            .filters
+            .iter()
+            .map(|(resource_type, _)| resource_type.as_str())
+            .collect();
         assert_eq!(filtered, ["Task", "Patient"]);
     }
 
     #[test]
     fn lenient_handling_leaves_out_and_remembers() {
-        let wanted = read("_elements=id&_elements=x", &Level::System, Form::Query, Handling::Lenient);
+        let wanted = read(
+            "_elements=id&_elements=x",
+            &Level::System,
+            Form::Query,
+            Handling::Lenient,
+        );
         assert_eq!(wanted.map(|wanted| wanted.ignored), Ok(vec!["_elements".to_owned()]));
     }
 

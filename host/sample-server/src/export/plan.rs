@@ -70,10 +70,17 @@ pub(crate) fn plan(
     let members = Members::of(snapshot, level, wanted.patients.as_deref())?;
     let mut plan = Plan::default();
     for (resource_type, table) in &snapshot.tables {
-        let Some(choice) = Choice::of(resource_type, wanted, grant, &members) else { continue };
-        output_files(resource_type, table, &choice, behaviour, &mut plan.output).map_err(
-            |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "cannot read the data"),
-        )?;
+        let Some(choice) = Choice::of(resource_type, wanted, grant, &members) else {
+            continue;
+        };
+        output_files(resource_type, table, &choice, behaviour, &mut plan.output)
+            .map_err(|_| {
+                Refusal::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "exception",
+                    "cannot read the data",
+                )
+            })?;
         deleted_files(resource_type, table, &choice, behaviour, &mut plan.deleted);
     }
     plan.error.extend(notes(&wanted.ignored));
@@ -109,7 +116,8 @@ impl<'a> Choice<'a> {
             .filter(|(filtered, _)| filtered == resource_type)
             .map(|(_, criteria)| criteria)
             .collect();
-        let about = along.then(|| wanted.types.iter().flatten().map(ResourceType::as_str).collect());
+        let about = along
+            .then(|| wanted.types.iter().flatten().map(ResourceType::as_str).collect());
         Some(Self { wanted, members, filters, about })
     }
 
@@ -188,7 +196,8 @@ fn deleted_files(
         .map(|(id, _)| id)
         .collect();
     let most = usize::try_from(behaviour.resources_per_file.get()).unwrap_or(usize::MAX);
-    let each = usize::try_from(behaviour.deletions_per_bundle.get()).unwrap_or(usize::MAX);
+    let each =
+        usize::try_from(behaviour.deletions_per_bundle.get()).unwrap_or(usize::MAX);
     let bundles: Vec<String> = gone
         .chunks(each)
         .map(|ids| {
@@ -207,7 +216,8 @@ fn notes(ignored: &[String]) -> Option<OutputFile> {
     let lines: Vec<String> = ignored
         .iter()
         .map(|name| {
-            let text = format!("the parameter `{name}` is not supported and was left out");
+            let text =
+                format!("the parameter `{name}` is not supported and was left out");
             outcome("warning", "not-supported", &text).to_string()
         })
         .collect();
@@ -253,7 +263,12 @@ impl OpenFile {
         let Self { ranges, count } = self;
         let length = ranges.iter().map(|range| range.end - range.start).sum();
         let resource_type = resource_type.to_owned();
-        (count > 0).then(|| OutputFile { resource_type, count, length, ranges: Arc::new(ranges) })
+        (count > 0).then(|| OutputFile {
+            resource_type,
+            count,
+            length,
+            ranges: Arc::new(ranges),
+        })
     }
 }
 

@@ -20,7 +20,11 @@ use crate::{
 };
 
 /// Answers a poll.
-pub(crate) fn status(state: &State, caller: &Caller, id: &str) -> Result<Response, Refusal> {
+pub(crate) fn status(
+    state: &State,
+    caller: &Caller,
+    id: &str,
+) -> Result<Response, Refusal> {
     let now = state.clock.now();
     let job = {
         let mut jobs = state.jobs();
@@ -41,7 +45,11 @@ pub(crate) fn status(state: &State, caller: &Caller, id: &str) -> Result<Respons
 }
 
 /// Answers a cancellation: the job and its files are gone at once.
-pub(crate) fn cancel(state: &State, caller: &Caller, id: &str) -> Result<Response, Refusal> {
+pub(crate) fn cancel(
+    state: &State,
+    caller: &Caller,
+    id: &str,
+) -> Result<Response, Refusal> {
     let now = state.clock.now();
     let mut jobs = state.jobs();
     jobs.find(id, &caller.client, now).ok_or_else(gone)?;
@@ -57,7 +65,9 @@ pub(crate) fn file_name(number: usize, file: &OutputFile) -> String {
 
 /// There is no such job for this caller.
 pub(crate) fn gone() -> Refusal {
-    Refusal::not_found("there is no such export: it was deleted, has expired, or never was")
+    Refusal::not_found(
+        "there is no such export: it was deleted, has expired, or never was",
+    )
 }
 
 /// An HTTP date, floored to the second.
@@ -91,7 +101,8 @@ fn manifest(state: &State, id: &str, job: &Job) -> Value {
         Value::Array(entries.collect())
     };
     let mut manifest = Map::new();
-    manifest.insert("transactionTime".to_owned(), job.transaction_time.to_string().into());
+    manifest
+        .insert("transactionTime".to_owned(), job.transaction_time.to_string().into());
     manifest.insert("request".to_owned(), job.request.clone().into());
     manifest.insert("requiresAccessToken".to_owned(), state.requires_token().into());
     manifest.insert("output".to_owned(), list(&job.plan.output));

@@ -19,7 +19,9 @@ impl Source {
     /// Whether bytes up to `end` lack a newline at their end.
     pub(crate) fn is_open_at(&self, end: u64) -> bool {
         match self {
-            Self::Disk { length, newline_at_end, .. } => end == *length && !newline_at_end,
+            Self::Disk { length, newline_at_end, .. } => {
+                end == *length && !newline_at_end
+            }
             Self::Memory(bytes) => {
                 let end = usize::try_from(end).unwrap_or(usize::MAX);
                 end.checked_sub(1).and_then(|last| bytes.get(last)) != Some(&b'\n')
@@ -28,7 +30,12 @@ impl Source {
     }
 
     /// Appends `length` bytes from `offset` to `buffer`.
-    pub(crate) fn append_to(&self, buffer: &mut Vec<u8>, offset: u64, length: usize) -> io::Result<()> {
+    pub(crate) fn append_to(
+        &self,
+        buffer: &mut Vec<u8>,
+        offset: u64,
+        length: usize,
+    ) -> io::Result<()> {
         match self {
             Self::Disk { file, .. } => {
                 let start = buffer.len();

@@ -80,14 +80,19 @@ fn small(number: usize) -> Result<u32, Error> {
 impl Base {
     fn id(&self, at: usize) -> &str {
         let end = |row: &Packed| row.id_end as usize;
-        let start = at.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, end);
-        self.rows.get(at).and_then(|row| self.ids.get(start..end(row))).unwrap_or_default()
+        let start =
+            at.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, end);
+        self.rows
+            .get(at)
+            .and_then(|row| self.ids.get(start..end(row)))
+            .unwrap_or_default()
     }
 
     fn line(&self, at: usize) -> Option<Line<'_>> {
         let row = self.rows.get(at)?;
         let end = |row: &Packed| row.patients_end as usize;
-        let start = at.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, end);
+        let start =
+            at.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, end);
         Some(Line {
             id: self.id(at),
             updated: row.updated,
@@ -107,7 +112,7 @@ impl Base {
     }
 
     /// The same with other patients, one list a row.
-    pub(crate) fn with_patients(&self, patients: Vec<Vec<u32>>) -> Result<Self, Error> {
+    pub(crate) fn with_patients(&self, patients: &[Vec<u32>]) -> Result<Self, Error> {
         let mut builder = BaseBuilder::default();
         for (at, patients) in patients.iter().enumerate() {
             let Some(line) = self.line(at) else { break };
@@ -198,13 +203,14 @@ impl Table {
 
     /// Every live resource: those of the base in their order, then the changed by id.
     pub(crate) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        let kept = (0..self.base.rows.len())
-            .filter_map(|at| self.base.line(at))
-            .filter(|line| self.changes.is_empty() || !self.changes.contains_key(line.id));
-        let changed = self.changes.iter().filter_map(|(id, change)| match change.as_ref() {
-            Change::Deleted(_) => None,
-            Change::Put(put) => Some(put.line(id)),
-        });
+        let kept = (0..self.base.rows.len()).filter_map(|at| self.base.line(at)).filter(
+            |line| self.changes.is_empty() || !self.changes.contains_key(line.id),
+        );
+        let changed =
+            self.changes.iter().filter_map(|(id, change)| match change.as_ref() {
+                Change::Deleted(_) => None,
+                Change::Put(put) => Some(put.line(id)),
+            });
         kept.chain(changed)
     }
 
@@ -240,7 +246,8 @@ impl Table {
             },
             Some(State::Deleted(_)) | None => return false,
         };
-        Arc::make_mut(&mut self.changes).insert(id.into(), Arc::new(Change::Deleted(tombstone)));
+        Arc::make_mut(&mut self.changes)
+            .insert(id.into(), Arc::new(Change::Deleted(tombstone)));
         true
     }
 }

@@ -42,7 +42,15 @@ impl Scanned {
     fn untyped(offset: u64, length: u32) -> Self {
         let id = String::new();
         let patients = Vec::new();
-        Self { resource_type: 0, id, updated: None, offset, length, patients, blank: false }
+        Self {
+            resource_type: 0,
+            id,
+            updated: None,
+            offset,
+            length,
+            patients,
+            blank: false,
+        }
     }
 }
 
@@ -55,14 +63,16 @@ pub(super) fn file(
     let failed = |source| Error::Read { path: path.to_owned(), source };
     let file = plain(path).map_err(failed)?;
     let mut reader = BufReader::with_capacity(READ_BUFFER, &file);
-    let mut scanner = Scanner { path, strictness, references, types: Vec::new(), lines: Vec::new() };
+    let mut scanner =
+        Scanner { path, strictness, references, types: Vec::new(), lines: Vec::new() };
     let mut line = Vec::new();
     let mut offset = 0_u64;
     let mut number = 0_u64;
     let mut newline_at_end = true;
     loop {
         line.clear();
-        let read = (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).map_err(failed)?;
+        let read =
+            (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).map_err(failed)?;
         if read == 0 {
             break;
         }
@@ -124,7 +134,9 @@ impl Scanner<'_> {
         let head = Head::read(line).map_err(|_| "not JSON with a `resourceType`");
         let read = head.and_then(|head| {
             let resource_type = head.resource_type.parse::<ResourceType>();
-            resource_type.map(|parsed| (head, parsed)).map_err(|_| "`resourceType` is not a type")
+            resource_type
+                .map(|parsed| (head, parsed))
+                .map_err(|_| "`resourceType` is not a type")
         });
         let (head, resource_type) = match (read, self.strictness) {
             (Ok(read), _) => read,
@@ -149,7 +161,15 @@ impl Scanner<'_> {
         let resource_type = self.type_index(resource_type);
         let id = head.id;
         let blank = false;
-        self.lines.push(Scanned { resource_type, id, updated, offset, length, patients, blank });
+        self.lines.push(Scanned {
+            resource_type,
+            id,
+            updated,
+            offset,
+            length,
+            patients,
+            blank,
+        });
         Ok(())
     }
 

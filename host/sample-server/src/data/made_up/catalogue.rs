@@ -10,25 +10,47 @@ const LOINC: &str = "http://loinc.org";
 const RXNORM: &str = "http://www.nlm.nih.gov/research/umls/rxnorm";
 const CVX: &str = "http://hl7.org/fhir/sid/cvx";
 
-const fn code(system: &'static str, code: &'static str, display: &'static str) -> Code {
-    Code { system, code, display }
+const fn code(system: &'static str, value: &'static str, display: &'static str) -> Code {
+    Code { system, value, display }
 }
 
 /// A code of a terminology of HL7.
-pub(super) const fn hl7(system: &'static str, value: &'static str, display: &'static str) -> Code {
+pub(super) const fn hl7(
+    system: &'static str,
+    value: &'static str,
+    display: &'static str,
+) -> Code {
     code(system, value, display)
 }
 
 pub(super) const FAMILIES: &[&str] = &[
-    "Smith", "Johnson", "Garcia", "Müller", "O'Connor", "Nuñez", "Nguyen", "Łukasiewicz",
-    "Ólafsdóttir", "Okafor", "Schröder", "李", "Al-Farsi", "Dvořák", "Brown", "Tremblay",
-    "Ivanova", "Σαμαράς", "van der Berg", "Åkesson",
+    "Smith",
+    "Johnson",
+    "Garcia",
+    "Müller",
+    "O'Connor",
+    "Nuñez",
+    "Nguyen",
+    "Łukasiewicz",
+    "Ólafsdóttir",
+    "Okafor",
+    "Schröder",
+    "李",
+    "Al-Farsi",
+    "Dvořák",
+    "Brown",
+    "Tremblay",
+    "Ivanova",
+    "Σαμαράς",
+    "van der Berg",
+    "Åkesson",
 ];
 pub(super) const GIVEN_FEMALE: &[&str] = &[
     "Anna", "María", "Chloé", "Fatima", "Grace", "Ingrid", "Joan", "Mei", "Sofía", "Zoë",
 ];
 pub(super) const GIVEN_MALE: &[&str] = &[
-    "Aaron", "Björn", "Carlos", "David", "Émile", "Hassan", "José", "Liam", "Søren", "Wei",
+    "Aaron", "Björn", "Carlos", "David", "Émile", "Hassan", "José", "Liam", "Søren",
+    "Wei",
 ];
 pub(super) const STREETS: &[&str] =
     &["Main Street", "Oak Avenue", "Mill Road", "Elm Court", "Harbor Lane", "3rd Street"];
@@ -136,18 +158,42 @@ const fn measure(
 }
 
 pub(super) const LABORATORY_TESTS: &[Measure] = &[
-    measure(code(LOINC, "4548-4", "Hemoglobin A1c/Hemoglobin.total in Blood"), "%", 1, 45, 60),
+    measure(
+        code(LOINC, "4548-4", "Hemoglobin A1c/Hemoglobin.total in Blood"),
+        "%",
+        1,
+        45,
+        60,
+    ),
     measure(code(LOINC, "2339-0", "Glucose [Mass/volume] in Blood"), "mg/dL", 0, 65, 140),
-    measure(code(LOINC, "2160-0", "Creatinine [Mass/volume] in Serum or Plasma"), "mg/dL", 2, 60, 180),
+    measure(
+        code(LOINC, "2160-0", "Creatinine [Mass/volume] in Serum or Plasma"),
+        "mg/dL",
+        2,
+        60,
+        180,
+    ),
     measure(code(LOINC, "718-7", "Hemoglobin [Mass/volume] in Blood"), "g/dL", 1, 90, 80),
-    measure(code(LOINC, "2093-3", "Cholesterol [Mass/volume] in Serum or Plasma"), "mg/dL", 0, 120, 160),
+    measure(
+        code(LOINC, "2093-3", "Cholesterol [Mass/volume] in Serum or Plasma"),
+        "mg/dL",
+        0,
+        120,
+        160,
+    ),
 ];
 pub(super) const VITAL_SIGNS: &[Measure] = &[
     measure(code(LOINC, "29463-7", "Body weight"), "kg", 2, 4_500, 7_000),
     measure(code(LOINC, "8302-2", "Body height"), "cm", 1, 1_400, 600),
     measure(code(LOINC, "8867-4", "Heart rate"), "/min", 0, 50, 60),
     measure(code(LOINC, "8310-5", "Body temperature"), "Cel", 1, 360, 30),
-    measure(code(LOINC, "39156-5", "Body mass index (BMI) [Ratio]"), "kg/m2", 2, 1_800, 2_000),
+    measure(
+        code(LOINC, "39156-5", "Body mass index (BMI) [Ratio]"),
+        "kg/m2",
+        2,
+        1_800,
+        2_000,
+    ),
 ];
 pub(super) const BLOOD_PRESSURE: Code =
     code(LOINC, "85354-9", "Blood pressure panel with all children optional");
@@ -161,7 +207,8 @@ pub(super) const SMOKING_STATES: &[Code] = &[
 ];
 pub(super) const METABOLIC_PANEL: Code =
     code(LOINC, "51990-0", "Basic metabolic panel - Blood");
-pub(super) const DISCHARGE_SUMMARY: Code = code(LOINC, "34133-9", "Summary of episode note");
+pub(super) const DISCHARGE_SUMMARY: Code =
+    code(LOINC, "34133-9", "Summary of episode note");
 pub(super) const CARE_PLANS: &[Code] = &[
     code(SNOMED, "734163000", "Care plan"),
     code(SNOMED, "443402002", "Lifestyle education regarding hypertension"),

@@ -22,7 +22,9 @@ impl Page<'_> {
         let start = self.when(&mut random);
         let minutes = 15 + random.below(120);
         let end = start.plus(std::time::Duration::from_secs(minutes * 60));
-        let length = Object::new().raw("value", minutes + u64::from(self.edits())).text("unit", "min");
+        let length = Object::new()
+            .raw("value", minutes + u64::from(self.edits()))
+            .text("unit", "min");
         self.open(Some("us-core-encounter"))
             .text("status", "finished")
             .coding("class", hl7(ACT_CODES, "AMB", "ambulatory"))
@@ -30,17 +32,24 @@ impl Page<'_> {
             .reference("subject", self.owner_in_any_form())
             .objects(
                 "participant",
-                [Object::new()
-                    .reference("individual", self.world.shared(Kind::Practitioner, &mut random))],
+                [Object::new().reference(
+                    "individual",
+                    self.world.shared(Kind::Practitioner, &mut random),
+                )],
             )
             .period("period", &start.to_string(), &end.to_string())
             .object("length", length)
             .objects(
                 "location",
-                [Object::new()
-                    .reference("location", self.world.shared(Kind::Location, &mut random))],
+                [Object::new().reference(
+                    "location",
+                    self.world.shared(Kind::Location, &mut random),
+                )],
             )
-            .reference("serviceProvider", self.world.shared(Kind::Organization, &mut random))
+            .reference(
+                "serviceProvider",
+                self.world.shared(Kind::Organization, &mut random),
+            )
             .end()
     }
 
@@ -49,23 +58,34 @@ impl Page<'_> {
         let onset = self.when(&mut random);
         // Every new version turns the problem from active to resolved or back.
         let resolved = self.edits() % 2 == 1;
-        let status = if resolved { ("resolved", "Resolved") } else { ("active", "Active") };
+        let status =
+            if resolved { ("resolved", "Resolved") } else { ("active", "Active") };
         let code = random.pick(CONDITIONS);
         let mut condition = self
             .open(Some("us-core-condition-problems-health-concerns"))
             .concept("clinicalStatus", hl7(CLINICAL_STATUS, status.0, status.1))
-            .concept("verificationStatus", hl7(VERIFICATION_STATUS, "confirmed", "Confirmed"))
-            .concepts("category", hl7(CONDITION_CATEGORY, "problem-list-item", "Problem List Item"))
+            .concept(
+                "verificationStatus",
+                hl7(VERIFICATION_STATUS, "confirmed", "Confirmed"),
+            )
+            .concepts(
+                "category",
+                hl7(CONDITION_CATEGORY, "problem-list-item", "Problem List Item"),
+            )
             .concept("code", code)
             .reference("subject", self.owner_in_any_form())
             .reference("encounter", self.encounter_of())
             .text("onsetDateTime", onset.to_string())
             .text("recordedDate", date(onset));
         if resolved {
-            condition = condition.text("abatementDateTime", self.stamp.updated.to_string());
+            condition =
+                condition.text("abatementDateTime", self.stamp.updated.to_string());
         }
         if random.one_in(20) {
-            let note = format!("Patient says: \"worse in winter\".\nSee C:\\notes\\{}.", code.code);
+            let note = format!(
+                "Patient says: \"worse in winter\".\nSee C:\\notes\\{}.",
+                code.value
+            );
             condition = condition.objects("note", [Object::new().text("text", note)]);
         }
         condition.end()
@@ -95,7 +115,8 @@ impl Page<'_> {
             .text("status", if self.edits() == 0 { "final" } else { "corrected" })
             .concepts("category", hl7(OBSERVATION_CATEGORY, category, display));
         let panel = !laboratory && !smoking && random.one_in(6);
-        let measure = random.pick(if laboratory { LABORATORY_TESTS } else { VITAL_SIGNS });
+        let measure =
+            random.pick(if laboratory { LABORATORY_TESTS } else { VITAL_SIGNS });
         let code = if smoking {
             SMOKING
         } else if panel {
@@ -113,11 +134,16 @@ impl Page<'_> {
         let edits = u64::from(self.edits());
         if smoking {
             let at = edits + random.below(3);
-            let state = SMOKING_STATES.iter().cycle().nth(usize::try_from(at).unwrap_or(0));
+            let state =
+                SMOKING_STATES.iter().cycle().nth(usize::try_from(at).unwrap_or(0));
             open.concept("valueCodeableConcept", state.copied().unwrap_or_default()).end()
         } else if panel {
             let part = |code, value: u64| {
-                Object::new().concept("code", code).quantity("valueQuantity", &value.to_string(), "mm[Hg]")
+                Object::new().concept("code", code).quantity(
+                    "valueQuantity",
+                    &value.to_string(),
+                    "mm[Hg]",
+                )
             };
             let systolic = part(SYSTOLIC, 95 + random.below(70) + edits);
             let diastolic = part(DIASTOLIC, 55 + random.below(45));
@@ -125,7 +151,8 @@ impl Page<'_> {
         } else {
             let Measure { unit, places, least, span, .. } = measure;
             let number = least + random.below(span) + edits;
-            let value = if places == 0 { number.to_string() } else { decimal(number, places) };
+            let value =
+                if places == 0 { number.to_string() } else { decimal(number, places) };
             open.quantity("valueQuantity", &value, unit).end()
         }
     }
@@ -134,11 +161,15 @@ impl Page<'_> {
         let mut random = self.random();
         let at = self.when(&mut random);
         let first = random.below(u64::from(LABORATORY - 3));
-        let results = (first..first + 3)
-            .map(|number| self.own(Kind::Observation, u32::try_from(number).unwrap_or(0)));
+        let results = (first..first + 3).map(|number| {
+            self.own(Kind::Observation, u32::try_from(number).unwrap_or(0))
+        });
         self.open(Some("us-core-diagnosticreport-lab"))
             .text("status", "final")
-            .concepts("category", hl7("http://terminology.hl7.org/CodeSystem/v2-0074", "LAB", "Laboratory"))
+            .concepts(
+                "category",
+                hl7("http://terminology.hl7.org/CodeSystem/v2-0074", "LAB", "Laboratory"),
+            )
             .concept("code", METABOLIC_PANEL)
             .reference("subject", self.owner())
             .reference("encounter", self.encounter_of())
@@ -152,9 +183,10 @@ impl Page<'_> {
     pub(super) fn procedure(&self) -> String {
         let mut random = self.random();
         let start = self.when(&mut random);
-        let end = start.plus(std::time::Duration::from_secs(60 * (10 + random.below(170))));
-        let performer =
-            Object::new().reference("actor", self.world.shared(Kind::Practitioner, &mut random));
+        let end =
+            start.plus(std::time::Duration::from_secs(60 * (10 + random.below(170))));
+        let performer = Object::new()
+            .reference("actor", self.world.shared(Kind::Practitioner, &mut random));
         self.open(Some("us-core-procedure"))
             .text("status", "completed")
             .concept("code", random.pick(PROCEDURES))
@@ -181,7 +213,10 @@ impl Page<'_> {
         let mut random = self.random();
         let code = random.pick(ALLERGENS);
         let reaction = Object::new()
-            .objects("manifestation", [concept(hl7("http://snomed.info/sct", "247472004", "Wheal"))])
+            .objects(
+                "manifestation",
+                [concept(hl7("http://snomed.info/sct", "247472004", "Wheal"))],
+            )
             .text("severity", "mild");
         self.open(Some("us-core-allergyintolerance"))
             .concept("clinicalStatus", hl7(ALLERGY_CLINICAL, "active", "Active"))
@@ -216,8 +251,9 @@ impl Page<'_> {
         } else {
             open
         };
-        let open =
-            open.text("status", if stopped { "stopped" } else { "active" }).text("intent", "order");
+        let open = open
+            .text("status", if stopped { "stopped" } else { "active" })
+            .text("intent", "order");
         let open = match form {
             0 => open.reference("medicationReference", "#med"),
             1 | 2 => open.reference(
@@ -230,7 +266,10 @@ impl Page<'_> {
             "timing",
             Object::new().object(
                 "repeat",
-                Object::new().raw("frequency", 2).raw("period", "1.0").text("periodUnit", "d"),
+                Object::new()
+                    .raw("frequency", 2)
+                    .raw("period", "1.0")
+                    .text("periodUnit", "d"),
             ),
         );
         open.reference("subject", self.owner_in_any_form())
@@ -253,7 +292,11 @@ fn in_some_zone(at: bulkhead_model::Instant, random: &mut Random) -> String {
 
 const ACT_CODES: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 const CLINICAL_STATUS: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
-const VERIFICATION_STATUS: &str = "http://terminology.hl7.org/CodeSystem/condition-ver-status";
-const CONDITION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/condition-category";
-const OBSERVATION_CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
-const ALLERGY_CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
+const VERIFICATION_STATUS: &str =
+    "http://terminology.hl7.org/CodeSystem/condition-ver-status";
+const CONDITION_CATEGORY: &str =
+    "http://terminology.hl7.org/CodeSystem/condition-category";
+const OBSERVATION_CATEGORY: &str =
+    "http://terminology.hl7.org/CodeSystem/observation-category";
+const ALLERGY_CLINICAL: &str =
+    "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";

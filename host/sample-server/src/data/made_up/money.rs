@@ -12,7 +12,8 @@ use crate::data::json::{Object, concept};
 impl Page<'_> {
     pub(super) fn coverage(&self) -> String {
         let mut random = self.random();
-        let start = EPOCH.minus(std::time::Duration::from_secs(random.below(1_500) * 86_400));
+        let start =
+            EPOCH.minus(std::time::Duration::from_secs(random.below(1_500) * 86_400));
         // Every new version prolongs the contract by a year.
         let end = format!("{}-12-31", 2026 + self.edits());
         self.open(Some("us-core-coverage"))
@@ -24,13 +25,20 @@ impl Page<'_> {
                 )],
             )
             .text("status", "active")
-            .concept("type", hl7("https://nahdo.org/sopt", "512", "Commercial Managed Care - PPO"))
+            .concept(
+                "type",
+                hl7("https://nahdo.org/sopt", "512", "Commercial Managed Care - PPO"),
+            )
             .reference("subscriber", self.owner())
             .text("subscriberId", format!("S{:09}", random.below(1_000_000_000)))
             .reference("beneficiary", self.owner())
             .concept(
                 "relationship",
-                hl7("http://terminology.hl7.org/CodeSystem/subscriber-relationship", "self", "Self"),
+                hl7(
+                    "http://terminology.hl7.org/CodeSystem/subscriber-relationship",
+                    "self",
+                    "Self",
+                ),
             )
             .period("period", &date(start), &end)
             .references("payor", [self.world.shared(Kind::Organization, &mut random)])
@@ -43,15 +51,27 @@ impl Page<'_> {
         let charged = 5_000 + random.below(200_000);
         let paid = charged / 10 * 8;
         let category = |code, display| {
-            concept(hl7("http://terminology.hl7.org/CodeSystem/adjudication", code, display))
+            concept(hl7(
+                "http://terminology.hl7.org/CodeSystem/adjudication",
+                code,
+                display,
+            ))
         };
-        let adjudication = [("submitted", "Submitted Amount", charged), ("benefit", "Benefit Amount", paid)]
-            .map(|(code, display, cents)| {
-                Object::new().object("category", category(code, display)).dollars("amount", cents)
-            });
+        let adjudication = [
+            ("submitted", "Submitted Amount", charged),
+            ("benefit", "Benefit Amount", paid),
+        ]
+        .map(|(code, display, cents)| {
+            Object::new()
+                .object("category", category(code, display))
+                .dollars("amount", cents)
+        });
         let item = Object::new()
             .raw("sequence", 1)
-            .concept("productOrService", hl7("http://www.ama-assn.org/go/cpt", "99213", "Office visit"))
+            .concept(
+                "productOrService",
+                hl7("http://www.ama-assn.org/go/cpt", "99213", "Office visit"),
+            )
             .text("servicedDate", date(at))
             .references("encounter", [self.encounter_of()])
             .dollars("net", charged)
@@ -70,7 +90,11 @@ impl Page<'_> {
             .text("status", "active")
             .concept(
                 "type",
-                hl7("http://terminology.hl7.org/CodeSystem/claim-type", "professional", "Professional"),
+                hl7(
+                    "http://terminology.hl7.org/CodeSystem/claim-type",
+                    "professional",
+                    "Professional",
+                ),
             )
             .text("use", "claim")
             .reference("patient", self.owner())
@@ -82,7 +106,9 @@ impl Page<'_> {
             .objects("diagnosis", [diagnosis])
             .objects(
                 "insurance",
-                [Object::new().raw("focal", true).reference("coverage", self.own(Kind::Coverage, 0))],
+                [Object::new()
+                    .raw("focal", true)
+                    .reference("coverage", self.own(Kind::Coverage, 0))],
             )
             .objects("item", [item])
             .objects(

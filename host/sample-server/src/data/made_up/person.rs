@@ -1,6 +1,6 @@
 //! Persons: patients and those related to them.
 //!
-//! Source: US Core Patient and RelatedPerson, in shape; identifiers are from ranges that are
+//! Source: US Core Patient and `RelatedPerson`, in shape; identifiers are from ranges that are
 //! never issued (social security numbers above 899).
 
 use bulkhead_model::Instant;
@@ -102,15 +102,21 @@ impl Page<'_> {
         let sex = if female { ("F", "female") } else { ("M", "male") };
         let mut patient = self
             .open(Some("us-core-patient"))
-            .narrative(&format!("<p>{given} {family}, born {birth}, &quot;made up&quot; \\ test</p>"))
+            .narrative(&format!(
+                "<p>{given} {family}, born {birth}, &quot;made up&quot; \\ test</p>"
+            ))
             .objects(
                 "extension",
                 [
                     Object::new().text("url", format!("{US_CORE}us-core-race")).objects(
                         "extension",
                         [
-                            Object::new().text("url", "ombCategory").coding("valueCoding", race),
-                            Object::new().text("url", "text").text("valueString", race.display),
+                            Object::new()
+                                .text("url", "ombCategory")
+                                .coding("valueCoding", race),
+                            Object::new()
+                                .text("url", "text")
+                                .text("valueString", race.display),
                         ],
                     ),
                     Object::new()
@@ -122,7 +128,12 @@ impl Page<'_> {
                 "identifier",
                 [
                     identifier("MR", "Medical Record Number", MRN_SYSTEM, &record_number),
-                    identifier("SS", "Social Security number", SSN_SYSTEM, &security_number),
+                    identifier(
+                        "SS",
+                        "Social Security number",
+                        SSN_SYSTEM,
+                        &security_number,
+                    ),
                 ],
             )
             .raw("active", true)
@@ -136,11 +147,20 @@ impl Page<'_> {
                 "communication",
                 [Object::new().object(
                     "language",
-                    Object::new().objects("coding", [coding(hl7("urn:ietf:bcp:47", "en-US", "English"))]),
+                    Object::new().objects(
+                        "coding",
+                        [coding(hl7("urn:ietf:bcp:47", "en-US", "English"))],
+                    ),
                 )],
             )
-            .references("generalPractitioner", [self.world.shared(Kind::Practitioner, &mut random)])
-            .reference("managingOrganization", self.world.shared(Kind::Organization, &mut random));
+            .references(
+                "generalPractitioner",
+                [self.world.shared(Kind::Practitioner, &mut random)],
+            )
+            .reference(
+                "managingOrganization",
+                self.world.shared(Kind::Organization, &mut random),
+            );
         if self.item.owner % 13 == 5 {
             patient = patient.text("deceasedDateTime", "2025-11-30T04:20:00-05:00");
         }
@@ -181,29 +201,39 @@ impl Page<'_> {
         } else {
             18 + random.below(70)
         };
-        let days = i64::try_from(years * 365 + years / 4 + random.below(360)).unwrap_or(0);
+        let days =
+            i64::try_from(years * 365 + years / 4 + random.below(360)).unwrap_or(0);
         let birth = Instant::from_unix_ms(EPOCH.unix_ms() - days * 86_400_000);
         date(birth).chars().take(if owner % 29 == 7 { 7 } else { 10 }).collect()
     }
 
     fn names(&self, family: &str, given: &str, random: &mut Random) -> Vec<Object> {
-        let middle: String = char::from(b'A' + u8::try_from(random.below(26)).unwrap_or(0)).into();
+        let middle: String =
+            char::from(b'A' + u8::try_from(random.below(26)).unwrap_or(0)).into();
         let official = Object::new()
             .text("use", "official")
             .text("family", family)
             .texts("given", &[given, &format!("{middle}.")]);
         let mut names = vec![official];
         if self.item.owner % 7 == 2 {
-            names.push(Object::new().text("use", "nickname").text("text", format!("\"{given}\"")));
+            names.push(
+                Object::new()
+                    .text("use", "nickname")
+                    .text("text", format!("\"{given}\"")),
+            );
         }
         names
     }
 
     fn telecom(&self, given: &str, random: &mut Random) -> Vec<Object> {
         // Every new version moves the patient to another number.
-        let home = phone(&mut self.world.random(self.item, 20 + u64::from(self.edits())), "home");
+        let home = phone(
+            &mut self.world.random(self.item, 20 + u64::from(self.edits())),
+            "home",
+        );
         let handle: String = given.chars().filter(char::is_ascii_alphabetic).collect();
-        let mail = format!("{}{}@example.org", handle.to_lowercase(), random.below(10_000));
+        let mail =
+            format!("{}{}@example.org", handle.to_lowercase(), random.below(10_000));
         vec![home, Object::new().text("system", "email").text("value", mail)]
     }
 
@@ -233,7 +263,12 @@ pub(super) fn phone(random: &mut Random, usage: &str) -> Object {
     Object::new().text("system", "phone").text("value", number).text("use", usage)
 }
 
-fn identifier(code: &'static str, display: &'static str, system: &str, value: &str) -> Object {
+fn identifier(
+    code: &'static str,
+    display: &'static str,
+    system: &str,
+    value: &str,
+) -> Object {
     let kind = Object::new()
         .objects("coding", [coding(hl7(IDENTIFIER_TYPES, code, display))])
         .text("text", display);
@@ -241,7 +276,8 @@ fn identifier(code: &'static str, display: &'static str, system: &str, value: &s
 }
 
 fn marital(random: &mut Random) -> Object {
-    let (code, display) = if random.one_in(2) { ("M", "Married") } else { ("S", "Never Married") };
+    let (code, display) =
+        if random.one_in(2) { ("M", "Married") } else { ("S", "Never Married") };
     let system = "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus";
     Object::new().objects("coding", [coding(hl7(system, code, display))])
 }

@@ -77,7 +77,11 @@ impl Script {
     }
 
     /// What a client that has seen round `from` must learn to stand at round `to`, by type.
-    pub fn changes_between(&self, from: u32, to: u32) -> BTreeMap<ResourceType, Difference> {
+    pub fn changes_between(
+        &self,
+        from: u32,
+        to: u32,
+    ) -> BTreeMap<ResourceType, Difference> {
         let world = self.world("");
         let mut differences: BTreeMap<ResourceType, Difference> = BTreeMap::new();
         for (item, birth) in self.items(to) {
@@ -115,7 +119,8 @@ impl Script {
 
     /// The resources that a round touches.
     pub(super) fn round(&self, round: u32) -> Round {
-        let mut touched = Round { created: Vec::new(), updated: Vec::new(), deleted: Vec::new() };
+        let mut touched =
+            Round { created: Vec::new(), updated: Vec::new(), deleted: Vec::new() };
         if round == 0 {
             return touched;
         }
@@ -134,7 +139,8 @@ impl Script {
     /// The version of a resource after a round that touched it.
     pub(super) fn stamp(&self, item: Item, round: u32) -> Stamp {
         let birth = self.birth(item);
-        let updates = (birth + 1..=round).filter(|at| self.is_updated(item, birth, *at)).count();
+        let updates =
+            (birth + 1..=round).filter(|at| self.is_updated(item, birth, *at)).count();
         Stamp {
             version: u32::try_from(updates).unwrap_or(u32::MAX).saturating_add(1),
             updated: self.change_time(item, round),
@@ -181,7 +187,11 @@ impl Script {
 
     /// Visits of known patients a round: one in 50, at least one.
     fn visits(&self) -> u32 {
-        if self.patients == 0 { 0 } else { (self.patients / 50).clamp(1, MOST_VISITS - 1) }
+        if self.patients == 0 {
+            0
+        } else {
+            (self.patients / 50).clamp(1, MOST_VISITS - 1)
+        }
     }
 
     /// The round in which a resource came; 0 for the base.
@@ -234,7 +244,10 @@ impl Script {
         let per_thousand = match item.kind {
             // The first cohort takes in every round's new patients.
             Kind::Group => return item.number == 0,
-            Kind::Condition | Kind::MedicationRequest | Kind::Patient | Kind::CarePlan => 20,
+            Kind::Condition
+            | Kind::MedicationRequest
+            | Kind::Patient
+            | Kind::CarePlan => 20,
             Kind::Coverage | Kind::Encounter | Kind::Observation => 10,
             Kind::Task => 50,
             Kind::AllergyIntolerance

@@ -19,7 +19,13 @@ impl Page<'_> {
         self.open(Some("us-core-organization"))
             .objects("identifier", [npi(&mut random)])
             .raw("active", true)
-            .text("name", format!("{} General Hospital & Clinics #{}", place.city, self.item.number))
+            .text(
+                "name",
+                format!(
+                    "{} General Hospital & Clinics #{}",
+                    place.city, self.item.number
+                ),
+            )
             .objects("telecom", [phone(&mut random, "work")])
             .objects("address", [address(&mut random)])
             .end()
@@ -48,7 +54,14 @@ impl Page<'_> {
                 self.world.reference(Kind::Practitioner, NOBODY, self.item.number),
             )
             .reference("organization", self.world.shared(Kind::Organization, &mut random))
-            .concepts("code", hl7("http://nucc.org/provider-taxonomy", "208D00000X", "General Practice Physician"))
+            .concepts(
+                "code",
+                hl7(
+                    "http://nucc.org/provider-taxonomy",
+                    "208D00000X",
+                    "General Practice Physician",
+                ),
+            )
             .end()
     }
 
@@ -70,8 +83,12 @@ impl Page<'_> {
     }
 
     pub(super) fn medication(&self) -> String {
-        let code = MEDICATIONS.iter().nth(self.item.number as usize).copied().unwrap_or_default();
-        self.open(Some("us-core-medication")).concept("code", code).text("status", "active").end()
+        let code =
+            MEDICATIONS.get(self.item.number as usize).copied().unwrap_or_default();
+        self.open(Some("us-core-medication"))
+            .concept("code", code)
+            .text("status", "active")
+            .end()
     }
 
     /// `cohort-a` holds the first half of the patients and every newcomer, `cohort-nested`
@@ -81,19 +98,27 @@ impl Page<'_> {
         let world = self.world;
         let (name, members) = match self.item.number {
             0 => {
-                let newcomers = world.patients..world.patients + self.edits() * world.newcomers();
+                let newcomers =
+                    world.patients..world.patients + self.edits() * world.newcomers();
                 let first = (0..world.patients.div_ceil(2)).take(MOST_MEMBERS);
-                let members = first.chain(newcomers).map(|owner| member(world.patient(owner)));
+                let members =
+                    first.chain(newcomers).map(|owner| member(world.patient(owner)));
                 ("Cohort A", members.collect::<Vec<_>>())
             }
             1 => {
                 let inner = world.reference(Kind::Group, NOBODY, 0);
-                let last = world.patients.checked_sub(1).map(|owner| world.patient(owner));
-                ("Cohort A and more", std::iter::once(inner).chain(last).map(member).collect())
+                let last =
+                    world.patients.checked_sub(1).map(|owner| world.patient(owner));
+                (
+                    "Cohort A and more",
+                    std::iter::once(inner).chain(last).map(member).collect(),
+                )
             }
             _ => {
                 let chosen = (0..world.patients)
-                    .filter(|owner| mix(&[world.seed, 7, u64::from(*owner)]) % 3 == 0)
+                    .filter(|owner| {
+                        mix(&[world.seed, 7, u64::from(*owner)]).is_multiple_of(3)
+                    })
                     .take(MOST_MEMBERS);
                 let members = chosen.enumerate().map(|(at, owner)| {
                     let member = member(world.patient(owner));
@@ -106,7 +131,10 @@ impl Page<'_> {
         self.open(None)
             .objects(
                 "identifier",
-                [Object::identifier("https://hospital.example.org/group", world.id(item))],
+                [Object::identifier(
+                    "https://hospital.example.org/group",
+                    world.id(item),
+                )],
             )
             .raw("active", true)
             .text("type", "person")

@@ -18,10 +18,11 @@ impl Page<'_> {
         let on_hold = self.edits() % 2 == 1;
         let start = self.when(&mut random);
         let plan = random.pick(CARE_PLANS);
-        let detail = Object::new()
-            .concept("code", plan)
-            .text("status", "in-progress")
-            .references("performer", [self.world.shared(Kind::Practitioner, &mut random)]);
+        let detail =
+            Object::new().concept("code", plan).text("status", "in-progress").references(
+                "performer",
+                [self.world.shared(Kind::Practitioner, &mut random)],
+            );
         self.open(Some("us-core-careplan"))
             .narrative(&format!("<p>{}</p>", plan.display))
             .text("status", if on_hold { "on-hold" } else { "active" })
@@ -73,8 +74,12 @@ impl Page<'_> {
             .text("serialNumber", &serial)
             .concept("type", random.pick(DEVICES));
         // A device on the shelf belongs to nobody yet.
-        if is_patient(self.item.owner) { device.reference("patient", self.owner()) } else { device }
-            .end()
+        if is_patient(self.item.owner) {
+            device.reference("patient", self.owner())
+        } else {
+            device
+        }
+        .end()
     }
 
     pub(super) fn document(&self) -> String {
@@ -96,7 +101,10 @@ impl Page<'_> {
             .text("date", at.to_string())
             .references("author", [self.world.shared(Kind::Practitioner, &mut random)])
             .objects("content", [Object::new().object("attachment", attachment)])
-            .object("context", Object::new().references("encounter", [self.encounter_of()]))
+            .object(
+                "context",
+                Object::new().references("encounter", [self.encounter_of()]),
+            )
             .end()
     }
 

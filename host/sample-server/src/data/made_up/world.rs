@@ -113,7 +113,7 @@ pub(super) const NOBODY: u32 = u32::MAX;
 /// Before this instant the world was made; round 1 ends a day later. 2026-01-05T00:00:00Z.
 pub(super) const EPOCH: Instant = Instant::from_unix_ms(1_767_571_200_000);
 
-pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 /// Laboratory observations come first; reports point at them, so they are never deleted.
 pub(super) const LABORATORY: u32 = 8;
@@ -143,8 +143,7 @@ impl World {
         };
         if owner == NOBODY {
             return match kind {
-                Kind::Group => 3,
-                Kind::Device => 3,
+                Kind::Device | Kind::Group => 3,
                 Kind::Location | Kind::Organization => 3 + self.patients / 100,
                 Kind::Medication => super::catalogue::MEDICATION_COUNT,
                 Kind::Practitioner | Kind::PractitionerRole => 5 + self.patients / 50,
@@ -167,14 +166,16 @@ impl World {
             };
         }
         match kind {
-            Kind::Patient | Kind::Coverage | Kind::CarePlan | Kind::DocumentReference => 1,
+            Kind::Patient | Kind::Coverage | Kind::CarePlan | Kind::DocumentReference => {
+                1
+            }
             Kind::AllergyIntolerance => many(0, 3),
-            Kind::Condition => many(2, 4),
+            Kind::Condition | Kind::Encounter => many(2, 4),
             Kind::Device | Kind::RelatedPerson => many(0, 4) / 3,
-            Kind::DiagnosticReport | Kind::Procedure | Kind::ExplanationOfBenefit => many(1, 3),
-            Kind::Encounter => many(2, 4),
-            Kind::Immunization => many(1, 4),
-            Kind::MedicationRequest => many(1, 4),
+            Kind::DiagnosticReport | Kind::Procedure | Kind::ExplanationOfBenefit => {
+                many(1, 3)
+            }
+            Kind::Immunization | Kind::MedicationRequest => many(1, 4),
             Kind::Observation => many(LABORATORY.into(), 14),
             Kind::Provenance => 2,
             Kind::Task => many(0, 3) / 2,
@@ -194,7 +195,11 @@ impl World {
     }
 
     /// What of a kind one owner has from the beginning.
-    pub(super) fn items_of(&self, kind: Kind, owner: u32) -> impl Iterator<Item = Item> + use<> {
+    pub(super) fn items_of(
+        &self,
+        kind: Kind,
+        owner: u32,
+    ) -> impl Iterator<Item = Item> + use<> {
         (0..self.count(kind, owner)).map(move |number| Item { kind, owner, number })
     }
 

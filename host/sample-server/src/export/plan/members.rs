@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{
     outcome::Refusal,
     peek::body,
-    store::{Snapshot, State},
+    store::{Snapshot, State, Table},
 };
 
 /// The patients of an export.
@@ -37,14 +37,13 @@ impl Members {
             Level::Group(id) => Some(group(snapshot, id)?),
         };
         let Some(chosen) = chosen else {
-            return Ok(match members {
-                Some(ids) => Self::Some(numbers(snapshot, ids.iter().map(String::as_str))),
-                None => {
-                    let patients = "Patient".parse().ok().and_then(|t| snapshot.tables.get(&t));
-                    let ids = patients.into_iter().flat_map(|table| table.lines()).map(|l| l.id);
-                    Self::All(numbers(snapshot, ids))
-                }
-            });
+            if let Some(ids) = members {
+                return Ok(Self::Some(numbers(snapshot, ids.iter().map(String::as_str))));
+            }
+            let patients =
+                "Patient".parse().ok().and_then(|name| snapshot.tables.get(&name));
+            let ids = patients.into_iter().flat_map(Table::lines).map(|line| line.id);
+            return Ok(Self::All(numbers(snapshot, ids)));
         };
         for id in chosen {
             let known = match (&members, snapshot.find("Patient", id)) {
@@ -53,7 +52,9 @@ impl Members {
                 (None, Some(State::Deleted(_)) | None) => false,
             };
             if !known {
-                return Err(Refusal::invalid("`patient` names one who is not in this export"));
+                return Err(Refusal::invalid(
+                    "`patient` names one who is not in this export",
+                ));
             }
         }
         Ok(Self::Some(numbers(snapshot, chosen.iter().map(String::as_str))))
@@ -110,14 +111,20 @@ fn group(snapshot: &Snapshot, id: &str) -> Result<BTreeSet<String>, Refusal> {
             }
         };
         let bytes = line.read().map_err(|_| {
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "cannot read the Group")
+            Refusal::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "exception",
+                "cannot read the Group",
+            )
         })?;
         let group: Value = serde_json::from_slice(body(&bytes)).unwrap_or_default();
-        for member in group.get("member").and_then(Value::as_array).into_iter().flatten() {
+        for member in group.get("member").and_then(Value::as_array).into_iter().flatten()
+        {
             if member.get("inactive").and_then(Value::as_bool) == Some(true) {
                 continue;
             }
-            let reference = member.get("entity").and_then(|entity| entity.get("reference"));
+            let reference =
+                member.get("entity").and_then(|entity| entity.get("reference"));
             let target = reference
                 .and_then(Value::as_str)
                 .and_then(|text| snapshot.references.parse(text));

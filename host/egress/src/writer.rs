@@ -1,0 +1,202 @@
+//! An artifact in the making.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+use bulkhead_pipeline::{Batch, Positions, Record};
+use cap_std::fs::{File, OpenOptions};
+
+use crate::{ArtifactName, Compression, Error, Store, encoder::Encoder};
+
+/// How records become lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Each key as a transaction Bundle with one DELETE entry.
+    ///
+    /// Source: Bulk Data IG, "Response - Complete Status", `deleted`.
+    DeleteBundles,
+    /// Each body as it is.
+    Lines,
+}
+
+/// An artifact that is now visible and durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Its name.
+    pub name: ArtifactName,
+    /// Its size as stored.
+    pub bytes: u64,
+    /// SHA-256 of it as stored.
+    pub sha256: Vec<u8>,
+}
+
+/// A scratch file that is gone when nobody holds it.
+pub(crate) struct Scratch {
+    store: Arc<Store>,
+    name: String,
+    file: File,
+}
+
+impl Scratch {
+    pub(crate) fn create(store: Arc<Store>, name: String) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        {
+            use cap_std::fs::OpenOptionsExt as _;
+            options.mode(0o600);
+        }
+        let file = store.scratch().open_with(&name, &options)?;
+        Ok(Self { store, name, file })
+    }
+
+    fn publish(&self, name: &ArtifactName) -> io::Result<()> {
+        self.file.sync_all()?;
+        self.store.publish(&self.name, name)
+    }
+}
+
+impl Write for Scratch {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // After a commit the name is gone already; else nothing may be left behind.
+        let _ = self.store.scratch().remove_file(&self.name);
+    }
+}
+
+/// An artifact in the making. Dropping it removes every trace.
+///
+/// The work is done on threads that may wait for the disk; when a call is given up, the
+/// artifact goes with it.
+pub struct Writer {
+    store: String,
+    name: ArtifactName,
+    /// `None` while a call is under way, and after one that failed.
+    encoder: Option<Encoder<Scratch>>,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        scratch: Scratch,
+        name: ArtifactName,
+        compression: Compression,
+    ) -> io::Result<Self> {
+        let store = scratch.store.name().to_owned();
+        let encoder = Encoder::new(scratch, compression)?;
+        Ok(Self { store, name, encoder: Some(encoder) })
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; the artifact is lost then.
+    pub async fn append(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
+        self.with(move |encoder| encoder.write_all(&bytes)).await
+    }
+
+    /// Appends the chosen records as lines. Returns the bytes added, before compression.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; the artifact is lost then.
+    pub async fn append_records(
+        &mut self,
+        batch: Batch,
+        which: Positions,
+        framing: Framing,
+    ) -> Result<u64, Error> {
+        self.with(move |encoder| {
+            let mut added = 0;
+            for (at, record) in batch.records().iter().enumerate() {
+                if which.contains(at) {
+                    added += append_record(encoder, record, framing)?;
+                }
+            }
+            Ok(added)
+        })
+        .await
+    }
+
+    /// Makes the artifact durable, then visible.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; nothing is visible then.
+    pub async fn commit(mut self) -> Result<Committed, Error> {
+        let encoder = self.encoder.take().ok_or(Error::Closed)?;
+        let (name, store) = (self.name, self.store);
+        let work = move || {
+            let (scratch, sha256, bytes) = encoder.finish()?.finish();
+            scratch.publish(&name)?;
+            Ok(Committed { name, bytes, sha256 })
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(io::Error::other)
+            .flatten()
+            .map_err(|source| Error::writing(&store, source))
+    }
+
+    async fn with<R: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Encoder<Scratch>) -> io::Result<R> + Send + 'static,
+    ) -> Result<R, Error> {
+        let mut encoder = self.encoder.take().ok_or(Error::Closed)?;
+        let work = move || work(&mut encoder).map(|done| (encoder, done));
+        let done = tokio::task::spawn_blocking(work).await;
+        let (encoder, done) = done
+            .map_err(io::Error::other)
+            .flatten()
+            .map_err(|source| Error::writing(&self.store, source))?;
+        self.encoder = Some(encoder);
+        Ok(done)
+    }
+}
+
+fn append_record(
+    encoder: &mut Encoder<Scratch>,
+    record: &Record,
+    framing: Framing,
+) -> io::Result<u64> {
+    match framing {
+        Framing::DeleteBundles => {
+            let bundle = delete_bundle(&record.body)
+                .ok_or_else(|| io::Error::other("a deletion without a key"))?;
+            encoder.write_all(bundle.as_bytes())?;
+            encoder.write_all(b"\n")?;
+            Ok(bundle.len() as u64 + 1)
+        }
+        Framing::Lines => {
+            encoder.write_all(&record.body)?;
+            encoder.write_all(b"\n")?;
+            Ok(record.body.len() as u64 + 1)
+        }
+    }
+}
+
+/// A key, `{"resourceType":"…","id":"…"}`, as a Bundle that deletes it.
+fn delete_bundle(key: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(key).ok()?;
+    let envelope = bulkhead_ndjson::Peek::new(None, bulkhead_ndjson::Bases::default())
+        .read_str(text)
+        .ok()?;
+    let at = |span: &std::ops::Range<u32>| text.get(span.start as usize..span.end as usize);
+    let (kind, id) = (at(&envelope.resource_type)?, at(&envelope.id?)?);
+    Some(format!(
+        r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"request":{{"method":"DELETE","url":"{kind}/{id}"}}}}]}}"#
+    ))
+}
+
+#[cfg(test)]
+mod tests;

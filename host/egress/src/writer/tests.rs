@@ -1,0 +1,133 @@
+use std::io::Read;
+
+use bulkhead_ndjson::{Bases, Framer, FramerLimits};
+use bulkhead_pipeline::{FileKind, Intake, Tally};
+
+use super::*;
+
+/// Everything below `dir`, scratch included: names and bytes.
+fn tree(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut todo = vec![dir.to_owned()];
+    while let Some(next) = todo.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path);
+            } else {
+                let name = path.strip_prefix(dir).unwrap().display().to_string();
+                found.push((name, std::fs::read(path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn open(dir: &std::path::Path) -> Arc<Store> {
+    Arc::new(Store::open("lake", &dir.display().to_string(), "test").unwrap())
+}
+
+fn batch(lines: &str) -> Batch {
+    let mut framer = Framer::new(FramerLimits::default());
+    framer.push(lines.as_bytes());
+    let block = framer.finish().0.unwrap();
+    let mut intake = Intake::new(0, FileKind::Output(None), Bases::default());
+    intake.take(&block, &mut Tally::default()).unwrap().batch.unwrap()
+}
+
+#[tokio::test]
+async fn nothing_is_visible_before_commit_and_all_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut writer = store.create("e1/Patient/0.ndjson".parse().unwrap(), Compression::None).unwrap();
+    writer.append(b"one\n".to_vec()).await.unwrap();
+    assert!(tree(dir.path()).iter().all(|(name, _)| name.starts_with(".bulkhead-test/")));
+    let done = writer.commit().await.unwrap();
+    assert_eq!(done.bytes, 4);
+    assert_eq!(tree(dir.path()), [("e1/Patient/0.ndjson".to_owned(), b"one\n".to_vec())]);
+}
+
+#[tokio::test]
+async fn a_dropped_writer_leaves_no_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut writer = store.create("x".parse().unwrap(), Compression::Zstd).unwrap();
+    writer.append(vec![b'x'; 1 << 20]).await.unwrap();
+    drop(writer);
+    assert_eq!(tree(dir.path()), []);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_is_removed_at_the_next_open() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    std::fs::write(dir.path().join(".bulkhead-test/7.part"), "half").unwrap();
+    drop(open(dir.path()));
+    assert_eq!(tree(dir.path()), []);
+}
+
+#[tokio::test]
+async fn a_commit_replaces_and_gives_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut digests = Vec::new();
+    for _ in 0..2 {
+        let mut writer = store.create("a.gz".parse().unwrap(), Compression::Gzip).unwrap();
+        writer.append(b"{}\n".repeat(1000)).await.unwrap();
+        digests.push(writer.commit().await.unwrap().sha256);
+    }
+    assert_eq!(digests[0], digests[1]);
+    let stored = tree(dir.path());
+    assert_eq!(stored.len(), 1);
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(stored[0].1.as_slice()).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "{}\n".repeat(1000));
+}
+
+#[tokio::test]
+async fn records_are_written_byte_for_byte_and_keys_as_bundles() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let lines = "{\"resourceType\":\"Observation\",\"id\":\"1\",\"v\":1.10,\"t\":\"\\u00e9é\"}\n\
+                 {\"id\":\"2\", \"resourceType\":\"Observation\"}\n";
+    let mut writer = store.create("o".parse().unwrap(), Compression::None).unwrap();
+    let added = writer.append_records(batch(lines), Positions::All, Framing::Lines).await;
+    assert_eq!(added.unwrap(), lines.len() as u64);
+    writer.commit().await.unwrap();
+    let mut writer = store.create("d".parse().unwrap(), Compression::None).unwrap();
+    let second = Positions::Bits(vec![0b10]);
+    writer.append_records(batch(lines), second, Framing::DeleteBundles).await.unwrap();
+    writer.commit().await.unwrap();
+    let stored = tree(dir.path());
+    assert_eq!(stored[1].1, lines.as_bytes());
+    let bundle: serde_json::Value = serde_json::from_slice(&stored[0].1).unwrap();
+    assert_eq!(bundle["entry"][0]["request"]["url"], "Observation/2");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_planted_link_leads_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    std::os::unix::fs::symlink(outside.path(), dir.path().join("e1")).unwrap();
+    let mut writer = store.create("e1/x".parse().unwrap(), Compression::None).unwrap();
+    writer.append(b"phi".to_vec()).await.unwrap();
+    assert!(matches!(writer.commit().await, Err(Error::Write { .. })));
+    assert_eq!(tree(outside.path()), []);
+}
+
+#[test]
+fn only_local_addresses_are_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let file_url = format!("file://{}", dir.path().join("new/deep").display());
+    let cases = [
+        ("a file URL", file_url.as_str(), true),
+        ("an object store", "s3://warehouse/fhir/", false),
+        ("a web address", "https://example.org/", false),
+    ];
+    for (name, address, expected) in cases {
+        assert_eq!(Store::open("lake", address, "test").is_ok(), expected, "case: {name}");
+    }
+}

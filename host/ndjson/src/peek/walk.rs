@@ -1,0 +1,246 @@
+//! The walk over a resource: every object to its end, at every step knowing where it stands.
+//!
+//! Looks for references whatever surrounds them: nothing that can hold a patient's name is
+//! passed over unread.
+//!
+//! Source: FHIR R4 "References" and "Contained Resources"; R5 `CodeableReference`.
+
+use super::found::{Contained, Found, Logical};
+use crate::{
+    path::Node,
+    scan::{Opening, Scanner, Syntax, Text, Value},
+};
+
+/// A walk over one line.
+pub(super) struct Walk<'l> {
+    scan: Scanner<'l>,
+    found: Found<'l>,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Its step of a known path.
+    node: Option<&'static Node>,
+    shape: Shape,
+}
+
+/// What an object at a place is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// Anything.
+    Any,
+    /// A contained resource.
+    Contained,
+    /// The value of `reference`: the Reference within an R5 `CodeableReference`, or an
+    /// element that happens to have that name (`Consent.provision.actor.reference`).
+    Reference,
+}
+
+impl Place {
+    /// On no known path.
+    const ELSEWHERE: Self = Self { node: None, shape: Shape::Any };
+    /// In `contained`.
+    const CONTAINED: Self = Self { node: None, shape: Shape::Contained };
+}
+
+impl<'l> Walk<'l> {
+    pub(super) const fn new(line: &'l str, found: Found<'l>) -> Self {
+        Self { scan: Scanner::new(line), found }
+    }
+
+    /// Walks over the whole line, which is a resource whose paths are `root`'s.
+    pub(super) fn resource(mut self, root: Option<&'static Node>) -> Result<Found<'l>, Syntax> {
+        if self.scan.value()? != Value::Object {
+            return Err(Syntax);
+        }
+        let mut key = self.scan.first_key()?;
+        while let Some(name) = key {
+            match name.said().as_ref() {
+                "resourceType" => {
+                    let text = self.text()?;
+                    self.found.resource_type(text.and_then(|text| text.plain_span()));
+                }
+                "id" => {
+                    let text = self.text()?;
+                    self.found.id(text.and_then(|text| text.plain_span()));
+                }
+                "meta" => self.meta()?,
+                "contained" => self.value(Place::CONTAINED)?,
+                name => {
+                    let node = root.and_then(|root| root.child(name));
+                    self.value(Place { node, shape: Shape::Any })?;
+                }
+            }
+            key = self.scan.next_key()?;
+        }
+        self.scan.end()?;
+        Ok(self.found)
+    }
+
+    /// `meta`: the moment of the last change, and no references but in extensions.
+    fn meta(&mut self) -> Result<(), Syntax> {
+        let opening = self.scan.opening()?;
+        if opening != Opening::Object {
+            return self.elsewhere(opening);
+        }
+        let mut key = self.scan.first_key()?;
+        while let Some(name) = key {
+            if name.says("lastUpdated") {
+                let text = self.text()?;
+                self.found.last_updated(&text.map(|text| text.said()).unwrap_or_default());
+            } else {
+                self.value(Place::ELSEWHERE)?;
+            }
+            key = self.scan.next_key()?;
+        }
+        Ok(())
+    }
+
+    /// A value where text belongs; anything else is walked over like any value.
+    fn text(&mut self) -> Result<Option<Text<'l>>, Syntax> {
+        match self.scan.value()? {
+            Value::Text(text) => return Ok(Some(text)),
+            Value::Array => self.elsewhere(Opening::Array)?,
+            Value::Object => self.elsewhere(Opening::Object)?,
+            Value::Scalar => {}
+        }
+        Ok(None)
+    }
+
+    fn value(&mut self, place: Place) -> Result<(), Syntax> {
+        let opening = self.scan.opening()?;
+        if place.node.is_none() && place.shape == Shape::Any {
+            return self.elsewhere(opening);
+        }
+        match opening {
+            Opening::Array => {
+                let mut has_item = self.scan.first_item()?;
+                while has_item {
+                    self.value(place)?;
+                    has_item = self.scan.next_item()?;
+                }
+                Ok(())
+            }
+            Opening::Nothing => Ok(()),
+            Opening::Object => self.object(place),
+        }
+    }
+
+    /// What is left of a value on no known path, where most of a resource is: only
+    /// references count.
+    fn elsewhere(&mut self, opening: Opening) -> Result<(), Syntax> {
+        match opening {
+            Opening::Array => {
+                let mut has_item = self.scan.first_item()?;
+                while has_item {
+                    let opening = self.scan.opening()?;
+                    if opening != Opening::Nothing {
+                        self.elsewhere(opening)?;
+                    }
+                    has_item = self.scan.next_item()?;
+                }
+            }
+            Opening::Nothing => {}
+            Opening::Object => {
+                let mut key = self.scan.first_key()?;
+                while let Some(name) = key {
+                    if name.says("reference") {
+                        self.reference(None)?;
+                    } else {
+                        let opening = self.scan.opening()?;
+                        if opening != Opening::Nothing {
+                            self.elsewhere(opening)?;
+                        }
+                    }
+                    key = self.scan.next_key()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, place: Place) -> Result<(), Syntax> {
+        let Place { node, shape } = place;
+        let role = node.and_then(|node| node.role);
+        let mut logical = Logical::default();
+        let mut contained = Contained::default();
+        let mut key = self.scan.first_key()?;
+        while let Some(name) = key {
+            let name = name.said();
+            if shape == Shape::Reference && !IN_REFERENCE.contains(&name.as_ref()) {
+                return Err(Syntax);
+            }
+            match name.as_ref() {
+                "reference" => logical.has_reference |= self.reference(node)?,
+                "type" if role.is_some() => {
+                    let text = self.text()?;
+                    logical.names(&text.map(|text| text.said()).unwrap_or_default());
+                }
+                "identifier" if role.is_some() => {
+                    logical.has_identifier = true;
+                    self.value(Place::ELSEWHERE)?;
+                }
+                "resourceType" if shape == Shape::Contained => {
+                    let text = self.text()?;
+                    contained.is_patient |= text.is_some_and(|text| text.says("Patient"));
+                }
+                "id" if shape == Shape::Contained => {
+                    let text = self.text()?;
+                    contained.id = text.map(|text| text.said()).unwrap_or_default();
+                }
+                name => {
+                    let node = node.and_then(|node| node.child(name));
+                    self.value(Place { node, shape: Shape::Any })?;
+                }
+            }
+            key = self.scan.next_key()?;
+        }
+        if shape == Shape::Contained {
+            self.found.contained(contained);
+        }
+        self.found.logical(&logical, role);
+        Ok(())
+    }
+
+    /// The value of `reference` in an object at `node`; gives whether it was text.
+    fn reference(&mut self, node: Option<&'static Node>) -> Result<bool, Syntax> {
+        match self.scan.value()? {
+            Value::Scalar => Ok(false),
+            Value::Text(text) => {
+                let role = node.and_then(|node| node.role);
+                self.found.reference(&text.said(), role);
+                Ok(true)
+            }
+            Value::Array => {
+                let mut is_text = false;
+                let mut has_item = self.scan.first_item()?;
+                while has_item {
+                    is_text |= self.reference(node)?;
+                    has_item = self.scan.next_item()?;
+                }
+                Ok(is_text)
+            }
+            Value::Object => {
+                // A CodeableReference stands for the Reference within.
+                let node = node.and_then(|node| node.child("reference")).or(node);
+                self.object(Place { node, shape: Shape::Reference })?;
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// The elements of a Reference. An object at `reference` with any other is not taken for one,
+/// and the line is refused: whom it points at could not be told.
+const IN_REFERENCE: [&str; 9] = [
+    "reference",
+    "type",
+    "identifier",
+    "display",
+    "id",
+    "extension",
+    "_reference",
+    "_type",
+    "_display",
+];

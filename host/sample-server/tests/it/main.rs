@@ -1,0 +1,13 @@
+//! The sample server as its clients meet it: over a socket, by HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_errors_doc,
+    reason = "a test that cannot go on shall say where"
+)]
+
+mod auth;
+mod client;
+mod export;
+mod folder;
+mod made_up;

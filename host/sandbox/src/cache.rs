@@ -1,0 +1,155 @@
+//! Compiled code, kept between runs.
+//!
+//! Loading compiled code means running it, so the cache holds only what this host compiled,
+//! in a directory of its own (0700), each file with a MAC under a key that lies outside that
+//! directory (0600). A file that is missing, cut, flipped, swapped or of another engine is
+//! compiled again; one that does not carry our MAC is never handed to the engine.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::{hmac, rand};
+use wasmtime::{Engine, component::Component};
+
+use crate::{Error, Package, package::hex};
+
+const MAC_LEN: usize = 32;
+
+/// A directory of compiled code.
+#[derive(Debug)]
+pub struct Cache {
+    dir: PathBuf,
+    key: hmac::Key,
+}
+
+impl Cache {
+    /// Opens the cache in `dir`, with its key in `key_file`; makes both when they are not
+    /// there. The key must not lie in `dir`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cache`] when that cannot be, or when others may write to the directory.
+    pub fn open(dir: &Path, key_file: &Path) -> Result<Self, Error> {
+        let at = |source| Error::Cache { path: dir.to_owned(), source };
+        make_private_dir(dir).map_err(at)?;
+        let key = read_or_make_key(key_file).map_err(at)?;
+        Ok(Self { dir: dir.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, &key) })
+    }
+
+    /// The compiled form of `package`: from the cache where it can be trusted, else compiled
+    /// and kept.
+    pub(crate) fn component(
+        &self,
+        engine: &Engine,
+        package: &Package,
+    ) -> Result<Component, Error> {
+        let path = self.path(engine, package);
+        if let Some(code) = self.load(&path, package)
+            && let Some(component) = revive(engine, &code)
+        {
+            return Ok(component);
+        }
+        let component = compile(engine, package)?;
+        if let Err(error) = self.keep(&path, package, &component) {
+            // The run can do without; the next start will be slower.
+            tracing::warn!(%error, "compiled code could not be kept");
+        }
+        Ok(component)
+    }
+
+    fn path(&self, engine: &Engine, package: &Package) -> PathBuf {
+        use std::hash::{Hash, Hasher};
+        let mut engine_hash = std::hash::DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut engine_hash);
+        self.dir.join(format!("{}-{:016x}.bin", package.sha256(), engine_hash.finish()))
+    }
+
+    /// The code of a file that carries our MAC over it and over the plugin's digest.
+    fn load(&self, path: &Path, package: &Package) -> Option<Vec<u8>> {
+        // Read whole before it is checked: what is checked is what is used.
+        let mut bytes = fs_err::read(path).ok()?;
+        let code_len = bytes.len().checked_sub(MAC_LEN)?;
+        let mac = bytes.split_off(code_len);
+        let signed = [package.sha256().as_bytes(), &bytes].concat();
+        hmac::verify(&self.key, &signed, &mac).ok()?;
+        Some(bytes)
+    }
+
+    fn keep(&self, path: &Path, package: &Package, component: &Component) -> io::Result<()> {
+        let code = component.serialize().map_err(io::Error::other)?;
+        let signed = [package.sha256().as_bytes(), &code].concat();
+        let mac = hmac::sign(&self.key, &signed);
+        let fresh = path.with_extension(format!("{}.new", std::process::id()));
+        write_private(&fresh, &[&code, mac.as_ref()])?;
+        fs_err::rename(fresh, path)
+    }
+}
+
+/// Compiles; accepts binary components alone.
+pub(crate) fn compile(engine: &Engine, package: &Package) -> Result<Component, Error> {
+    Component::from_binary(engine, package.bytes())
+        .map_err(|source| Error::Compile { source })
+}
+
+#[expect(unsafe_code, reason = "the bytes carry our MAC: this host compiled them")]
+fn revive(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: `code` was made by `Component::serialize` in this program: its MAC, under a key
+    // that only the owner of the state directory can read, was verified over these very bytes.
+    // An engine of another version or configuration is refused by wasmtime itself.
+    unsafe { Component::deserialize(engine, code) }.ok()
+}
+
+fn make_private_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+        builder.mode(0o700).create(dir)?;
+        let mode = fs_err::symlink_metadata(dir)?.permissions().mode();
+        if mode & 0o022 != 0 {
+            return Err(io::Error::other("others may write to it: chmod 700 it, or remove it"));
+        }
+    }
+    #[cfg(not(unix))]
+    builder.create(dir)?;
+    if fs_err::symlink_metadata(dir)?.is_symlink() {
+        return Err(io::Error::other("it is a symbolic link: remove it"));
+    }
+    Ok(())
+}
+
+fn read_or_make_key(path: &Path) -> io::Result<Vec<u8>> {
+    match fs_err::read(path) {
+        Ok(key) if key.len() == MAC_LEN => return Ok(key),
+        Ok(_) => fs_err::remove_file(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let mut key = [0; MAC_LEN];
+    rand::fill(&mut key).map_err(|_| io::Error::other("no randomness"))?;
+    let fresh = path.with_extension(format!("{}.new", hex(key.get(..4).unwrap_or_default())));
+    write_private(&fresh, &[&key])?;
+    fs_err::rename(fresh, path)?;
+    Ok(key.to_vec())
+}
+
+fn write_private(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use fs_err::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    for part in parts {
+        file.write_all(part)?;
+    }
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Why a plugin could not be loaded. What goes wrong later is a `StageError` or `SinkError`.
+
+use std::path::PathBuf;
+
+use crate::grant::Denied;
+
+/// One thing wrong with a stage's settings, as the plugin says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// JSON pointer into the settings.
+    pub pointer: String,
+    /// The plugin's code.
+    pub code: String,
+    /// The plugin's words. Read before any patient data: safe to show.
+    pub message: String,
+}
+
+/// Why a plugin could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The compiled-code cache cannot be used.
+    #[error("using the compiled-code cache at {}", path.display())]
+    Cache {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The engine refused the component.
+    #[error("compiling the plugin")]
+    Compile {
+        /// What the engine said: the feature or the flaw.
+        #[source]
+        source: wasmtime::Error,
+    },
+    /// The plugin died while it was being loaded.
+    #[error("trying the plugin: it {how}")]
+    Died {
+        /// How.
+        how: &'static str,
+    },
+    /// The bytes are not the ones that were pinned.
+    #[error("the plugin's SHA-256 is {actual}, but the configuration pins {pinned}")]
+    Digest {
+        /// Lower-case hexadecimal.
+        actual: String,
+        /// As configured.
+        pinned: String,
+    },
+    /// What the plugin imports, asks and was granted do not agree.
+    #[error("{} between what the plugin wants and what it may", count(denied.len(), "disagreement"))]
+    Denied {
+        /// Every disagreement.
+        denied: Vec<Denied>,
+    },
+    /// The engine could not be set up.
+    #[error("setting up the sandbox")]
+    Engine {
+        /// Why.
+        #[source]
+        source: wasmtime::Error,
+    },
+    /// An import of the plugin is not linked, or not of this contract.
+    #[error("linking the plugin")]
+    Link {
+        /// The engine's words name the import.
+        #[source]
+        source: wasmtime::Error,
+    },
+    /// The manifest is not what this host reads.
+    #[error("reading the plugin's manifest")]
+    Manifest {
+        /// Where it goes wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The embedded manifest and `describe()` differ.
+    #[error("the plugin's embedded manifest is not what the plugin itself says")]
+    ManifestLies,
+    /// The file is not a component, or has no manifest.
+    #[error("{0}")]
+    NotAPlugin(&'static str),
+    /// The file cannot be read.
+    #[error("reading the plugin")]
+    Read {
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The plugin does not accept its settings.
+    #[error("{} with the stage's settings", count(problems.len(), "problem"))]
+    Settings {
+        /// Every problem.
+        problems: Vec<ConfigProblem>,
+    },
+}
+
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}

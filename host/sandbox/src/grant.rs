@@ -1,0 +1,194 @@
+//! Two keys open a capability: the plugin asks, the operator grants. Neither alone does
+//! anything, and the role bounds both.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Manifest, Package};
+
+/// What the operator grants a plugin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Grants {
+    /// Whole resources.
+    pub bodies: bool,
+    /// Two quantised clocks.
+    pub clock: bool,
+    /// Cohorts it may ask about.
+    pub cohorts: Vec<String>,
+    /// Fields it may project.
+    pub fields: Vec<String>,
+    /// Keys it may hash with, by name.
+    pub keys: Vec<String>,
+    /// Randomness.
+    pub random: bool,
+    /// Small durable values of its own.
+    pub state: bool,
+    /// Stores it may write artifacts to.
+    pub stores: Vec<String>,
+    /// Structured events and declared metrics.
+    pub telemetry: bool,
+}
+
+impl Grants {
+    /// The interfaces that are granted.
+    pub fn interfaces(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("artifacts", !self.stores.is_empty()),
+            ("bodies", self.bodies),
+            ("clock", self.clock),
+            ("cohorts", !self.cohorts.is_empty()),
+            ("keyed-hash", !self.keys.is_empty()),
+            ("projection", !self.fields.is_empty()),
+            ("random", self.random),
+            ("state", self.state),
+            ("telemetry", self.telemetry),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_granted)| is_granted.then_some(name))
+    }
+
+    /// Whether `interface` is granted.
+    pub fn grants(&self, interface: &str) -> bool {
+        self.interfaces().any(|granted| granted == interface)
+    }
+}
+
+/// How the operator grants each interface, for messages.
+pub(crate) fn remedy(interface: &str) -> &'static str {
+    match interface {
+        "artifacts" => "`grants = { stores = [\"…\"] }`",
+        "bodies" => "`grants = { bodies = true }`",
+        "clock" => "`grants = { clock = true }`",
+        "cohorts" => "`grants = { cohorts = [\"…\"] }`",
+        "keyed-hash" => "`grants = { keys = [\"…\"] }`",
+        "projection" => "`grants = { fields = [\"…\"] }`",
+        "random" => "`grants = { random = true }`",
+        "state" => "`grants = { state = true }`",
+        "telemetry" => "`grants = { telemetry = true }`",
+        _ => "nothing: this version of bulkhead has no such capability",
+    }
+}
+
+/// One disagreement between what a plugin imports, asks and was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// A field is asked and not granted.
+    FieldNotGranted(String),
+    /// A field is granted that the manifest does not ask for.
+    FieldNotAsked(String),
+    /// An import that is not of the contract.
+    Foreign(String),
+    /// The manifest asks, and the operator did not grant.
+    NotGranted {
+        /// The interface.
+        interface: String,
+        /// What the plugin wants it for.
+        why: String,
+    },
+    /// Imported, but the manifest does not ask for it.
+    NotAsked(String),
+    /// The contract has it; this version of the host does not.
+    NotProvided(String),
+    /// Granted, but the manifest does not ask for it.
+    Unneeded(String),
+    /// The role may never have it.
+    WrongRole {
+        /// The interface.
+        interface: String,
+        /// The role.
+        role: &'static str,
+    },
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FieldNotGranted(field) => write!(
+                f,
+                "the plugin asks for field `{field}`, which is not granted; grant it with \
+                 `grants = {{ fields = [\"{field}\"] }}` or do not use the plugin"
+            ),
+            Self::FieldNotAsked(field) => {
+                write!(f, "field `{field}` is granted, but the plugin does not ask for it; remove it from `grants.fields`")
+            }
+            Self::Foreign(import) => write!(
+                f,
+                "the plugin imports `{import}`, which no grant can give; build it for \
+                 wasm32-unknown-unknown with `bulkhead plugin build`"
+            ),
+            Self::NotGranted { interface, why } => write!(
+                f,
+                "the plugin asks for `{interface}` ({why}), which is not granted; grant it with {}",
+                remedy(interface)
+            ),
+            Self::NotAsked(interface) => write!(
+                f,
+                "the plugin imports `{interface}`, but its manifest does not ask for it; do not trust this plugin before its authors say why"
+            ),
+            Self::NotProvided(interface) => write!(
+                f,
+                "the plugin imports `{interface}`, which this version of bulkhead does not provide"
+            ),
+            Self::Unneeded(interface) => write!(
+                f,
+                "`{interface}` is granted, but the plugin does not ask for it; remove the grant"
+            ),
+            Self::WrongRole { interface, role } => {
+                write!(f, "a {role} can never have `{interface}`")
+            }
+        }
+    }
+}
+
+/// Every interface that this host can link.
+const PROVIDED: [&str; 9] = [
+    "artifacts",
+    "bodies",
+    "clock",
+    "cohorts",
+    "keyed-hash",
+    "projection",
+    "random",
+    "state",
+    "telemetry",
+];
+
+/// Every disagreement, none left out.
+pub(crate) fn check(package: &Package, manifest: &Manifest, grants: &Grants) -> Vec<Denied> {
+    let mut denied: Vec<Denied> =
+        package.foreign_imports().map(|import| Denied::Foreign(import.to_owned())).collect();
+    let role = manifest.role;
+    for interface in package.interfaces() {
+        let named = interface.to_owned();
+        if !role.interfaces().contains(&interface) {
+            denied.push(Denied::WrongRole { interface: named, role: role.as_str() });
+        } else if !PROVIDED.contains(&interface) {
+            denied.push(Denied::NotProvided(named));
+        } else if !manifest.asks(interface) {
+            denied.push(Denied::NotAsked(named));
+        }
+    }
+    for asked in &manifest.capabilities {
+        let interface = asked.interface.clone();
+        if !role.interfaces().contains(&interface.as_str()) {
+            let is_known = package.interfaces().any(|imported| imported == interface);
+            if !is_known {
+                denied.push(Denied::WrongRole { interface, role: role.as_str() });
+            }
+        } else if PROVIDED.contains(&interface.as_str()) && !grants.grants(&interface) {
+            denied.push(Denied::NotGranted { interface, why: asked.why.clone() });
+        }
+    }
+    for granted in grants.interfaces().filter(|granted| !manifest.asks(granted)) {
+        denied.push(Denied::Unneeded(granted.to_owned()));
+    }
+    let missing = manifest.fields.iter().filter(|field| !grants.fields.contains(field));
+    denied.extend(missing.map(|field| Denied::FieldNotGranted(field.clone())));
+    if manifest.asks("projection") {
+        let extra = grants.fields.iter().filter(|field| !manifest.fields.contains(field));
+        denied.extend(extra.map(|field| Denied::FieldNotAsked(field.clone())));
+    }
+    denied
+}

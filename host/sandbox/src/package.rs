@@ -1,0 +1,171 @@
+//! A plugin as shipped: bytes, digest, embedded manifest, imports. Nothing of it is run here.
+
+use std::{borrow::Cow, path::Path};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use wasmparser::{Encoding, Parser, Payload};
+
+use crate::{Error, Manifest};
+
+/// The custom section that carries the manifest.
+pub const EMBEDDED_MANIFEST: &str = "bulkhead:manifest";
+
+/// Interfaces of the contract start with this.
+const CONTRACT: &str = "bulkhead:plugin/";
+
+/// A plugin as shipped. The bytes that are hashed are the bytes that are compiled.
+#[derive(Clone, Debug)]
+pub struct Package {
+    bytes: Vec<u8>,
+    sha256: String,
+    manifest: Option<Manifest>,
+    manifest_json: Option<String>,
+    imports: Vec<String>,
+}
+
+impl Package {
+    /// Reads a package from a file, once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`], and as [`Package::from_bytes`].
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = fs_err::read(path).map_err(|source| Error::Read { source })?;
+        Self::from_bytes(bytes)
+    }
+
+    /// Reads a package without running it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAPlugin`] for anything but a binary component; [`Error::Manifest`] for a
+    /// manifest that this host does not read.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
+        let Outline { manifest_json, imports } = Outline::of(&bytes)?;
+        let manifest = manifest_json
+            .as_deref()
+            .map(serde_json::from_str::<Manifest>)
+            .transpose()
+            .map_err(|source| Error::Manifest { source })?;
+        let sha256 = hex(digest(&SHA256, &bytes).as_ref());
+        Ok(Self { bytes, sha256, manifest, manifest_json, imports })
+    }
+
+    /// The same with `json` embedded as its manifest. For building plugins.
+    ///
+    /// # Errors
+    ///
+    /// As [`Package::from_bytes`]; [`Error::NotAPlugin`] when it has a manifest already.
+    pub fn with_manifest(self, json: &str) -> Result<Self, Error> {
+        if self.manifest_json.is_some() {
+            return Err(Error::NotAPlugin("the component has an embedded manifest already"));
+        }
+        let section = wasm_encoder::CustomSection {
+            name: Cow::Borrowed(EMBEDDED_MANIFEST),
+            data: Cow::Borrowed(json.as_bytes()),
+        };
+        let mut bytes = self.bytes;
+        bytes.push(0);
+        wasm_encoder::Encode::encode(&section, &mut bytes);
+        Self::from_bytes(bytes)
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// SHA-256 in lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The embedded manifest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAPlugin`] when there is none.
+    pub fn manifest(&self) -> Result<&Manifest, Error> {
+        self.manifest.as_ref().ok_or(Error::NotAPlugin(
+            "the component has no embedded manifest: build it with `bulkhead plugin build`",
+        ))
+    }
+
+    pub(crate) fn manifest_json(&self) -> Option<&str> {
+        self.manifest_json.as_deref()
+    }
+
+    /// Full names of everything the component imports, sorted.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// Names of the contract's interfaces that it imports, without those that come with
+    /// every batch (`types`, `batches`).
+    pub fn interfaces(&self) -> impl Iterator<Item = &str> {
+        let short = |import: &'_ String| {
+            let name = import.strip_prefix(CONTRACT)?;
+            Some(name.split_once('@').map_or(name.len(), |(name, _)| name.len()))
+        };
+        self.imports.iter().filter_map(move |import| {
+            let len = short(import)?;
+            import.get(CONTRACT.len()..CONTRACT.len() + len)
+        })
+        .filter(|name| !matches!(*name, "types" | "batches"))
+    }
+
+    /// Imports that are not of the contract at all.
+    pub fn foreign_imports(&self) -> impl Iterator<Item = &str> {
+        self.imports.iter().map(String::as_str).filter(|name| !name.starts_with(CONTRACT))
+    }
+}
+
+/// What the outermost component says, read without validating the rest.
+struct Outline {
+    manifest_json: Option<String>,
+    imports: Vec<String>,
+}
+
+impl Outline {
+    fn of(bytes: &[u8]) -> Result<Self, Error> {
+        if !bytes.starts_with(b"\0asm") {
+            return Err(Error::NotAPlugin("the file is not WebAssembly"));
+        }
+        let broken = |_| Error::NotAPlugin("the component is cut short or broken");
+        let mut outline = Self { manifest_json: None, imports: Vec::new() };
+        let mut depth = 0_u32;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(broken)? {
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                    return Err(Error::NotAPlugin(
+                        "the file is a core module: make it a component with `bulkhead plugin build`",
+                    ));
+                }
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        outline.imports.push(import.map_err(broken)?.name.name.to_owned());
+                    }
+                }
+                Payload::CustomSection(section)
+                    if depth == 0 && section.name() == EMBEDDED_MANIFEST =>
+                {
+                    if outline.manifest_json.is_some() {
+                        return Err(Error::NotAPlugin("the component has two manifests"));
+                    }
+                    let json = std::str::from_utf8(section.data())
+                        .map_err(|_| Error::NotAPlugin("the manifest is not text"))?;
+                    outline.manifest_json = Some(json.to_owned());
+                }
+                _ => {}
+            }
+        }
+        outline.imports.sort();
+        Ok(outline)
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,130 @@
+//! `artifacts`: append out of sight, appear whole. Bytes of records go from host memory to
+//! the store; a blind guest never holds them.
+
+use bulkhead_egress::{ArtifactName, Compression, Error, Framing, Writer};
+use bulkhead_pipeline::Batch;
+use wasmtime::{Result, component::Resource};
+
+use crate::{
+    bindings::wit::{
+        artifacts::{self, ArtifactError, Committed},
+        types::Positions,
+    },
+    context::Context,
+    convert,
+};
+
+/// An artifact in the making, behind a guest's handle. `None` after it failed.
+pub struct OpenArtifact(Option<Writer>);
+
+impl artifacts::Host for Context {
+    async fn create(
+        &mut self,
+        store: String,
+        name: String,
+        compression: artifacts::Compression,
+    ) -> Result<Result<Resource<OpenArtifact>, ArtifactError>> {
+        if !self.grants.stores.contains(&store) {
+            return Ok(Err(ArtifactError::UnknownStore));
+        }
+        let Some(store) = self.resources.stores.find(&store) else {
+            return Ok(Err(ArtifactError::UnknownStore));
+        };
+        let Ok(name) = name.parse::<ArtifactName>() else {
+            return Ok(Err(ArtifactError::BadName));
+        };
+        let compression = match compression {
+            artifacts::Compression::None => Compression::None,
+            artifacts::Compression::Gzip => Compression::Gzip,
+            artifacts::Compression::Zstd => Compression::Zstd,
+        };
+        match store.create(name, compression) {
+            // Over the cap of handles, this is an error of the table: the guest traps.
+            Ok(writer) => Ok(Ok(self.table.push(OpenArtifact(Some(writer)))?)),
+            Err(error) => Ok(Err(self.explain(&error))),
+        }
+    }
+}
+
+impl artifacts::HostWriter for Context {
+    async fn write(
+        &mut self,
+        writer: Resource<OpenArtifact>,
+        bytes: Vec<u8>,
+    ) -> Result<Result<(), ArtifactError>> {
+        let Some(mut open) = self.table.get_mut(&writer)?.0.take() else {
+            return Ok(Err(ArtifactError::Closed));
+        };
+        match open.append(bytes).await {
+            Ok(()) => {
+                self.table.get_mut(&writer)?.0 = Some(open);
+                Ok(Ok(()))
+            }
+            Err(error) => Ok(Err(self.explain(&error))),
+        }
+    }
+
+    async fn write_records(
+        &mut self,
+        writer: Resource<OpenArtifact>,
+        of: Resource<Batch>,
+        which: Positions,
+        framing: artifacts::Framing,
+    ) -> Result<Result<u64, ArtifactError>> {
+        let batch = self.table.get(&of)?.clone();
+        let Some(which) = convert::positions(which, batch.len()) else {
+            wasmtime::bail!("a set of positions does not fit its batch");
+        };
+        let framing = match framing {
+            artifacts::Framing::Lines => Framing::Lines,
+            artifacts::Framing::DeleteBundles => Framing::DeleteBundles,
+        };
+        let Some(mut open) = self.table.get_mut(&writer)?.0.take() else {
+            return Ok(Err(ArtifactError::Closed));
+        };
+        match open.append_records(batch, which, framing).await {
+            Ok(added) => {
+                self.table.get_mut(&writer)?.0 = Some(open);
+                Ok(Ok(added))
+            }
+            Err(error) => Ok(Err(self.explain(&error))),
+        }
+    }
+
+    async fn commit(
+        &mut self,
+        writer: Resource<OpenArtifact>,
+    ) -> Result<Result<Committed, ArtifactError>> {
+        let Some(open) = self.table.delete(writer)?.0 else {
+            return Ok(Err(ArtifactError::Closed));
+        };
+        match open.commit().await {
+            Ok(done) => Ok(Ok(Committed {
+                name: done.name.to_string(),
+                bytes: done.bytes,
+                sha256: done.sha256,
+            })),
+            Err(error) => Ok(Err(self.explain(&error))),
+        }
+    }
+
+    async fn drop(&mut self, writer: Resource<OpenArtifact>) -> Result<()> {
+        self.table.delete(writer)?;
+        Ok(())
+    }
+}
+
+impl Context {
+    /// The guest gets a word; the operator's log gets the cause.
+    fn explain(&self, error: &Error) -> ArtifactError {
+        let stage = &*self.stage;
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::warn!(stage, %error, cause, hint = error.hint(), "an artifact failed");
+        match error {
+            Error::BadName => ArtifactError::BadName,
+            Error::Closed => ArtifactError::Closed,
+            Error::Full { .. } => ArtifactError::Quota,
+            _ => ArtifactError::Unavailable,
+        }
+    }
+}

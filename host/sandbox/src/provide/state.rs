@@ -1,0 +1,46 @@
+//! `state`: small durable values of one stage, kept in the ledger under its own namespace.
+
+use bulkhead_ledger::Error as LedgerError;
+use wasmtime::Result;
+
+use crate::{
+    bindings::wit::state::{self, StateError},
+    context::{Context, StateStore},
+};
+
+impl state::Host for Context {
+    async fn get(&mut self, key: String) -> Result<Result<Option<Vec<u8>>, StateError>> {
+        self.with_state(move |store| store.ledger.state_get(&store.namespace, &key)).await
+    }
+
+    async fn set(&mut self, key: String, value: Vec<u8>) -> Result<Result<(), StateError>> {
+        self.with_state(move |store| {
+            store.ledger.state_set(&store.namespace, &key, &value, &store.quota)
+        })
+        .await
+    }
+
+    async fn delete(&mut self, key: String) -> Result<Result<(), StateError>> {
+        self.with_state(move |store| store.ledger.state_delete(&store.namespace, &key)).await
+    }
+}
+
+impl Context {
+    async fn with_state<R: Send + 'static>(
+        &mut self,
+        act: impl FnOnce(&StateStore) -> Result<R, LedgerError> + Send + 'static,
+    ) -> Result<Result<R, StateError>> {
+        let Some(store) = self.resources.state.clone() else {
+            return Ok(Err(StateError::Unavailable));
+        };
+        let done = tokio::task::spawn_blocking(move || act(&store)).await?;
+        Ok(done.map_err(|error| match error {
+            LedgerError::Quota { .. } => StateError::Quota,
+            LedgerError::TooLarge { .. } => StateError::TooLarge,
+            other => {
+                tracing::warn!(stage = %self.stage, error = %other, "plugin state failed");
+                StateError::Unavailable
+            }
+        }))
+    }
+}
