@@ -1,1 +1,42 @@
-fn main() {}
+//! `bulkhead`: pulls FHIR data out of a server and streams it through sandboxed plugins.
+//!
+//! This is floor 5: the command line, the configuration, the wiring, and one export from
+//! kick-off to report. What it wires lies below: `bulk` brings data in, `pipeline` moves it,
+//! `sandbox` holds the plugins, `egress` lets it out, `ledger` remembers.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enums that are matched here are those of TOML, JSON and errors of others"
+)]
+
+mod assemble;
+mod cli;
+mod clock;
+mod cohort;
+mod command;
+mod config;
+mod export;
+mod failure;
+mod log;
+mod output;
+mod report;
+mod watermark;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::init(&cli.log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::show(&anyhow::Error::new(error).context("starting")),
+    };
+    match runtime.block_on(cli.run()) {
+        Ok(code) => code,
+        Err(error) => failure::show(&error),
+    }
+}

@@ -212,7 +212,8 @@ impl Framer {
 
 impl OpenBlock {
     const fn is_full(&self) -> bool {
-        self.taken >= self.limits.block_bytes || self.lines.len() >= self.limits.block_lines
+        self.taken >= self.limits.block_bytes
+            || self.lines.len() >= self.limits.block_lines
     }
 
     /// Notes the line that ends before `end`. Its length counts a `\r`, so that it does not
@@ -223,7 +224,8 @@ impl OpenBlock {
         let number = self.next_number;
         self.next_number += 1;
         let len = std::mem::take(&mut self.discarded) + line.len() as u64;
-        self.taken = self.taken.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
+        self.taken =
+            self.taken.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
         self.taken = self.taken.saturating_add(1);
         if len > self.limits.line_bytes as u64 {
             self.lines.push(Line::TooLong { number, len });
@@ -232,7 +234,8 @@ impl OpenBlock {
         } else {
             // Only the `\r` of `\r\n` goes; other white space belongs to the line.
             let has_cr = line.ends_with(b"\r");
-            self.lines.push(Line::Whole { number, span: start..end - usize::from(has_cr) });
+            self.lines
+                .push(Line::Whole { number, span: start..end - usize::from(has_cr) });
         }
     }
 

@@ -24,8 +24,12 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
-        self.children.iter().find(|(child, _)| *child == name).map(|(_, node)| node)
+    pub(crate) fn child(&self, name: impl AsRef<[u8]>) -> Option<&Self> {
+        let name = name.as_ref();
+        self.children
+            .iter()
+            .find(|(child, _)| child.as_bytes() == name)
+            .map(|(_, node)| node)
     }
 
     fn insert(&mut self, path: &'static str, role: Role) {
@@ -74,7 +78,9 @@ mod tests {
     fn knows_the_role_of_every_step() {
         let role = |kind: &str, path: &str| {
             path.split('.')
-                .try_fold(tree(kind).expect("a known type"), |node, name| node.child(name))
+                .try_fold(tree(kind).expect("a known type"), |node, name| {
+                    node.child(name)
+                })
                 .and_then(|node| node.role)
         };
         let cases = [

@@ -36,6 +36,36 @@ pub(crate) enum Target<'a> {
 
 /// Reads a literal reference.
 pub(crate) fn target<'a>(reference: &'a str, bases: &Bases) -> Target<'a> {
+    plain(reference).unwrap_or_else(|| any(reference, bases))
+}
+
+/// The forms that nearly all have: `Type/id` with an id of plain characters, and `Type?…`.
+fn plain(reference: &str) -> Option<Target<'_>> {
+    let at = reference.bytes().position(|byte| !byte.is_ascii_alphanumeric())?;
+    let (kind, rest) = reference.split_at_checked(at)?;
+    let is_type = at <= 64 && kind.starts_with(|first: char| first.is_ascii_uppercase());
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    if !is_type {
+        return None;
+    }
+    if rest.starts_with('?') {
+        let is_patient = kind == "Patient";
+        return Some(if is_patient { Target::Unresolved } else { Target::Other });
+    }
+    let id = rest.strip_prefix('/')?;
+    // Without an early end the check runs on many bytes at once.
+    let all_plain = id.bytes().fold(true, |plain, byte| plain & is_plain(byte));
+    if id.is_empty() || id.len() > 256 || !all_plain {
+        None
+    } else if kind == "Patient" {
+        Some(Target::Patient(PatientKey::of(id)))
+    } else {
+        Some(Target::Other)
+    }
+}
+
+fn any<'a>(reference: &'a str, bases: &Bases) -> Target<'a> {
     if let Some(id) = reference.strip_prefix('#') {
         return Target::Contained(id);
     }
@@ -74,7 +104,9 @@ fn foreign(reference: &str) -> Target<'_> {
     let mut from_end = path.rsplit('/');
     let names_other = loop {
         match from_end.next() {
-            Some(segment) if ResourceType::is_valid(segment) => break segment != "Patient",
+            Some(segment) if ResourceType::is_valid(segment) => {
+                break segment != "Patient";
+            }
             Some(_) => {}
             None => break false,
         }
@@ -84,7 +116,9 @@ fn foreign(reference: &str) -> Target<'_> {
 
 /// R4 says 1 to 64 of `[A-Za-z0-9.-]`; live servers also use `_` and longer ones.
 fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic())
+    !text.is_empty()
+        && text.len() <= 256
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -100,9 +134,21 @@ mod tests {
             ("leading slash", "/Patient/1", one),
             ("versioned", "Patient/1/_history/3", one),
             ("absolute on our base", "https://ehr.example/fhir/Patient/1", one),
-            ("foreign patient", "https://other.example/fhir/Patient/1", Target::Unresolved),
-            ("foreign practitioner", "https://other.example/fhir/Practitioner/1", Target::Other),
-            ("prefix of our base", "https://ehr.example/fhirs/Patient/1", Target::Unresolved),
+            (
+                "foreign patient",
+                "https://other.example/fhir/Patient/1",
+                Target::Unresolved,
+            ),
+            (
+                "foreign practitioner",
+                "https://other.example/fhir/Practitioner/1",
+                Target::Other,
+            ),
+            (
+                "prefix of our base",
+                "https://ehr.example/fhirs/Patient/1",
+                Target::Unresolved,
+            ),
             ("another type", "Group/1", Target::Other),
             ("conditional patient", "Patient?identifier=x|1", Target::Unresolved),
             ("conditional practitioner", "Practitioner?identifier=x|1", Target::Other),
@@ -110,7 +156,11 @@ mod tests {
             ("urn", "urn:uuid:6f1c", Target::Unresolved),
             ("no id", "Patient", Target::Unresolved),
             ("empty id", "Patient/", Target::Unresolved),
-            ("deeper than a reference goes", "Patient/1/Observation/2", Target::Unresolved),
+            (
+                "deeper than a reference goes",
+                "Patient/1/Observation/2",
+                Target::Unresolved,
+            ),
             ("negative id of a payer", "Patient/-10000000000066", {
                 Target::Patient(PatientKey::of("-10000000000066"))
             }),

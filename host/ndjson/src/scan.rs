@@ -20,28 +20,17 @@ const DEPTH: u32 = 127;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Syntax;
 
-/// The beginning of a value; scalars and text have ended with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Value<'l> {
+/// What a value is that has begun; scalars and text have ended with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
     /// `[`: ask [`Scanner::first_item`], then [`Scanner::next_item`] until there is none.
     Array,
     /// `{`: ask [`Scanner::first_key`], then [`Scanner::next_key`] until there is none.
     Object,
     /// A number, `true`, `false` or `null`.
     Scalar,
-    /// A string.
-    Text(Text<'l>),
-}
-
-/// What a value that has begun still owes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Opening {
-    /// Items, as [`Value::Array`].
-    Array,
-    /// It was text or a scalar.
-    Nothing,
-    /// Keys, as [`Value::Object`].
-    Object,
+    /// A string: [`Scanner::text`] has it.
+    Text,
 }
 
 /// A place in a line.
@@ -50,38 +39,36 @@ pub(crate) struct Scanner<'l> {
     line: &'l str,
     rest: &'l [u8],
     depth: u32,
+    /// The key or text read last. Kept here, not handed through every result: moving it
+    /// about costs more than reading it.
+    text: Text<'l>,
 }
 
 impl<'l> Scanner<'l> {
     pub(crate) const fn new(line: &'l str) -> Self {
-        Self { line, rest: line.as_bytes(), depth: 0 }
+        Self { line, rest: line.as_bytes(), depth: 0, text: Text::NONE }
+    }
+
+    /// The key or text read last.
+    #[inline]
+    pub(crate) const fn text(&self) -> &Text<'l> {
+        &self.text
     }
 
     /// Begins a value.
     #[inline]
-    pub(crate) fn value(&mut self) -> Result<Value<'l>, Syntax> {
+    pub(crate) fn value(&mut self) -> Result<Value, Syntax> {
         match self.token()? {
-            b'"' => self.text().map(Value::Text),
+            b'"' => self.read_text().map(|()| Value::Text),
             b'{' => self.open().map(|()| Value::Object),
             b'[' => self.open().map(|()| Value::Array),
             first => self.scalar(first).map(|()| Value::Scalar),
         }
     }
 
-    /// Begins a value whose text nobody wants.
+    /// Whether the object that was just opened has a key; [`Scanner::text`] has it.
     #[inline]
-    pub(crate) fn opening(&mut self) -> Result<Opening, Syntax> {
-        match self.token()? {
-            b'"' => self.skip_text().map(|_| Opening::Nothing),
-            b'{' => self.open().map(|()| Opening::Object),
-            b'[' => self.open().map(|()| Opening::Array),
-            first => self.scalar(first).map(|()| Opening::Nothing),
-        }
-    }
-
-    /// The first key of the object that was just opened; `None` when it is empty.
-    #[inline]
-    pub(crate) fn first_key(&mut self) -> Result<Option<Text<'l>>, Syntax> {
+    pub(crate) fn first_key(&mut self) -> Result<bool, Syntax> {
         match self.token()? {
             b'"' => self.key(),
             b'}' => Ok(self.close()),
@@ -89,9 +76,9 @@ impl<'l> Scanner<'l> {
         }
     }
 
-    /// The next key, after the value of the one before; `None` at the end of the object.
+    /// Whether there is another key, after the value of the one before.
     #[inline]
-    pub(crate) fn next_key(&mut self) -> Result<Option<Text<'l>>, Syntax> {
+    pub(crate) fn next_key(&mut self) -> Result<bool, Syntax> {
         match self.token()? {
             b',' if self.token()? == b'"' => self.key(),
             b'}' => Ok(self.close()),
@@ -101,13 +88,13 @@ impl<'l> Scanner<'l> {
 
     /// Whether the array that was just opened has an item.
     #[inline]
-    pub(crate) fn first_item(&mut self) -> Result<bool, Syntax> {
+    pub(crate) fn first_item(&mut self) -> bool {
         self.skip_blank();
         if let [b']', rest @ ..] = self.rest {
             self.rest = rest;
-            return Ok(self.close::<()>().is_some());
+            return self.close();
         }
-        Ok(true)
+        true
     }
 
     /// Whether there is another item, after the one before.
@@ -115,7 +102,7 @@ impl<'l> Scanner<'l> {
     pub(crate) fn next_item(&mut self) -> Result<bool, Syntax> {
         match self.token()? {
             b',' => Ok(true),
-            b']' => Ok(self.close::<()>().is_some()),
+            b']' => Ok(self.close()),
             _ => Err(Syntax),
         }
     }
@@ -128,9 +115,9 @@ impl<'l> Scanner<'l> {
 
     /// A key and its colon.
     #[inline]
-    fn key(&mut self) -> Result<Option<Text<'l>>, Syntax> {
-        let key = self.text()?;
-        if self.token()? == b':' { Ok(Some(key)) } else { Err(Syntax) }
+    fn key(&mut self) -> Result<bool, Syntax> {
+        self.read_text()?;
+        if self.token()? == b':' { Ok(true) } else { Err(Syntax) }
     }
 
     #[inline]
@@ -139,11 +126,11 @@ impl<'l> Scanner<'l> {
         if self.depth > DEPTH { Err(Syntax) } else { Ok(()) }
     }
 
-    /// Ends an object or array; gives `None` for its caller to pass on.
+    /// Ends an object or array: there is no further key or item.
     #[inline]
-    const fn close<T>(&mut self) -> Option<T> {
+    const fn close(&mut self) -> bool {
         self.depth = self.depth.saturating_sub(1);
-        None
+        false
     }
 
     /// The next byte that is not blank.

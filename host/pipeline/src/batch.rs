@@ -1,6 +1,6 @@
 //! Records judged together.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bulkhead_ndjson::Envelope;
 use bytes::Bytes;
@@ -115,6 +115,11 @@ impl Batch {
         self.records.iter().map(|record| record.body.len() as u64).sum()
     }
 
+    /// The first line of which a record is here; 0 for an empty batch.
+    pub fn first_seq(&self) -> u64 {
+        self.records.first().map_or(0, |record| record.seq)
+    }
+
     /// The last line of which a record is here; 0 for an empty batch.
     pub fn last_seq(&self) -> u64 {
         self.records.last().map_or(0, |record| record.seq)
@@ -133,7 +138,7 @@ impl Batch {
 
     /// The records at `range`, as a batch of their own with the same id.
     #[must_use]
-    pub fn slice(&self, range: std::ops::Range<usize>) -> Self {
+    pub fn slice(&self, range: Range<usize>) -> Self {
         let records = self.records.get(range).unwrap_or_default().to_vec();
         Self { records: Arc::new(records), kinds: self.kinds.clone(), ..*self }
     }
@@ -142,14 +147,28 @@ impl Batch {
     #[must_use]
     pub fn select(&self, chosen: impl Fn(usize) -> bool) -> Self {
         let indexed = self.records.iter().enumerate();
-        let records =
-            indexed.filter(|(at, _)| chosen(*at)).map(|(_, record)| record.clone()).collect();
+        let records = indexed
+            .filter(|(at, _)| chosen(*at))
+            .map(|(_, record)| record.clone())
+            .collect();
         Self { records: Arc::new(records), kinds: self.kinds.clone(), ..*self }
+    }
+
+    /// Where to part the records at `range` into two halves, as near to the middle as lines
+    /// allow: no batch ends between two records of one line. `None` when all are of one line.
+    pub(crate) fn middle(&self, range: &Range<usize>) -> Option<usize> {
+        let seq = |at: usize| self.records.get(at).map(|record| record.seq);
+        let middle = range.start + range.len() / 2;
+        let is_break = |at: &usize| *at > range.start && seq(*at) != seq(*at - 1);
+        (middle..range.end)
+            .find(is_break)
+            .or_else(|| (range.start..middle).rev().find(is_break))
     }
 
     /// The parts; records are moved when no one else holds them.
     pub(crate) fn into_parts(self) -> (u64, Kinds, Vec<Record>) {
-        let records = Arc::try_unwrap(self.records).unwrap_or_else(|held| (*held).clone());
+        let records =
+            Arc::try_unwrap(self.records).unwrap_or_else(|held| (*held).clone());
         (self.id, self.kinds, records)
     }
 

@@ -1,7 +1,7 @@
 //! Stages in order, and what their verdicts do to a batch.
 //!
 //! A guest that dies takes no neighbour with it: the same batch is tried once more in a fresh
-//! instance, then in halves, down to the one record that kills it, which goes to quarantine.
+//! instance, then in halves, down to the one line that kills it twice, which goes to quarantine.
 //! The number of deaths is bounded, so that a broken plugin stops the file and does not empty
 //! it into quarantine record by record.
 
@@ -22,7 +22,7 @@ pub type Pause = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 /// How much trouble a chain puts up with, a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainLimits {
-    /// Deaths of guests. To find one poison record among 4,096 takes about 26.
+    /// Deaths of guests. To find one poison record among 4,096 takes 15.
     pub crashes: u32,
     /// Retries of one batch that a plugin asked for.
     pub retries: u32,
@@ -99,7 +99,11 @@ impl Chain {
     }
 
     /// Verdicts of one stage on every record, whatever it takes to get them.
-    async fn judge(&mut self, at: usize, batch: &Batch) -> Result<Vec<Verdict>, ChainError> {
+    async fn judge(
+        &mut self,
+        at: usize,
+        batch: &Batch,
+    ) -> Result<Vec<Verdict>, ChainError> {
         let mut verdicts: Vec<Verdict> = Vec::with_capacity(batch.len());
         let mut todo: Vec<(Range<usize>, u32)> = vec![(0..batch.len(), 0)];
         let mut retries = 0;
@@ -121,9 +125,11 @@ impl Chain {
                 Ok(found) => verdicts.extend(found),
                 Err(error @ StageError::Crashed { .. }) => {
                     self.survive(error.clone())?;
-                    todo.extend(smaller(range, deaths, &error, &mut verdicts));
+                    todo.extend(smaller(batch, range, deaths, &error, &mut verdicts));
                 }
-                Err(StageError::Retryable { after, .. }) if retries < self.limits.retries => {
+                Err(StageError::Retryable { after, .. })
+                    if retries < self.limits.retries =>
+                {
                     let doubled = Duration::from_millis(100 << retries.min(16));
                     let wait = after.unwrap_or_default().max(doubled);
                     (self.pause)(wait.min(self.limits.longest_pause)).await;
@@ -147,8 +153,10 @@ impl Chain {
     }
 }
 
-/// What to try after a death: the same once more, then halves, then no more.
+/// What to try after a death: the same once more, then halves. A line that dies alone a second
+/// time is tried no more.
 fn smaller(
+    batch: &Batch,
     range: Range<usize>,
     deaths: u32,
     error: &StageError,
@@ -158,14 +166,18 @@ fn smaller(
     if deaths == 0 {
         return vec![(range, 1)];
     }
-    if range.len() <= 1 {
+    let Some(middle) = batch.middle(&range) else {
         let reject = Reject::new(RejectClass::Other, crash.code());
         verdicts.extend(range.map(|_| Verdict::Reject(reject.clone())));
         return Vec::new();
-    }
-    let middle = range.start + range.len() / 2;
+    };
+    // A half that can be halved again has its second chance in its own halves.
+    let tried = |half: Range<usize>| {
+        let deaths = u32::from(batch.middle(&half).is_some());
+        (half, deaths)
+    };
     // A stack: the first half comes off first, so that verdicts keep their order.
-    vec![(middle..range.end, u32::from(range.len() > 2)), (range.start..middle, 1)]
+    vec![tried(middle..range.end), tried(range.start..middle)]
 }
 
 /// Applies one stage's verdicts.
@@ -219,6 +231,10 @@ impl Settle<'_> {
                 }
             };
             if let Some((record, Reject { class, code })) = rejected {
+                if record.is_row {
+                    // Rows count on delivery alone; a refused one takes a place of its own.
+                    tally.of(&name).added += 1;
+                }
                 tally.quarantine(&name, self.stage, class, &code);
                 let (line, stage) = (record.seq, self.stage.to_owned());
                 refused.push(Quarantined { line, kind: name, stage, class, code });
@@ -228,10 +244,8 @@ impl Settle<'_> {
     }
 
     fn ended(&self, record: &Record, name: &str, tally: &mut Tally) {
-        if record.is_row {
-            // A row that a later stage drops was never a resource: only rows count it.
-            tally.of(name).rows = tally.of(name).rows.saturating_sub(1);
-        } else {
+        // A row that a later stage drops was never a resource, and rows count on delivery.
+        if !record.is_row {
             tally.drop(name, self.stage, 1);
         }
     }
@@ -244,9 +258,7 @@ impl Settle<'_> {
         tally: &mut Tally,
     ) {
         let resources = emitted.iter().filter(|record| !record.is_row).count() as u64;
-        let mut rows: Vec<u16> = Vec::new();
-        rows.extend(emitted.iter().filter(|record| record.is_row).map(|record| record.kind));
-        match (resources, rows.is_empty()) {
+        match (resources, emitted.is_empty()) {
             (0, true) => self.ended(record, name, tally),
             (0, false) if !record.is_row => tally.consume(name, self.stage),
             (0, false) => {}
@@ -255,7 +267,12 @@ impl Settle<'_> {
     }
 
     /// The record with a new body, which must be a resource of the same type, on one line.
-    fn replace(&self, record: &Record, body: Bytes, name: &str) -> Result<Record, Reject> {
+    fn replace(
+        &self,
+        record: &Record,
+        body: Bytes,
+        name: &str,
+    ) -> Result<Record, Reject> {
         self.check(record, &body, name)?;
         Ok(Record { body, is_changed: true, ..record.clone() })
     }
@@ -271,8 +288,11 @@ impl Settle<'_> {
                 _ => refuse("output-not-json"),
             };
         }
-        let Ok(envelope) = self.peek.read(body) else { return refuse("output-not-a-resource") };
-        let span = envelope.resource_type.start as usize..envelope.resource_type.end as usize;
+        let Ok(envelope) = self.peek.read(body) else {
+            return refuse("output-not-a-resource");
+        };
+        let span =
+            envelope.resource_type.start as usize..envelope.resource_type.end as usize;
         if body.get(span) != Some(name.as_bytes()) {
             return refuse("output-of-another-type");
         }
@@ -292,9 +312,9 @@ impl Settle<'_> {
         let one = |output: Output| match output.stream {
             None => self.replace(record, output.body, name),
             Some(stream) => {
-                let kind = kinds.intern(&stream).ok_or_else(|| {
-                    Reject::new(RejectClass::Other, "too-many-streams")
-                })?;
+                let kind = kinds
+                    .intern(&stream)
+                    .ok_or_else(|| Reject::new(RejectClass::Other, "too-many-streams"))?;
                 let row = Record { kind, is_row: true, ..record.clone() };
                 self.replace(&row, output.body, &stream)
             }

@@ -114,7 +114,11 @@ mod tests {
             ("conditional", bundle(&delete("Patient?x=1")), vec!["bad-delete-url"]),
             ("no id", bundle(&delete("Patient")), vec!["bad-delete-url"]),
             ("no entry", bundle(""), vec!["empty-bundle"]),
-            ("another resource", r#"{"resourceType":"Patient"}"#.into(), vec!["not-a-bundle"]),
+            (
+                "another resource",
+                r#"{"resourceType":"Patient"}"#.into(),
+                vec!["not-a-bundle"],
+            ),
             ("no JSON", "nope".into(), vec!["not-a-bundle"]),
         ];
         for (name, line, expected) in cases {

@@ -102,7 +102,8 @@ impl Intake {
                 continue;
             }
             last_line = line.number();
-            if let Err((kind, reject)) = self.read(line, block, text, &mut records, tally) {
+            if let Err((kind, reject)) = self.read(line, block, text, &mut records, tally)
+            {
                 tally.of(&kind).read += 1;
                 tally.quarantine(&kind, READ, reject.class, &reject.code);
                 let (line, stage) = (line.number(), READ.to_owned());
@@ -110,10 +111,12 @@ impl Intake {
                 refused.push(Quarantined { line, kind, stage, class, code });
             }
         }
-        for record in &records {
-            let counts = tally.of(self.kinds.name(record.kind));
-            counts.read += 1;
-            counts.read_deletions += u64::from(record.change == Change::Delete);
+        for alike in records.chunk_by(|a, b| a.kind == b.kind) {
+            let deletions = alike.iter().filter(|record| record.change == Change::Delete);
+            let kind = alike.first().map_or("", |record| self.kinds.name(record.kind));
+            let counts = tally.of(kind);
+            counts.read_deletions += deletions.count() as u64;
+            counts.read += alike.len() as u64;
         }
         let batch = (!records.is_empty())
             .then(|| Batch::new(self.file, self.kinds.clone(), records));
@@ -166,7 +169,10 @@ impl Intake {
         let announced = self.announced();
         let (number, span) = match line {
             Line::TooLong { .. } => {
-                return Err((announced, Reject::new(RejectClass::TooLarge, "line-too-long")));
+                return Err((
+                    announced,
+                    Reject::new(RejectClass::TooLarge, "line-too-long"),
+                ));
             }
             Line::Whole { number, span } => (*number, span.clone()),
         };
@@ -181,11 +187,11 @@ impl Intake {
         let envelope = envelope.map_err(|malformed: Malformed| {
             (announced, Reject::new(RejectClass::Malformed, malformed.code()))
         })?;
-        let name = text_at(&body, &envelope.resource_type).to_owned();
-        if let Some(reject) = self.misplaced(&name) {
-            return Err((name, reject));
+        let name = text_at(&body, &envelope.resource_type);
+        if let Some(reject) = self.misplaced(name) {
+            return Err((name.to_owned(), reject));
         }
-        let kind = self.intern(&name)?;
+        let kind = self.intern(name)?;
         records.push(Record {
             seq: number,
             kind,
@@ -225,7 +231,8 @@ impl Intake {
     }
 
     fn intern(&mut self, name: &str) -> Result<u16, (String, Reject)> {
-        let too_many = || (String::new(), Reject::new(RejectClass::Other, "too-many-types"));
+        let too_many =
+            || (String::new(), Reject::new(RejectClass::Other, "too-many-types"));
         self.kinds.intern(name).ok_or_else(too_many)
     }
 

@@ -3,25 +3,33 @@
 //! A lane owns its stages and its sink, so the path has no lock. After every block it knows
 //! a mark: the last line, what became of all lines up to it, and which line the sink must
 //! have made durable for that to count. A mark becomes an [`Advance`] on the sink's word
-//! alone, never on "sent".
+//! alone, never on "sent". Marks are `marks.rs`, a sink's deaths `caution.rs`.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    ops::RangeInclusive,
-    time::Duration,
-};
+mod caution;
+mod error;
+mod marks;
+
+use std::{collections::BTreeSet, time::Duration};
 
 use bulkhead_ndjson::Block;
+use futures::future::BoxFuture;
+
+pub use caution::Caution;
+pub use error::LaneError;
 
 use crate::{
-    Advance, Batch, Chain, ChainError, Change, Checkpoint, CloseReason, Intake, IntakeError,
-    Pause, Quarantined, Receipt, Reject, RejectClass, Sink, SinkError, Tally, stage::Crash,
+    Advance, Batch, Chain, Change, Checkpoint, CloseReason, Intake, Pause, Quarantined,
+    Receipt, Record, Reject, RejectClass, Sink, SinkError, Tally,
+    lane::marks::{Mark, Marks},
+    stage::Crash,
+    tally::Counts,
 };
 
 /// How much trouble a lane puts up with, and how often it advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneLimits {
-    /// Hand-overs of one batch to a sink that does not take it.
+    /// Calls of a sink that is not ready, and hand-overs of which it takes and refuses
+    /// nothing, in a row.
     pub retries: u32,
     /// The longest pause before a retry.
     pub longest_pause: Duration,
@@ -35,58 +43,6 @@ impl Default for LaneLimits {
     }
 }
 
-/// What is known of a sink's deaths on this file: near the last one, records go one by one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caution {
-    /// Lines of batches on which the sink died: their records are handed over one by one.
-    pub alone: Option<RangeInclusive<u64>>,
-    /// Lines of which one record alone killed the sink: to quarantine.
-    pub poison: BTreeSet<u64>,
-}
-
-/// Why a file cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LaneError {
-    /// A stage failed for good.
-    #[error("running the chain")]
-    Chain(#[from] ChainError),
-    /// The file is not the one that was begun.
-    #[error("resuming the file")]
-    Intake(#[from] IntakeError),
-    /// The sink failed for good.
-    #[error("delivering to the sink")]
-    Sink(#[source] SinkError),
-    /// The sink died: start again from the last advance, with caution about these lines.
-    #[error("delivering to the sink")]
-    SinkDied {
-        /// First and last line of the batch it died on.
-        lines: RangeInclusive<u64>,
-        /// How many records that batch had.
-        records: usize,
-        /// How it died.
-        #[source]
-        source: SinkError,
-    },
-    /// The sink neither took nor refused some records, again and again.
-    #[error("sink `{sink}` neither takes nor refuses {records} records")]
-    SinkStalled {
-        /// The sink.
-        sink: String,
-        /// How many records are left.
-        records: usize,
-    },
-}
-
-/// A state of the file that counts once the sink has made `needs` durable.
-struct Mark {
-    through: u64,
-    needs: u64,
-    prefix_hash: [u8; 16],
-    tally: Tally,
-    quarantined: usize,
-}
-
 /// One file's way through chain and sink.
 pub struct Lane {
     intake: Intake,
@@ -95,12 +51,17 @@ pub struct Lane {
     limits: LaneLimits,
     pause: Pause,
     caution: Caution,
+    resume: Option<Checkpoint>,
     tally: Tally,
-    marks: VecDeque<Mark>,
-    quarantined: VecDeque<Quarantined>,
+    marks: Marks,
+    /// The sink's last word, and whether it came with the block at hand.
     durable: Checkpoint,
-    /// The last line handed to the sink.
-    delivered_through: u64,
+    is_news: bool,
+    /// Every record up to this line that was handed over has been taken or refused: the sink
+    /// can vouch for nothing beyond.
+    handed_through: u64,
+    /// The last line of which the sink took a record: what it must vouch for.
+    accepted_through: u64,
     last_line: u64,
     quiet_bytes: u64,
 }
@@ -121,27 +82,35 @@ impl Lane {
             limits,
             pause,
             caution: Caution::default(),
+            resume: None,
             tally: Tally::default(),
-            marks: VecDeque::new(),
-            quarantined: VecDeque::new(),
+            marks: Marks::default(),
             durable: Checkpoint::default(),
-            delivered_through: 0,
+            is_news: false,
+            handed_through: 0,
+            accepted_through: 0,
             last_line: 0,
             quiet_bytes: 0,
         }
     }
 
-    /// The same after a crash: `tally` is what became of the lines up to `resume`.
+    /// The same after a crash: everything up to `resume` is settled and passed over.
     #[must_use]
     pub fn resuming(self, resume: &Advance) -> Self {
-        let durable =
-            Checkpoint { durable_through: resume.through, token: resume.token.clone() };
+        let Counts { delivered, rows, .. } = resume.tally.total();
+        let token = resume.token.clone();
+        // A sink that never had a record has nothing to resume and gave no token.
+        let had_any = delivered + rows > 0 || !token.is_empty();
+        let checkpoint =
+            Checkpoint { durable_through: resume.through, token: token.clone() };
         Self {
             intake: self.intake.resuming(resume.through, resume.prefix_hash),
             tally: resume.tally.clone(),
-            delivered_through: resume.through,
+            resume: had_any.then_some(checkpoint),
+            // Its own last word may name an earlier line: none up to `through` was left to it.
+            durable: Checkpoint { durable_through: 0, token },
+            handed_through: resume.through,
             last_line: resume.through,
-            durable,
             ..self
         }
     }
@@ -161,10 +130,10 @@ impl Lane {
     ///
     /// # Errors
     ///
-    /// [`LaneError::Sink`] when the sink cannot begin.
+    /// [`LaneError`] when the sink cannot begin.
     pub async fn open(&mut self) -> Result<(), LaneError> {
-        let resume = (self.durable.durable_through > 0).then(|| self.durable.clone());
-        self.sink.open(resume).await.map_err(LaneError::Sink)
+        let resume = self.resume.clone();
+        self.patiently(move |sink| sink.open(resume.clone())).await
     }
 
     /// Takes one block all the way. Gives how far the file is durable when that is news.
@@ -177,27 +146,26 @@ impl Lane {
         if taken.last_line == 0 {
             return Ok(None);
         }
+        self.is_news = false;
         self.last_line = taken.last_line;
         self.quiet_bytes += block.bytes.len() as u64;
-        self.quarantined.extend(taken.refused);
-        let mut advanced = None;
+        self.marks.quarantine(taken.refused);
         if let Some(batch) = taken.batch {
             let settled = self.chain.settle(batch, &mut self.tally).await?;
-            self.quarantined.extend(settled.refused);
+            self.marks.quarantine(settled.refused);
             if let Some(batch) = settled.batch {
-                advanced = self.deliver(batch).await?;
+                self.deliver(batch).await?;
             }
         }
-        self.mark();
-        if let Some(durable) = advanced {
-            self.durable = durable;
-            return Ok(self.advance());
-        }
-        let is_quiet = self.delivered_through <= self.durable.durable_through;
-        if is_quiet && self.quiet_bytes >= self.limits.quiet_bytes {
-            return Ok(self.advance());
-        }
-        Ok(None)
+        self.marks.push(Mark {
+            through: self.last_line,
+            needs: self.accepted_through,
+            prefix_hash: self.intake.prefix_hash(),
+            tally: self.tally.clone(),
+        });
+        let owes_nothing = self.accepted_through <= self.durable.durable_through;
+        let is_quiet = owes_nothing && self.quiet_bytes >= self.limits.quiet_bytes;
+        Ok(if self.is_news || is_quiet { self.advance() } else { None })
     }
 
     /// Ends the file: everything is durable when this returns.
@@ -207,22 +175,22 @@ impl Lane {
     /// [`LaneError`] when it could not be made durable.
     pub async fn finish(mut self) -> Result<Advance, LaneError> {
         self.intake.finish()?;
-        let flushed = self.sink.flush().await;
-        let flushed = flushed.map_err(|error| self.died(error))?;
-        self.check(&flushed)?;
-        let closed = self.sink.close(CloseReason::EndOfFile).await;
-        let durable = closed.map_err(|error| self.died(error))?.unwrap_or(flushed);
-        self.check(&durable)?;
-        if durable.durable_through < self.delivered_through {
-            let (sink, crash) = (self.sink.name().to_owned(), Crash::Contract);
-            return Err(LaneError::Sink(SinkError::Crashed { sink, crash }));
+        let flushed = self.patiently(|sink| sink.flush()).await?;
+        self.hear(flushed)?;
+        if let Some(closed) =
+            self.patiently(|sink| sink.close(CloseReason::EndOfFile)).await?
+        {
+            self.hear(closed)?;
+        }
+        if self.durable.durable_through < self.accepted_through {
+            return Err(self.breach());
         }
         Ok(Advance {
             through: self.last_line,
-            token: durable.token,
+            token: self.durable.token,
             prefix_hash: self.intake.prefix_hash(),
             tally: self.tally,
-            quarantined: self.quarantined.into(),
+            quarantined: self.marks.into_quarantined(),
         })
     }
 
@@ -233,91 +201,85 @@ impl Lane {
         }
     }
 
-    fn mark(&mut self) {
-        let mark = Mark {
-            through: self.last_line,
-            needs: self.delivered_through,
-            prefix_hash: self.intake.prefix_hash(),
-            tally: self.tally.clone(),
-            quarantined: self.quarantined.len(),
-        };
-        // Marks that need the same word of the sink: the latest says it all.
-        if self.marks.back().is_some_and(|last| last.needs == mark.needs) {
-            self.marks.pop_back();
-        }
-        self.marks.push_back(mark);
-    }
-
     /// The furthest mark that the sink's last word covers.
     fn advance(&mut self) -> Option<Advance> {
-        let mut reached = None;
-        while self.marks.front().is_some_and(|mark| mark.needs <= self.durable.durable_through) {
-            reached = self.marks.pop_front();
-        }
-        let Mark { through, prefix_hash, tally, quarantined, .. } = reached?;
+        let (mark, quarantined) = self.marks.reach(self.durable.durable_through)?;
+        let Mark { through, prefix_hash, tally, .. } = mark;
         self.quiet_bytes = 0;
-        let quarantined: Vec<Quarantined> = self.quarantined.drain(..quarantined).collect();
-        for mark in &mut self.marks {
-            mark.quarantined = mark.quarantined.saturating_sub(quarantined.len());
-        }
-        let token = self.durable.token.clone();
-        Some(Advance { through, token, prefix_hash, tally, quarantined })
+        Some(Advance {
+            through,
+            token: self.durable.token.clone(),
+            prefix_hash,
+            tally,
+            quarantined,
+        })
     }
 
-    async fn deliver(&mut self, batch: Batch) -> Result<Option<Checkpoint>, LaneError> {
-        let lines = batch.records().first().map_or(0, |record| record.seq)..=batch.last_seq();
-        let is_suspect = self.caution.alone.as_ref().is_some_and(|alone| {
-            lines.start() <= alone.end() && alone.start() <= lines.end()
-        });
-        let mut durable = None;
-        let is_poisoned = self.caution.poison.iter().any(|line| lines.contains(line));
-        if !is_suspect && !is_poisoned {
+    async fn deliver(&mut self, batch: Batch) -> Result<(), LaneError> {
+        if !self.caution.concerns(&batch) {
             return self.hand_over(batch).await;
         }
-        for at in 0..batch.len() {
-            let single = batch.slice(at..at + 1);
-            if self.caution.poison.contains(&single.last_seq()) {
+        let mut start = 0;
+        for line in batch.records().chunk_by(|a, b| a.seq == b.seq) {
+            let alone = batch.slice(start..start + line.len());
+            start += line.len();
+            if self.caution.poison.contains(&alone.first_seq()) {
                 let reject = Reject::new(RejectClass::RefusedDownstream, "sink-died");
-                self.refuse(&single, 0, reject);
+                for record in line {
+                    self.refuse(record, batch.kind_name(record), reject.clone());
+                }
             } else {
-                durable = self.hand_over(single).await?.or(durable);
+                self.hand_over(alone).await?;
             }
         }
-        Ok(durable)
+        Ok(())
     }
 
     /// Hands a batch over until every record is taken or refused.
-    async fn hand_over(&mut self, batch: Batch) -> Result<Option<Checkpoint>, LaneError> {
-        let mut durable = None;
+    async fn hand_over(&mut self, batch: Batch) -> Result<(), LaneError> {
+        let last = batch.last_seq();
         let mut left = batch;
-        for attempt in 0..=self.limits.retries {
-            let receipt = match self.sink.deliver(&left).await {
-                Ok(receipt) => receipt,
-                Err(SinkError::Retryable { after, .. }) => {
-                    self.back_off(attempt, after).await;
-                    left = left.again();
-                    continue;
+        let mut in_vain = 0;
+        loop {
+            let after = match self.sink.deliver(&left).await {
+                Ok(receipt) => {
+                    let rest = self.settle(&left, &receipt)?;
+                    let first_left = rest.first().and_then(|at| left.records().get(*at));
+                    let handed =
+                        first_left.map_or(last, |record| record.seq.saturating_sub(1));
+                    self.handed_through = self.handed_through.max(handed);
+                    if let Some(checkpoint) = receipt.durable {
+                        self.hear(checkpoint)?;
+                    }
+                    if rest.is_empty() {
+                        return Ok(());
+                    }
+                    if rest.len() < left.len() {
+                        // It takes what it can: no reason to wait, nor to give up.
+                        left = left.select(|at| rest.contains(&at)).again();
+                        in_vain = 0;
+                        continue;
+                    }
+                    if in_vain >= self.limits.retries {
+                        let (sink, records) = (self.sink.name().to_owned(), left.len());
+                        return Err(LaneError::SinkStalled { sink, records });
+                    }
+                    None
+                }
+                Err(SinkError::Retryable { after, .. })
+                    if in_vain < self.limits.retries =>
+                {
+                    after
                 }
                 Err(error) => {
-                    let first = left.records().first().map_or(0, |record| record.seq);
-                    let lines = first..=left.last_seq();
-                    return Err(died_on(error, lines, left.len()));
+                    let lines = left.first_seq()..=left.last_seq();
+                    return Err(LaneError::of(error, lines, left.len()));
                 }
             };
-            self.delivered_through = left.last_seq().max(self.delivered_through);
-            if let Some(checkpoint) = &receipt.durable {
-                self.check(checkpoint)?;
-                durable = Some(checkpoint.clone());
-            }
-            let rest = self.settle(&left, &receipt)?;
-            if rest.is_empty() {
-                return Ok(durable);
-            }
-            self.back_off(attempt, None).await;
-            left = left.select(|at| rest.contains(&at)).again();
+            self.back_off(in_vain, after).await;
+            in_vain += 1;
+            left = left.again();
         }
-        let (sink, records) = (self.sink.name().to_owned(), left.len());
-        Err(LaneError::SinkStalled { sink, records })
     }
 
     /// Counts what the sink took and refused; gives what it did neither with.
@@ -326,54 +288,57 @@ impl Lane {
         batch: &Batch,
         receipt: &Receipt,
     ) -> Result<BTreeSet<usize>, LaneError> {
+        // The sink's adapter refuses receipts that break the contract; this is the second wall.
+        if !receipt.accepted.fits(batch.len()) {
+            return Err(self.breach());
+        }
         let mut refused = receipt.rejects.iter().peekable();
         let mut rest = BTreeSet::new();
+        let mut counts = Counts::default();
         for (at, record) in batch.records().iter().enumerate() {
             let reject = refused.next_if(|(index, _)| *index as usize == at);
             match (receipt.accepted.contains(at), reject) {
-                // The sink's adapter refuses such receipts; this is the second wall.
                 (true, Some(_)) => return Err(self.breach()),
                 (true, None) => {
-                    let name = batch.kind_name(record);
-                    let counts = self.tally.of(name);
-                    if record.is_row {
-                        counts.rows += 1;
-                    } else {
-                        counts.delivered += 1;
-                        counts.changed += u64::from(record.is_changed);
-                        counts.delivered_deletions +=
-                            u64::from(record.change != Change::Upsert);
-                    }
-                    counts.delivered_bytes += record.body.len() as u64 + 1;
+                    self.accepted_through = self.accepted_through.max(record.seq);
+                    count(record, &mut counts);
                 }
-                (false, Some((_, reject))) => self.refuse(batch, at, reject.clone()),
+                (false, Some((_, reject))) => {
+                    self.refuse(record, batch.kind_name(record), reject.clone());
+                }
                 (false, None) => {
                     rest.insert(at);
                 }
+            }
+            let next = batch.records().get(at + 1);
+            let is_last_alike = next.is_none_or(|next| next.kind != record.kind);
+            if is_last_alike && counts != Counts::default() {
+                self.tally.of(batch.kind_name(record)).add(&std::mem::take(&mut counts));
             }
         }
         if refused.next().is_some() { Err(self.breach()) } else { Ok(rest) }
     }
 
-    fn refuse(&mut self, batch: &Batch, at: usize, reject: Reject) {
-        let Some(record) = batch.records().get(at) else { return };
-        let kind = batch.kind_name(record).to_owned();
+    fn refuse(&mut self, record: &Record, kind: &str, reject: Reject) {
         let Reject { class, code } = reject;
-        let stage = self.sink.name().to_owned();
+        let (line, kind, stage) =
+            (record.seq, kind.to_owned(), self.sink.name().to_owned());
         if record.is_row {
-            // A refused row takes its place among the refused, and none among resources.
-            self.tally.of(&kind).read += 1;
+            // Rows count on delivery alone; a refused one takes a place of its own.
+            self.tally.of(&kind).added += 1;
         }
         self.tally.quarantine(&kind, &stage, class, &code);
-        self.quarantined.push_back(Quarantined { line: record.seq, kind, stage, class, code });
+        self.marks.quarantine([Quarantined { line, kind, stage, class, code }]);
     }
 
-    /// A checkpoint may only rise, and not beyond what was handed over.
-    fn check(&self, checkpoint: &Checkpoint) -> Result<(), LaneError> {
-        let through = checkpoint.durable_through;
-        if through > self.delivered_through || through < self.durable.durable_through {
+    /// Takes the sink at its word: it may only rise, and not beyond what was handed over.
+    fn hear(&mut self, word: Checkpoint) -> Result<(), LaneError> {
+        let through = word.durable_through;
+        if through > self.handed_through || through < self.durable.durable_through {
             return Err(self.breach());
         }
+        self.durable = word;
+        self.is_news = true;
         Ok(())
     }
 
@@ -382,23 +347,47 @@ impl Lane {
         LaneError::Sink(SinkError::Crashed { sink, crash })
     }
 
-    /// The sink died at the end of the file, on no record in particular.
-    fn died(&self, error: SinkError) -> LaneError {
-        died_on(error, self.delivered_through..=self.delivered_through, 0)
+    /// Calls the sink until it is ready, on no record in particular.
+    async fn patiently<T, F>(&mut self, mut call: F) -> Result<T, LaneError>
+    where
+        F: for<'a> FnMut(&'a mut dyn Sink) -> BoxFuture<'a, Result<T, SinkError>>,
+    {
+        let mut in_vain = 0;
+        loop {
+            match call(self.sink.as_mut()).await {
+                Ok(answer) => return Ok(answer),
+                Err(SinkError::Retryable { after, .. })
+                    if in_vain < self.limits.retries =>
+                {
+                    self.back_off(in_vain, after).await;
+                    in_vain += 1;
+                }
+                Err(error) => {
+                    let lines = self.handed_through..=self.handed_through;
+                    return Err(LaneError::of(error, lines, 0));
+                }
+            }
+        }
     }
 
-    async fn back_off(&self, attempt: u32, after: Option<Duration>) {
+    /// Waits before a retry. Not `async`: a lane is not shared, so it is not held meanwhile.
+    fn back_off(&self, attempt: u32, after: Option<Duration>) -> BoxFuture<'static, ()> {
         let doubled = Duration::from_millis(100 << attempt.min(16));
         let wait = after.unwrap_or_default().max(doubled).min(self.limits.longest_pause);
-        (self.pause)(wait).await;
+        (self.pause)(wait)
     }
 }
 
-fn died_on(source: SinkError, lines: RangeInclusive<u64>, records: usize) -> LaneError {
-    match source {
-        SinkError::Crashed { .. } => LaneError::SinkDied { lines, records, source },
-        SinkError::Fatal { .. } | SinkError::Retryable { .. } => LaneError::Sink(source),
+/// Counts a record that the sink took.
+fn count(record: &Record, counts: &mut Counts) {
+    if record.is_row {
+        counts.rows += 1;
+    } else {
+        counts.delivered += 1;
+        counts.changed += u64::from(record.is_changed);
+        counts.delivered_deletions += u64::from(record.change != Change::Upsert);
     }
+    counts.delivered_bytes += record.body.len() as u64 + 1;
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod chain;
 mod deletion;
 mod intake;
 mod lane;
+#[cfg(test)]
+mod rig;
 mod sink;
 mod stage;
 mod tally;

@@ -46,7 +46,8 @@ impl Positions {
 /// How far delivery survives a crash of plugin and host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Every record up to this line, bar those rejected, is durable.
+    /// Every record up to this line, bar those rejected, is durable. Never beyond what was
+    /// handed over and taken or refused, and never less than before.
     pub durable_through: u64,
     /// The sink's own; opaque.
     pub token: Vec<u8>,
@@ -113,10 +114,17 @@ pub trait Sink: Send {
 
     /// Begins the file, or resumes it after its last checkpoint.
     ///
+    /// `durable_through` is then the line up to which the host will not hand anything over
+    /// again; `token` is the sink's last. A sink that made part of a batch durable may know
+    /// better than that line: what it is handed again it must recognise by line.
+    ///
     /// # Errors
     ///
     /// [`SinkError`] when it cannot be begun.
-    fn open(&mut self, resume: Option<Checkpoint>) -> BoxFuture<'_, Result<(), SinkError>>;
+    fn open(
+        &mut self,
+        resume: Option<Checkpoint>,
+    ) -> BoxFuture<'_, Result<(), SinkError>>;
 
     /// Takes a batch in charge.
     ///

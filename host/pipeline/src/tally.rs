@@ -14,7 +14,7 @@ pub struct Counts {
     pub read: u64,
     /// Of those, deletions.
     pub read_deletions: u64,
-    /// Further resources that transforms made of one.
+    /// Further resources that transforms made of one, and rows that were refused.
     pub added: u64,
     /// Given to the sink, which took them in charge.
     pub delivered: u64,
@@ -30,7 +30,7 @@ pub struct Counts {
     pub quarantined: BTreeMap<String, BTreeMap<String, u64>>,
     /// Of those, for other reasons than the operator's rule.
     pub faulty: u64,
-    /// Rows of this stream, when the kind is one.
+    /// Rows of this stream that were delivered, when the kind is one.
     pub rows: u64,
     /// Bytes delivered, before compression, line ends included.
     pub delivered_bytes: u64,
@@ -61,7 +61,7 @@ impl Counts {
                 + self.quarantined_in_all()
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.read += other.read;
         self.read_deletions += other.read_deletions;
         self.added += other.added;
@@ -98,7 +98,13 @@ impl Tally {
     }
 
     /// Counts one record in quarantine.
-    pub fn quarantine(&mut self, kind: &str, stage: &str, class: RejectClass, code: &str) {
+    pub fn quarantine(
+        &mut self,
+        kind: &str,
+        stage: &str,
+        class: RejectClass,
+        code: &str,
+    ) {
         let counts = self.of(kind);
         bump(counts.quarantined.entry(stage.to_owned()).or_default(), code, 1);
         counts.faulty += u64::from(class != RejectClass::Policy);

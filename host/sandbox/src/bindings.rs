@@ -1,5 +1,11 @@
 //! The contract as the host sees it: generated from `wit/`, imports once, exports by role.
-#![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::restriction)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction
+)]
 
 /// Every interface that a guest may import.
 pub(crate) mod imports {
@@ -9,6 +15,7 @@ pub(crate) mod imports {
         imports: {
             default: trappable,
             "bulkhead:plugin/artifacts": async | trappable,
+            "bulkhead:plugin/keyed-hash": async | trappable,
             "bulkhead:plugin/state": async | trappable,
         },
         with: {

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::{constant_time, hmac, rand};
 use wasmtime::{Engine, component::Component};
 
 use crate::{Error, Package, package::hex};
@@ -26,14 +26,19 @@ pub struct Cache {
 
 impl Cache {
     /// Opens the cache in `dir`, with its key in `key_file`; makes both when they are not
-    /// there. The key must not lie in `dir`.
+    /// there. The key must not lie in `dir`; one that others may read is replaced.
     ///
     /// # Errors
     ///
-    /// [`Error::Cache`] when that cannot be, or when others may write to the directory.
+    /// [`Error::Cache`] when that cannot be, when others may write to the directory, or when
+    /// the key lies in it.
     pub fn open(dir: &Path, key_file: &Path) -> Result<Self, Error> {
         let at = |source| Error::Cache { path: dir.to_owned(), source };
         make_private_dir(dir).map_err(at)?;
+        if lies_in(key_file, dir).map_err(at)? {
+            let source = io::Error::other("its key lies in it: keep the key elsewhere");
+            return Err(at(source));
+        }
         let key = read_or_make_key(key_file).map_err(at)?;
         Ok(Self { dir: dir.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, &key) })
     }
@@ -46,13 +51,13 @@ impl Cache {
         package: &Package,
     ) -> Result<Component, Error> {
         let path = self.path(engine, package);
-        if let Some(code) = self.load(&path, package)
+        if let Some(code) = self.load(&path)
             && let Some(component) = revive(engine, &code)
         {
             return Ok(component);
         }
         let component = compile(engine, package)?;
-        if let Err(error) = self.keep(&path, package, &component) {
+        if let Err(error) = self.keep(&path, &component) {
             // The run can do without; the next start will be slower.
             tracing::warn!(%error, "compiled code could not be kept");
         }
@@ -66,24 +71,32 @@ impl Cache {
         self.dir.join(format!("{}-{:016x}.bin", package.sha256(), engine_hash.finish()))
     }
 
-    /// The code of a file that carries our MAC over it and over the plugin's digest.
-    fn load(&self, path: &Path, package: &Package) -> Option<Vec<u8>> {
+    /// The code of a file that carries our MAC over it and over the name it must have, which
+    /// is that of one plugin on one engine.
+    fn load(&self, path: &Path) -> Option<Vec<u8>> {
         // Read whole before it is checked: what is checked is what is used.
         let mut bytes = fs_err::read(path).ok()?;
         let code_len = bytes.len().checked_sub(MAC_LEN)?;
         let mac = bytes.split_off(code_len);
-        let signed = [package.sha256().as_bytes(), &bytes].concat();
-        hmac::verify(&self.key, &signed, &mac).ok()?;
+        constant_time::verify_slices_are_equal(self.mac(path, &bytes).as_ref(), &mac)
+            .ok()?;
         Some(bytes)
     }
 
-    fn keep(&self, path: &Path, package: &Package, component: &Component) -> io::Result<()> {
+    fn keep(&self, path: &Path, component: &Component) -> io::Result<()> {
         let code = component.serialize().map_err(io::Error::other)?;
-        let signed = [package.sha256().as_bytes(), &code].concat();
-        let mac = hmac::sign(&self.key, &signed);
+        let mac = self.mac(path, &code);
         let fresh = path.with_extension(format!("{}.new", std::process::id()));
         write_private(&fresh, &[&code, mac.as_ref()])?;
         fs_err::rename(fresh, path)
+    }
+
+    fn mac(&self, path: &Path, code: &[u8]) -> hmac::Tag {
+        let mut mac = hmac::Context::with_key(&self.key);
+        // Names are of one length: what is signed cannot be split in another way.
+        mac.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        mac.update(code);
+        mac.sign()
     }
 }
 
@@ -96,7 +109,7 @@ pub(crate) fn compile(engine: &Engine, package: &Package) -> Result<Component, E
 #[expect(unsafe_code, reason = "the bytes carry our MAC: this host compiled them")]
 fn revive(engine: &Engine, code: &[u8]) -> Option<Component> {
     // SAFETY: `code` was made by `Component::serialize` in this program: its MAC, under a key
-    // that only the owner of the state directory can read, was verified over these very bytes.
+    // that only its owner can read, was verified by `Cache::load` over these very bytes.
     // An engine of another version or configuration is refused by wasmtime itself.
     unsafe { Component::deserialize(engine, code) }.ok()
 }
@@ -110,7 +123,9 @@ fn make_private_dir(dir: &Path) -> io::Result<()> {
         builder.mode(0o700).create(dir)?;
         let mode = fs_err::symlink_metadata(dir)?.permissions().mode();
         if mode & 0o022 != 0 {
-            return Err(io::Error::other("others may write to it: chmod 700 it, or remove it"));
+            return Err(io::Error::other(
+                "others may write to it: chmod 700 it, or remove it",
+            ));
         }
     }
     #[cfg(not(unix))]
@@ -121,19 +136,38 @@ fn make_private_dir(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+fn lies_in(key_file: &Path, dir: &Path) -> io::Result<bool> {
+    let beside = key_file.parent().filter(|beside| !beside.as_os_str().is_empty());
+    let beside = fs_err::canonicalize(beside.unwrap_or(Path::new(".")))?;
+    Ok(beside.starts_with(fs_err::canonicalize(dir)?))
+}
+
 fn read_or_make_key(path: &Path) -> io::Result<Vec<u8>> {
     match fs_err::read(path) {
-        Ok(key) if key.len() == MAC_LEN => return Ok(key),
+        Ok(key) if key.len() == MAC_LEN && is_private(path)? => return Ok(key),
         Ok(_) => fs_err::remove_file(path)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     let mut key = [0; MAC_LEN];
     rand::fill(&mut key).map_err(|_| io::Error::other("no randomness"))?;
-    let fresh = path.with_extension(format!("{}.new", hex(key.get(..4).unwrap_or_default())));
+    let fresh =
+        path.with_extension(format!("{}.new", hex(key.get(..4).unwrap_or_default())));
     write_private(&fresh, &[&key])?;
     fs_err::rename(fresh, path)?;
     Ok(key.to_vec())
+}
+
+/// Whether only the owner may read and write a file.
+fn is_private(path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let for_others = fs_err::metadata(path)?.permissions().mode() & 0o077;
+        Ok(for_others == 0)
+    }
+    #[cfg(not(unix))]
+    fs_err::metadata(path).map(|_| true)
 }
 
 fn write_private(path: &Path, parts: &[&[u8]]) -> io::Result<()> {

@@ -25,6 +25,12 @@ pub struct StateStore {
     pub quota: StateQuota,
 }
 
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// Fills a buffer with randomness.
+pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
 /// What the operator has; grants decide what of it a plugin reaches.
 #[derive(Clone)]
 pub struct Resources {
@@ -37,9 +43,9 @@ pub struct Resources {
     /// Small durable values.
     pub state: Option<StateStore>,
     /// The clock, given by whoever owns it.
-    pub now: Arc<dyn Fn() -> Instant + Send + Sync>,
+    pub now: Clock,
     /// Randomness, likewise.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub random: Entropy,
 }
 
 impl Resources {
@@ -61,8 +67,12 @@ impl Metrics {
     /// Adds to a counter.
     pub(crate) fn count(&self, name: &str, delta: u64) {
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counter = counters.entry(name.to_owned()).or_default();
-        *counter = counter.saturating_add(delta);
+        match counters.get_mut(name) {
+            Some(counter) => *counter = counter.saturating_add(delta),
+            None => {
+                counters.insert(name.to_owned(), delta);
+            }
+        }
     }
 
     /// All counters.
@@ -78,8 +88,8 @@ const EVENTS: u32 = 10_000;
 pub(crate) struct Context {
     pub(crate) table: ResourceTable,
     pub(crate) meter: Meter,
-    pub(crate) ticks_left: u64,
-    pub(crate) ran_out_of_time: bool,
+    /// The latest time the guest was told by its monotonic clock.
+    pub(crate) latest_ms: u64,
     pub(crate) kinds: Kinds,
     pub(crate) stage: Arc<str>,
     pub(crate) manifest: Arc<Manifest>,
@@ -103,8 +113,7 @@ impl Context {
         Self {
             table,
             meter: Meter::new(limits),
-            ticks_left: 0,
-            ran_out_of_time: false,
+            latest_ms: 0,
             kinds: Kinds::default(),
             stage,
             manifest,

@@ -10,7 +10,11 @@ use bytes::Bytes;
 
 use crate::{
     Manifest,
-    bindings::{filter, sink, transform, wit::types},
+    bindings::{
+        filter, lifecycle::exports::bulkhead::plugin::lifecycle, sink, transform,
+        wit::types,
+    },
+    error::ConfigProblem,
 };
 
 /// The largest token of a checkpoint, in bytes.
@@ -70,14 +74,17 @@ pub(crate) fn changes(
             Action::Drop => Verdict::Drop,
             Action::Replace(body) => Verdict::Replace(Bytes::from(body)),
             Action::Emit(outputs) => {
-                let one = |output: transform::exports::bulkhead::plugin::transform::Output| {
-                    let is_declared = output
-                        .stream
-                        .as_ref()
-                        .is_none_or(|stream| manifest.streams.contains(stream));
-                    let body = Bytes::from(output.body);
-                    is_declared.then_some(Output { stream: output.stream, body }).ok_or(Breach)
-                };
+                let one =
+                    |output: transform::exports::bulkhead::plugin::transform::Output| {
+                        let is_declared = output
+                            .stream
+                            .as_ref()
+                            .is_none_or(|stream| manifest.streams.contains(stream));
+                        let body = Bytes::from(output.body);
+                        is_declared
+                            .then_some(Output { stream: output.stream, body })
+                            .ok_or(Breach)
+                    };
                 Verdict::Emit(outputs.into_iter().map(one).collect::<Result<_, _>>()?)
             }
         };
@@ -128,7 +135,11 @@ fn rejections(
         let rises = last.is_none_or(|last| rejection.index > last);
         let is_declared =
             manifest.rejects.iter().any(|declared| declared.code == rejection.code);
-        if !rises || rejection.index as usize >= len || !is_code(&rejection.code) || !is_declared {
+        if !rises
+            || rejection.index as usize >= len
+            || !is_code(&rejection.code)
+            || !is_declared
+        {
             return Err(Breach);
         }
         last = Some(rejection.index);
@@ -165,8 +176,33 @@ pub(crate) fn complaint(wit: types::PluginError) -> Complaint {
     }
 }
 
+/// What a plugin has against its settings. Guest-controlled: cut and cleaned.
+pub(crate) fn config_problems(wit: Vec<lifecycle::ConfigProblem>) -> Vec<ConfigProblem> {
+    let shown = |text: String| {
+        text.chars().filter(|char| is_plain(*char)).take(LONGEST_WORDS).collect()
+    };
+    let one = |problem: lifecycle::ConfigProblem| ConfigProblem {
+        pointer: shown(problem.pointer),
+        code: shown(problem.code),
+        message: shown(problem.message),
+    };
+    wit.into_iter().take(MOST_PROBLEMS).map(one).collect()
+}
+
+/// Problems with settings that are shown.
+const MOST_PROBLEMS: usize = 64;
+
+/// Characters of one text of a plugin that are shown.
+const LONGEST_WORDS: usize = 500;
+
+/// Whether a character may go to a terminal: it neither controls it nor turns text around.
+pub(crate) fn is_plain(char: char) -> bool {
+    !char.is_control()
+        && !matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// `[a-z0-9][a-z0-9.-]{0,63}`.
-fn is_code(code: &str) -> bool {
+pub(crate) fn is_code(code: &str) -> bool {
     let is_first = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     code.len() <= 64
         && code.as_bytes().first().is_some_and(is_first)

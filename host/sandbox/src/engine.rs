@@ -31,13 +31,14 @@ impl Sandbox {
         let engine = Engine::new(&config()).map_err(refuse)?;
         // An own thread, not a task: a guest that spins must not be able to starve it.
         let weak = engine.weak();
-        let ticking = thread::Builder::new().name("bulkhead-tick".to_owned()).spawn(move || {
-            while let Some(engine) = weak.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                thread::sleep(TICK);
-            }
-        });
+        let ticking =
+            thread::Builder::new().name("bulkhead-tick".to_owned()).spawn(move || {
+                while let Some(engine) = weak.upgrade() {
+                    engine.increment_epoch();
+                    drop(engine);
+                    thread::sleep(TICK);
+                }
+            });
         ticking.map_err(|error| refuse(error.into()))?;
         Ok(Self { engine, cache: cache.map(Arc::new) })
     }
@@ -61,7 +62,9 @@ fn config() -> Config {
         .max_wasm_stack(256 << 10)
         .async_stack_size(1 << 20)
         .async_stack_zeroing(true)
-        // No frames, no core dumps: guest memory is patient data.
+        // No frames, no core dumps: guest memory is patient data, and a guest that dies on
+        // purpose shall not make us walk its stack.
+        .wasm_backtrace_max_frames(None)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config
 }

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use bulkhead_pipeline::Crash;
+
 use crate::grant::Denied;
 
-/// One thing wrong with a stage's settings, as the plugin says.
+/// One thing wrong with a stage's settings, as the plugin says. Cut to a length and freed of
+/// control characters: it may go to a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     /// JSON pointer into the settings.
@@ -36,10 +39,10 @@ pub enum Error {
         source: wasmtime::Error,
     },
     /// The plugin died while it was being loaded.
-    #[error("trying the plugin: it {how}")]
+    #[error("trying the plugin, which {}", describe(*crash))]
     Died {
         /// How.
-        how: &'static str,
+        crash: Crash,
     },
     /// The bytes are not the ones that were pinned.
     #[error("the plugin's SHA-256 is {actual}, but the configuration pins {pinned}")]
@@ -95,6 +98,36 @@ pub enum Error {
         /// Every problem.
         problems: Vec<ConfigProblem>,
     },
+}
+
+impl Error {
+    /// How a guest died that could not be made anew. What it accepted once and refuses now
+    /// is no answer that the contract allows.
+    pub(crate) const fn crash(&self) -> Crash {
+        match self {
+            Self::Died { crash } => *crash,
+            Self::Settings { .. } => Crash::Contract,
+            Self::Cache { .. }
+            | Self::Compile { .. }
+            | Self::Denied { .. }
+            | Self::Digest { .. }
+            | Self::Engine { .. }
+            | Self::Link { .. }
+            | Self::Manifest { .. }
+            | Self::ManifestLies
+            | Self::NotAPlugin(_)
+            | Self::Read { .. } => Crash::Trap,
+        }
+    }
+}
+
+const fn describe(crash: Crash) -> &'static str {
+    match crash {
+        Crash::Contract => "broke the contract",
+        Crash::Deadline => "ran out of time",
+        Crash::Memory => "ran out of memory",
+        Crash::Trap => "trapped",
+    }
 }
 
 fn count(number: usize, noun: &str) -> String {

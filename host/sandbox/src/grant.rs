@@ -10,6 +10,10 @@ use crate::{Manifest, Package};
 /// What the operator grants a plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one switch an interface, as in the TOML"
+)]
 pub struct Grants {
     /// Whole resources.
     pub bodies: bool,
@@ -111,7 +115,10 @@ impl fmt::Display for Denied {
                  `grants = {{ fields = [\"{field}\"] }}` or do not use the plugin"
             ),
             Self::FieldNotAsked(field) => {
-                write!(f, "field `{field}` is granted, but the plugin does not ask for it; remove it from `grants.fields`")
+                write!(
+                    f,
+                    "field `{field}` is granted, but the plugin does not ask for it; remove it from `grants.fields`"
+                )
             }
             Self::Foreign(import) => write!(
                 f,
@@ -156,9 +163,15 @@ const PROVIDED: [&str; 9] = [
 ];
 
 /// Every disagreement, none left out.
-pub(crate) fn check(package: &Package, manifest: &Manifest, grants: &Grants) -> Vec<Denied> {
-    let mut denied: Vec<Denied> =
-        package.foreign_imports().map(|import| Denied::Foreign(import.to_owned())).collect();
+pub(crate) fn check(
+    package: &Package,
+    manifest: &Manifest,
+    grants: &Grants,
+) -> Vec<Denied> {
+    let mut denied: Vec<Denied> = package
+        .foreign_imports()
+        .map(|import| Denied::Foreign(import.to_owned()))
+        .collect();
     let role = manifest.role;
     for interface in package.interfaces() {
         let named = interface.to_owned();

@@ -8,7 +8,7 @@ use std::{future::Future, time::Duration};
 use bulkhead_pipeline::{Batch, Crash};
 use wasmtime::{
     Store, Trap, UpdateDeadline,
-    component::{Instance, Resource},
+    component::{Instance, Resource, ResourceTableError},
 };
 
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
         transform::{TransformExports, exports::bulkhead::plugin::transform},
     },
     context::Context,
-    engine::TICK,
-    error::ConfigProblem,
+    convert,
+    limits::Meter,
     manifest::Role,
 };
 
@@ -45,24 +45,11 @@ impl Guest {
     pub(crate) async fn start(plugin: &Plugin) -> Result<Self, Error> {
         let limits = *plugin.limits();
         let mut store = Store::new(plugin.engine(), plugin.context());
-        store.limiter(|context| &mut context.meter);
-        store.set_hostcall_fuel(limits.return_bytes.as_usize());
-        store.set_max_component_handles(limits.handles);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut store| {
-            let context = store.data_mut();
-            if context.ticks_left == 0 {
-                context.ran_out_of_time = true;
-                return Ok(UpdateDeadline::Interrupt);
-            }
-            context.ticks_left -= 1;
-            Ok(UpdateDeadline::Yield(1))
-        });
-        allow(&mut store, &limits);
+        bound(&mut store, &limits, |context| &mut context.meter);
         let started = plugin.linked().instantiate_async(&mut store);
         let instance = within(limits.call, started)
             .await
-            .map_err(|crash| Error::Died { how: describe(crash.of(&store)) })?;
+            .map_err(|ended| Error::Died { crash: ended.of_guest(&store) })?;
         let refuse = |source| Error::Link { source };
         let lifecycle = LifecycleExports::new(&mut store, &instance).map_err(refuse)?;
         let exports = exports(plugin.manifest().role, &mut store, &instance)?;
@@ -72,32 +59,16 @@ impl Guest {
     /// A fresh guest with its settings.
     pub(crate) async fn configured(plugin: &Plugin) -> Result<Self, Error> {
         let mut guest = Self::start(plugin).await?;
+        guest.refresh();
         let calls = guest.lifecycle.bulkhead_plugin_lifecycle();
-        allow(&mut guest.store, &guest.limits);
-        let answer =
-            within(guest.limits.call, calls.call_configure(&mut guest.store, plugin.settings()));
-        match answer.await {
+        let answer = calls.call_configure(&mut guest.store, plugin.settings());
+        match within(guest.limits.call, answer).await {
             Ok(Ok(())) => Ok(guest),
-            Ok(Err(problems)) => Err(Error::Settings {
-                problems: problems
-                    .into_iter()
-                    .map(|problem| ConfigProblem {
-                        pointer: problem.pointer,
-                        code: problem.code,
-                        message: problem.message,
-                    })
-                    .collect(),
-            }),
-            Err(crash) => Err(Error::Died { how: describe(crash.of(&guest.store)) }),
+            Ok(Err(problems)) => {
+                Err(Error::Settings { problems: convert::config_problems(problems) })
+            }
+            Err(ended) => Err(Error::Died { crash: ended.of_guest(&guest.store) }),
         }
-    }
-
-    /// The manifest as the guest tells it.
-    pub(crate) async fn describe(&mut self) -> Result<String, Error> {
-        let calls = self.lifecycle.bulkhead_plugin_lifecycle();
-        allow(&mut self.store, &self.limits);
-        let told = within(self.limits.call, calls.call_describe(&mut self.store)).await;
-        told.map_err(|crash| Error::Died { how: describe(crash.of(&self.store)) })
     }
 
     /// Lends a batch for one call: time and return budget are fresh.
@@ -110,7 +81,8 @@ impl Guest {
 
     /// Fresh time for one call.
     pub(crate) fn refresh(&mut self) {
-        allow(&mut self.store, &self.limits);
+        self.store.data_mut().meter.renew(&self.limits);
+        self.store.set_epoch_deadline(1);
     }
 
     /// Takes the batch back.
@@ -125,12 +97,25 @@ impl Guest {
     }
 }
 
-fn allow(store: &mut Store<Context>, limits: &Limits) {
-    let ticks = limits.cpu.as_millis().div_ceil(TICK.as_millis());
-    let context = store.data_mut();
-    context.ticks_left = u64::try_from(ticks).unwrap_or(u64::MAX);
-    context.ran_out_of_time = false;
+/// Puts a store under its limits and gives it the time of one call. No guest runs in a store
+/// that has not been here.
+pub(crate) fn bound<T: 'static>(
+    store: &mut Store<T>,
+    limits: &Limits,
+    meter: fn(&mut T) -> &mut Meter,
+) {
+    store.limiter(move |data| meter(data));
+    // Fresh for every call of the host and every answer to it, says wasmtime.
+    store.set_hostcall_fuel(limits.return_bytes.as_usize());
+    store.set_max_component_handles(limits.handles);
+    meter(store.data_mut()).renew(limits);
     store.set_epoch_deadline(1);
+    // At every tick the guest gives way, so that neighbours and the wall clock come to their
+    // turn. A tick that passed while it waited for the host counts once, however long.
+    store.epoch_deadline_callback(move |mut store| {
+        let may_run = meter(store.data_mut()).tick();
+        Ok(if may_run { UpdateDeadline::Yield(1) } else { UpdateDeadline::Interrupt })
+    });
 }
 
 fn exports(
@@ -165,29 +150,40 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    /// Whose fault it was, as far as the guest goes. The engine's words are for developers:
-    /// they carry no guest text.
-    pub(crate) fn of(self, store: &Store<Context>) -> Crash {
+    /// Whose fault it was, as far as the guest goes.
+    pub(crate) fn of_guest(&self, store: &Store<Context>) -> Crash {
         let context = store.data();
-        let crash = match &self {
-            Self::Late => Crash::Deadline,
-            Self::Error(_) if context.ran_out_of_time => Crash::Deadline,
-            Self::Error(_) if context.meter.was_refused => Crash::Memory,
-            Self::Error(error) => match error.downcast_ref::<Trap>() {
-                Some(Trap::Interrupt) => Crash::Deadline,
-                Some(_) => Crash::Trap,
-                None if error.to_string().contains("hostcalls has been exhausted") => {
-                    Crash::Memory
-                }
-                None => Crash::Trap,
-            },
-        };
-        if let Self::Error(error) = &self {
+        let crash = self.of(&context.meter);
+        if let Self::Error(error) = self {
+            // The engine's words are for developers: they carry no guest text.
             let cause = error.root_cause();
             tracing::debug!(stage = %context.stage, ?crash, %cause, "a guest was stopped");
         }
         crash
     }
+
+    /// The same of any store.
+    pub(crate) fn of(&self, meter: &Meter) -> Crash {
+        let error = match self {
+            Self::Late => return Crash::Deadline,
+            Self::Error(error) => error,
+        };
+        if meter.ran_out_of_time || error.downcast_ref() == Some(&Trap::Interrupt) {
+            Crash::Deadline
+        } else if meter.was_refused || is_too_much(error) {
+            Crash::Memory
+        } else {
+            Crash::Trap
+        }
+    }
+}
+
+/// Whether a guest passed more bytes to the host, or held more handles, than it may.
+///
+/// The engine's error for bytes has no public type, only its text; a test holds it fast.
+fn is_too_much(error: &wasmtime::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ResourceTableError::Full))
+        || error.root_cause().to_string().contains("fuel allocated for hostcalls")
 }
 
 /// Runs a call for at most `wall`. A call that is given up leaves a store that must not be
@@ -200,14 +196,5 @@ pub(crate) async fn within<T>(
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(Ended::Error(error)),
         Err(_) => Err(Ended::Late),
-    }
-}
-
-pub(crate) const fn describe(crash: Crash) -> &'static str {
-    match crash {
-        Crash::Contract => "broke the contract",
-        Crash::Deadline => "ran out of time",
-        Crash::Memory => "ran out of memory",
-        Crash::Trap => "trapped",
     }
 }

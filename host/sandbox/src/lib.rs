@@ -26,7 +26,7 @@ mod sink;
 mod stage;
 
 pub use cache::Cache;
-pub use context::{Metrics, Resources, StateStore};
+pub use context::{Clock, Entropy, Metrics, Resources, StateStore};
 pub use engine::Sandbox;
 pub use error::{ConfigProblem, Error};
 pub use grant::{Denied, Grants};

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bulkhead_model::ByteSize;
-
 use wasmtime::ResourceLimiter;
+
+use crate::engine::TICK;
 
 /// What one plugin instance may use. Every field binds, and an operator can set each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Limits {
     pub call: Duration,
     /// Processor time of one call, to the engine's tick of 5 ms.
     pub cpu: Duration,
-    /// Bytes that one call may return or pass to the host.
+    /// Bytes that one call may return, and that each of its calls to the host may pass.
     pub return_bytes: ByteSize,
     /// Live handles.
     pub handles: usize,
@@ -38,25 +39,66 @@ impl Default for Limits {
     }
 }
 
-/// Enforces the sums while a guest runs.
+/// Enforces the sums while a guest runs, and remembers what it ran into.
 #[derive(Debug)]
 pub(crate) struct Meter {
     memory_left: usize,
     table_left: usize,
-    /// A wish for more memory was refused: what follows is not the plugin's logic any more.
+    ticks_left: u64,
+    /// A wish for more memory was refused in this call: what follows is not the plugin's
+    /// logic any more.
     pub(crate) was_refused: bool,
+    /// The processor time of this call is used up.
+    pub(crate) ran_out_of_time: bool,
 }
 
-
 impl Meter {
+    /// Of a guest that has run nothing yet; it has no time before [`Meter::renew`].
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             memory_left: limits.memory.as_usize(),
             table_left: limits.table_elements,
+            ticks_left: 0,
             was_refused: false,
+            ran_out_of_time: false,
         }
     }
 
+    /// Begins a call: time is fresh, memory stays what it was.
+    pub(crate) fn renew(&mut self, limits: &Limits) {
+        let ticks = limits.cpu.as_millis().div_ceil(TICK.as_millis());
+        self.ticks_left = u64::try_from(ticks).unwrap_or(u64::MAX);
+        self.was_refused = false;
+        self.ran_out_of_time = false;
+    }
+
+    /// Counts a tick in which the guest ran; says whether it may run on.
+    pub(crate) fn tick(&mut self) -> bool {
+        match self.ticks_left.checked_sub(1) {
+            Some(left) => self.ticks_left = left,
+            None => self.ran_out_of_time = true,
+        }
+        !self.ran_out_of_time
+    }
+
+    /// Takes `more` of what is left. Guest-controlled: what goes over its own maximum fails
+    /// later, so it must not be charged here.
+    fn take(
+        left: &mut usize,
+        was_refused: &mut bool,
+        more: usize,
+        is_over_maximum: bool,
+    ) -> bool {
+        if is_over_maximum {
+            return false;
+        }
+        let Some(rest) = left.checked_sub(more) else {
+            *was_refused = true;
+            return false;
+        };
+        *left = rest;
+        true
+    }
 }
 
 impl ResourceLimiter for Meter {
@@ -64,30 +106,22 @@ impl ResourceLimiter for Meter {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        let Some(left) = self.memory_left.checked_sub(more) else {
-            self.was_refused = true;
-            return Ok(false);
-        };
-        self.memory_left = left;
-        Ok(true)
+        let (more, over) =
+            (desired.saturating_sub(current), maximum.is_some_and(|most| desired > most));
+        Ok(Self::take(&mut self.memory_left, &mut self.was_refused, more, over))
     }
 
     fn table_growing(
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        let Some(left) = self.table_left.checked_sub(more) else {
-            self.was_refused = true;
-            return Ok(false);
-        };
-        self.table_left = left;
-        Ok(true)
+        let (more, over) =
+            (desired.saturating_sub(current), maximum.is_some_and(|most| desired > most));
+        Ok(Self::take(&mut self.table_left, &mut self.was_refused, more, over))
     }
 
     fn instances(&self) -> usize {
@@ -100,5 +134,49 @@ impl ResourceLimiter for Meter {
 
     fn tables(&self) -> usize {
         16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_summed_and_charged_only_when_given() {
+        let limits = Limits { memory: ByteSize::mib(1), ..Limits::default() };
+        let mut meter = Meter::new(&limits);
+        let page = 64 << 10;
+        let mut grow = |current: usize, desired: usize, maximum| {
+            meter.memory_growing(current * page, desired * page, maximum).unwrap()
+        };
+        assert!(grow(0, 8, None), "the first memory");
+        assert!(!grow(0, 9, Some(8 * page)), "over the memory's own maximum");
+        assert!(grow(0, 8, None), "the second memory fills the sum");
+        assert!(!grow(8, 9, None), "a page too many");
+    }
+
+    #[test]
+    fn only_the_limit_counts_as_a_refusal_and_only_for_one_call() {
+        let limits = Limits { memory: ByteSize::mib(1), ..Limits::default() };
+        let mut meter = Meter::new(&limits);
+        assert!(!meter.memory_growing(0, 1 << 20, Some(1)).unwrap());
+        assert!(!meter.was_refused, "the guest's own maximum");
+        assert!(!meter.memory_growing(0, 2 << 20, None).unwrap());
+        assert!(meter.was_refused, "the operator's limit");
+        meter.renew(&limits);
+        assert!(!meter.was_refused, "a new call");
+    }
+
+    #[test]
+    fn a_call_has_its_ticks_and_no_more() {
+        let cases = [("none", 0, 0), ("one for a part", 1, 1), ("whole", 20, 4)];
+        for (name, cpu, expected) in cases {
+            let limits = Limits { cpu: Duration::from_millis(cpu), ..Limits::default() };
+            let mut meter = Meter::new(&limits);
+            meter.renew(&limits);
+            let ticks = (0..100).take_while(|_| meter.tick()).count();
+            assert_eq!(ticks, expected, "case: {name}");
+            assert!(meter.ran_out_of_time, "case: {name}");
+        }
     }
 }

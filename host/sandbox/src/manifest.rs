@@ -1,6 +1,9 @@
 //! What a plugin says of itself.
 
+use bulkhead_model::ResourceType;
 use serde::{Deserialize, Serialize};
+
+use crate::convert::{is_code, is_plain};
 
 /// What a plugin is to the chain. The role bounds what can be granted at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,9 +112,89 @@ pub struct Manifest {
     pub rejects: Vec<RejectCode>,
 }
 
+/// The version of the manifest that this host reads.
+const VERSION: u32 = 1;
+
+/// Entries of one list: hosts look codes up one by one, and operators read them all.
+const MOST: usize = 256;
+
 impl Manifest {
+    /// What is wrong with it beyond its shape.
+    pub(crate) fn flaw(&self) -> Option<&'static str> {
+        let Self { capabilities, fields, streams, events, metrics, rejects, .. } = self;
+        let lens = [
+            capabilities.len(),
+            fields.len(),
+            streams.len(),
+            events.len(),
+            metrics.len(),
+            rejects.len(),
+        ];
+        let codes = rejects.iter().map(|reject| &reject.code);
+        let shown = [&self.name, &self.version, &self.description].into_iter();
+        let shown = shown
+            .chain(capabilities.iter().flat_map(|asked| [&asked.interface, &asked.why]))
+            .chain(rejects.iter().map(|reject| &reject.meaning))
+            .chain(fields);
+        if self.bulkhead != VERSION {
+            Some("the manifest is of a version that this host does not read")
+        } else if lens.into_iter().any(|len| len > MOST) {
+            Some("the manifest declares more than 256 of a kind")
+        } else if !events.iter().chain(metrics).chain(codes).all(|code| is_code(code)) {
+            Some(
+                "the manifest declares a code that is not of the form `[a-z0-9][a-z0-9.-]{0,63}`",
+            )
+        } else if !streams.iter().all(|stream| is_stream(stream)) {
+            Some(
+                "the manifest declares a stream whose name is not of the form `view/visits`",
+            )
+        } else if !shown.flat_map(|text| text.chars()).all(is_plain) {
+            Some("the manifest holds control characters")
+        } else {
+            None
+        }
+    }
+
     /// Whether the plugin asks for `interface`.
     pub fn asks(&self, interface: &str) -> bool {
         self.capabilities.iter().any(|asked| asked.interface == interface)
+    }
+}
+
+/// A name that no resource type can have: kinds of rows must not pass for resources.
+fn is_stream(name: &str) -> bool {
+    let is_allowed = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/')
+    };
+    let has_start = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+    has_start
+        && name.len() <= 64
+        && name.bytes().all(is_allowed)
+        && !ResourceType::is_valid(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_cannot_be_declared() {
+        let cases: [(&str, fn(&mut Manifest), bool); 9] = [
+            ("a plain one", |_| (), true),
+            ("a later version", |manifest| manifest.bulkhead = 2, false),
+            ("an event that is free text", |m| m.events.push("Jane Roe".into()), false),
+            ("a metric with a line end", |m| m.metrics.push("a\nb".into()), false),
+            ("too many metrics", |m| m.metrics = vec!["a".into(); 257], false),
+            ("a stream", |m| m.streams.push("view/visits".into()), true),
+            ("a stream like a type", |m| m.streams.push("Patient".into()), false),
+            ("a name for a terminal", |m| m.name.push('\u{1b}'), false),
+            ("a name written backwards", |m| m.name.push('\u{202e}'), false),
+        ];
+        for (name, change, is_fine) in cases {
+            let json = r#"{"bulkhead":1,"name":"x","version":"1","role":"filter"}"#;
+            let mut manifest: Manifest = serde_json::from_str(json).unwrap();
+            change(&mut manifest);
+            assert_eq!(manifest.flaw().is_none(), is_fine, "case: {name}");
+        }
     }
 }

@@ -1,14 +1,17 @@
 //! A plugin as shipped: bytes, digest, embedded manifest, imports. Nothing of it is run here.
 
-use std::{borrow::Cow, path::Path};
+use std::{borrow::Cow, io::Read as _, path::Path};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::{Error, Manifest};
+use crate::{Error, Manifest, convert::is_plain};
 
 /// The custom section that carries the manifest.
 pub const EMBEDDED_MANIFEST: &str = "bulkhead:manifest";
+
+/// The largest component, in bytes: ten times what a plugin with an interpreter in it takes.
+const LARGEST: u64 = 64 << 20;
 
 /// Interfaces of the contract start with this.
 const CONTRACT: &str = "bulkhead:plugin/";
@@ -30,7 +33,10 @@ impl Package {
     ///
     /// [`Error::Read`], and as [`Package::from_bytes`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = fs_err::read(path).map_err(|source| Error::Read { source })?;
+        let refuse = |source| Error::Read { source };
+        let file = fs_err::File::open(path).map_err(refuse)?;
+        let mut bytes = Vec::new();
+        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(refuse)?;
         Self::from_bytes(bytes)
     }
 
@@ -38,15 +44,21 @@ impl Package {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAPlugin`] for anything but a binary component; [`Error::Manifest`] for a
-    /// manifest that this host does not read.
+    /// [`Error::NotAPlugin`] for anything but a binary component, and for a manifest that
+    /// declares what cannot be; [`Error::Manifest`] for one that this host does not read.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
+        if bytes.len() as u64 > LARGEST {
+            return Err(Error::NotAPlugin("the file is larger than 64 MiB"));
+        }
         let Outline { manifest_json, imports } = Outline::of(&bytes)?;
         let manifest = manifest_json
             .as_deref()
             .map(serde_json::from_str::<Manifest>)
             .transpose()
             .map_err(|source| Error::Manifest { source })?;
+        if let Some(flaw) = manifest.as_ref().and_then(Manifest::flaw) {
+            return Err(Error::NotAPlugin(flaw));
+        }
         let sha256 = hex(digest(&SHA256, &bytes).as_ref());
         Ok(Self { bytes, sha256, manifest, manifest_json, imports })
     }
@@ -58,7 +70,9 @@ impl Package {
     /// As [`Package::from_bytes`]; [`Error::NotAPlugin`] when it has a manifest already.
     pub fn with_manifest(self, json: &str) -> Result<Self, Error> {
         if self.manifest_json.is_some() {
-            return Err(Error::NotAPlugin("the component has an embedded manifest already"));
+            return Err(Error::NotAPlugin(
+                "the component has an embedded manifest already",
+            ));
         }
         let section = wasm_encoder::CustomSection {
             name: Cow::Borrowed(EMBEDDED_MANIFEST),
@@ -103,15 +117,11 @@ impl Package {
     /// Names of the contract's interfaces that it imports, without those that come with
     /// every batch (`types`, `batches`).
     pub fn interfaces(&self) -> impl Iterator<Item = &str> {
-        let short = |import: &'_ String| {
-            let name = import.strip_prefix(CONTRACT)?;
-            Some(name.split_once('@').map_or(name.len(), |(name, _)| name.len()))
-        };
-        self.imports.iter().filter_map(move |import| {
-            let len = short(import)?;
-            import.get(CONTRACT.len()..CONTRACT.len() + len)
-        })
-        .filter(|name| !matches!(*name, "types" | "batches"))
+        let named =
+            self.imports.iter().filter_map(|import| import.strip_prefix(CONTRACT));
+        named
+            .map(|name| name.split_once('@').map_or(name, |(name, _)| name))
+            .filter(|name| !matches!(*name, "types" | "batches"))
     }
 
     /// Imports that are not of the contract at all.
@@ -131,41 +141,57 @@ impl Outline {
         if !bytes.starts_with(b"\0asm") {
             return Err(Error::NotAPlugin("the file is not WebAssembly"));
         }
-        let broken = |_| Error::NotAPlugin("the component is cut short or broken");
         let mut outline = Self { manifest_json: None, imports: Vec::new() };
         let mut depth = 0_u32;
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload.map_err(broken)? {
-                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
-                    return Err(Error::NotAPlugin(
-                        "the file is a core module: make it a component with `bulkhead plugin build`",
-                    ));
-                }
-                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-                Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::ComponentImportSection(section) if depth == 0 => {
-                    for import in section {
-                        outline.imports.push(import.map_err(broken)?.name.name.to_owned());
-                    }
-                }
-                Payload::CustomSection(section)
-                    if depth == 0 && section.name() == EMBEDDED_MANIFEST =>
-                {
-                    if outline.manifest_json.is_some() {
-                        return Err(Error::NotAPlugin("the component has two manifests"));
-                    }
-                    let json = std::str::from_utf8(section.data())
-                        .map_err(|_| Error::NotAPlugin("the manifest is not text"))?;
-                    outline.manifest_json = Some(json.to_owned());
-                }
-                _ => {}
+            let payload = payload.map_err(|_| BROKEN)?;
+            if let Payload::ModuleSection { .. } | Payload::ComponentSection { .. } =
+                payload
+            {
+                depth += 1;
+            } else if let Payload::End(_) = payload {
+                depth = depth.saturating_sub(1);
+            } else if depth == 0 {
+                outline.take(payload)?;
             }
         }
         outline.imports.sort();
         Ok(outline)
     }
+
+    /// Takes what a section of the outermost component says.
+    fn take(&mut self, payload: Payload<'_>) -> Result<(), Error> {
+        if let Payload::Version { encoding: Encoding::Module, .. } = payload {
+            return Err(Error::NotAPlugin(
+                "the file is a core module: make it a component with `bulkhead plugin build`",
+            ));
+        }
+        if let Payload::ComponentImportSection(section) = payload {
+            for import in section {
+                let name = import.map_err(|_| BROKEN)?.name.name;
+                // Goes to terminals before the engine has validated it.
+                if !name.chars().all(is_plain) {
+                    return Err(BROKEN);
+                }
+                self.imports.push(name.to_owned());
+            }
+        } else if let Payload::CustomSection(section) = payload
+            && section.name() == EMBEDDED_MANIFEST
+        {
+            if self.manifest_json.is_some() {
+                return Err(Error::NotAPlugin("the component has two manifests"));
+            }
+            let json = std::str::from_utf8(section.data())
+                .map_err(|_| Error::NotAPlugin("the manifest is not text"))?;
+            self.manifest_json = Some(json.to_owned());
+        }
+        Ok(())
+    }
 }
 
+const BROKEN: Error = Error::NotAPlugin("the component is cut short or broken");
+
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

@@ -1,19 +1,20 @@
 //! A plugin as one stage uses it: compiled, checked against its grants, linked, tried once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use bulkhead_pipeline::Crash;
 use wasmtime::{
-    Engine,
+    Engine, Store,
     component::{Component, InstancePre, Linker},
 };
 
 use crate::{
     Error, Grants, Limits, Manifest, Metrics, Package, Resources, Sandbox,
+    bindings::lifecycle::LifecycleExports,
     cache::compile,
     context::Context,
     grant,
-    guest::{Guest, describe},
+    guest::{Ended, Guest, bound, within},
+    limits::Meter,
     provide,
 };
 
@@ -33,8 +34,8 @@ struct Inner {
 }
 
 impl Plugin {
-    /// Loads `package` as stage `stage`. A guest is made, described and configured once, so
-    /// that what can fail fails here.
+    /// Loads `package` as stage `stage`. A guest is asked for its manifest, without any
+    /// capability, and one is configured, so that what can fail fails here.
     ///
     /// # Errors
     ///
@@ -54,6 +55,11 @@ impl Plugin {
             return Err(Error::Denied { denied });
         }
         let component = sandbox.component(package)?;
+        if Some(sandbox.ask(&component, &limits).await?.as_str())
+            != package.manifest_json()
+        {
+            return Err(Error::ManifestLies);
+        }
         let mut imports = Linker::new(&sandbox.engine);
         let refuse = |source| Error::Link { source };
         provide::link(&mut imports, &grants).map_err(refuse)?;
@@ -68,10 +74,6 @@ impl Plugin {
             metrics: Metrics::default(),
             linked,
         }));
-        let told = Guest::start(&plugin).await?.describe().await?;
-        if Some(told.as_str()) != package.manifest_json() {
-            return Err(Error::ManifestLies);
-        }
         Guest::configured(&plugin).await?;
         Ok(plugin)
     }
@@ -141,34 +143,30 @@ impl Sandbox {
     ///
     /// [`Error`] when it is no plugin or does not answer.
     pub async fn describe(&self, package: &Package) -> Result<String, Error> {
-        let component = compile(&self.engine, package)?;
+        self.ask(&compile(&self.engine, package)?, &Limits::default()).await
+    }
+
+    /// The manifest as the component tells it, within `limits` and [`TELLING`].
+    async fn ask(&self, component: &Component, limits: &Limits) -> Result<String, Error> {
         let refuse = |source| Error::Link { source };
-        let mut linker: Linker<Mute> = Linker::new(&self.engine);
-        linker.define_unknown_imports_as_traps(&component).map_err(refuse)?;
-        let limits = Limits::default();
-        let mut store = wasmtime::Store::new(&self.engine, Mute::new(&limits));
-        store.limiter(|mute| &mut mute.meter);
-        store.set_hostcall_fuel(limits.return_bytes.as_usize());
-        // A description takes microseconds: 40 ticks are 200 ms.
-        store.set_epoch_deadline(40);
-        store.epoch_deadline_trap();
-        let died = |_| Error::Died { how: describe(Crash::Trap) };
-        let instance = linker.instantiate_async(&mut store, &component).await.map_err(died)?;
-        let lifecycle =
-            crate::bindings::lifecycle::LifecycleExports::new(&mut store, &instance)
-                .map_err(refuse)?;
-        let calls = lifecycle.bulkhead_plugin_lifecycle();
-        calls.call_describe(&mut store).await.map_err(died)
+        let mut linker: Linker<Meter> = Linker::new(&self.engine);
+        linker.define_unknown_imports_as_traps(component).map_err(refuse)?;
+        let limits = Limits { cpu: limits.cpu.min(TELLING), ..*limits };
+        let mut store = Store::new(&self.engine, Meter::new(&limits));
+        bound(&mut store, &limits, |meter| meter);
+        // No import waits here; the wall clock is for a machine that is busy elsewhere.
+        let started = linker.instantiate_async(&mut store, component);
+        let instance =
+            within(limits.call, started).await.map_err(|ended| died(&ended, &store))?;
+        let lifecycle = LifecycleExports::new(&mut store, &instance).map_err(refuse)?;
+        let told = lifecycle.bulkhead_plugin_lifecycle().call_describe(&mut store);
+        within(limits.call, told).await.map_err(|ended| died(&ended, &store))
     }
 }
 
-/// What stands behind a guest that may do nothing.
-struct Mute {
-    meter: crate::limits::Meter,
+fn died(ended: &Ended, store: &Store<Meter>) -> Error {
+    Error::Died { crash: ended.of(store.data()) }
 }
 
-impl Mute {
-    fn new(limits: &Limits) -> Self {
-        Self { meter: crate::limits::Meter::new(limits) }
-    }
-}
+/// Processor time for starting and telling a manifest, which takes microseconds.
+const TELLING: Duration = Duration::from_millis(200);

@@ -18,7 +18,10 @@ use wasmtime::component::{HasSelf, Linker};
 use crate::{Grants, bindings::wit, context::Context};
 
 /// Links the interfaces that come with every batch, and those that are granted.
-pub(crate) fn link(linker: &mut Linker<Context>, grants: &Grants) -> wasmtime::Result<()> {
+pub(crate) fn link(
+    linker: &mut Linker<Context>,
+    grants: &Grants,
+) -> wasmtime::Result<()> {
     wit::types::add_to_linker::<_, HasSelf<Context>>(linker, |context| context)?;
     wit::batches::add_to_linker::<_, HasSelf<Context>>(linker, |context| context)?;
     for interface in grants.interfaces() {
@@ -28,7 +31,9 @@ pub(crate) fn link(linker: &mut Linker<Context>, grants: &Grants) -> wasmtime::R
             }
             "bodies" => wit::bodies::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?,
             "clock" => wit::clock::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?,
-            "cohorts" => wit::cohorts::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?,
+            "cohorts" => {
+                wit::cohorts::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?
+            }
             "keyed-hash" => {
                 wit::keyed_hash::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
             }

@@ -1,6 +1,8 @@
 //! A sink at work: one guest a file, and one more to conclude the export.
 
-use bulkhead_pipeline::{Batch, Checkpoint, CloseReason, Crash, Receipt, Sink, SinkError};
+use bulkhead_pipeline::{
+    Batch, Checkpoint, CloseReason, Crash, Receipt, Sink, SinkError,
+};
 use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
@@ -63,7 +65,8 @@ impl PluginSink {
     }
 
     async fn begin(&mut self) -> Result<Guest, SinkError> {
-        Guest::configured(&self.plugin).await.map_err(|_| self.crashed(Crash::Trap))
+        let begun = Guest::configured(&self.plugin).await;
+        begun.map_err(|error| self.crashed(error.crash()))
     }
 
     fn live(&mut self) -> Result<Guest, SinkError> {
@@ -75,7 +78,9 @@ impl PluginSink {
     fn calls(&self, guest: &Guest) -> Result<wit::Guest, SinkError> {
         match &guest.exports {
             Exports::Sink(calls) => Ok(calls.clone()),
-            Exports::Filter(_) | Exports::Transform(_) => Err(self.crashed(Crash::Contract)),
+            Exports::Filter(_) | Exports::Transform(_) => {
+                Err(self.crashed(Crash::Contract))
+            }
         }
     }
 
@@ -86,7 +91,7 @@ impl PluginSink {
         answer: Result<Result<T, crate::bindings::wit::types::PluginError>, Ended>,
     ) -> Result<T, SinkError> {
         match answer {
-            Err(ended) => Err(self.crashed(ended.of(&guest.store))),
+            Err(ended) => Err(self.crashed(ended.of_guest(&guest.store))),
             Ok(answer) => {
                 self.guest = Some(guest);
                 answer.map_err(|error| self.complain(convert::complaint(error)))
@@ -109,7 +114,9 @@ impl PluginSink {
         let sink = self.plugin.stage().to_owned();
         match complaint {
             Complaint::Fatal(code) => SinkError::Fatal { sink, code },
-            Complaint::Retryable(code, after) => SinkError::Retryable { sink, code, after },
+            Complaint::Retryable(code, after) => {
+                SinkError::Retryable { sink, code, after }
+            }
         }
     }
 
@@ -170,7 +177,10 @@ impl Sink for PluginSink {
         self.plugin.stage()
     }
 
-    fn open(&mut self, resume: Option<Checkpoint>) -> BoxFuture<'_, Result<(), SinkError>> {
+    fn open(
+        &mut self,
+        resume: Option<Checkpoint>,
+    ) -> BoxFuture<'_, Result<(), SinkError>> {
         Self::open(self, resume).boxed()
     }
 

@@ -27,7 +27,7 @@ impl PluginStage {
             Some(guest) => guest,
             None => Guest::configured(&self.plugin)
                 .await
-                .map_err(|_| self.crashed(Crash::Trap))?,
+                .map_err(|error| self.crashed(error.crash()))?,
         };
         let (judged, guest) = judge(guest, batch, &self.plugin).await;
         // Only a guest that answered well is used again.
@@ -47,14 +47,20 @@ impl PluginStage {
         let stage = self.plugin.stage().to_owned();
         match complaint {
             Complaint::Fatal(code) => StageError::Fatal { stage, code },
-            Complaint::Retryable(code, after) => StageError::Retryable { stage, code, after },
+            Complaint::Retryable(code, after) => {
+                StageError::Retryable { stage, code, after }
+            }
         }
     }
 }
 
 type Judged = Result<Result<Vec<Verdict>, Complaint>, Crash>;
 
-async fn judge(mut guest: Guest, batch: &Batch, plugin: &Plugin) -> (Judged, Option<Guest>) {
+async fn judge(
+    mut guest: Guest,
+    batch: &Batch,
+    plugin: &Plugin,
+) -> (Judged, Option<Guest>) {
     let lent = match guest.lend(batch) {
         Ok(lent) => lent,
         Err(crash) => return (Err(crash), None),
@@ -63,7 +69,8 @@ async fn judge(mut guest: Guest, batch: &Batch, plugin: &Plugin) -> (Judged, Opt
     let (len, manifest, wall) = (batch.len(), plugin.manifest(), guest.wall());
     let answered = match &guest.exports {
         Exports::Filter(calls) => {
-            let answer = within(wall, calls.call_evaluate(&mut guest.store, borrowed)).await;
+            let answer =
+                within(wall, calls.call_evaluate(&mut guest.store, borrowed)).await;
             answer.map(|answer| {
                 answer
                     .map(|decision| convert::decision(decision, len, manifest))
@@ -81,7 +88,7 @@ async fn judge(mut guest: Guest, batch: &Batch, plugin: &Plugin) -> (Judged, Opt
         Exports::Sink(_) => return (Err(Crash::Contract), None),
     };
     match answered {
-        Err(ended) => (Err(ended.of(&guest.store)), None),
+        Err(ended) => (Err(ended.of_guest(&guest.store)), None),
         Ok(Ok(Err(convert::Breach))) => (Err(Crash::Contract), None),
         Ok(Ok(Ok(verdicts))) => {
             guest.take_back(lent);

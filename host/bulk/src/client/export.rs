@@ -265,7 +265,11 @@ impl Client {
     }
 
     async fn answer(&self, response: Response) -> Result<Answer, Error> {
-        let text = |name: &header::HeaderName| response.text(name).map(str::to_owned);
+        // Copied out before the body is awaited: a response is not shared between threads.
+        let headers = response.headers.clone();
+        let text = |name: &header::HeaderName| {
+            headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
         let mut reply = StatusReply {
             status: response.status.as_u16(),
             export_status: text(&EXPORT_STATUS),

@@ -16,6 +16,18 @@ pub enum Blame {
     Server,
 }
 
+impl Blame {
+    /// As it is shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Network => "network",
+            Self::Operator => "operator",
+            Self::Server => "server",
+        }
+    }
+}
+
 impl Error {
     /// Whose turn it is to change something.
     pub fn blame(&self) -> Blame {

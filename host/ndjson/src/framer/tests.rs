@@ -31,7 +31,8 @@ const WIDE: FramerLimits =
 
 #[test]
 fn frames_lines_wherever_chunks_break() {
-    let cases: &[(&str, &[&str], &[(u64, &str)], u64)] = &[
+    type Row<'a> = (&'a str, &'a [&'a str], &'a [(u64, &'a str)], u64);
+    let cases: &[Row<'_>] = &[
         ("split inside a line", &["a", "b\nc\n"], &[(1, "ab"), (2, "c")], 0),
         ("empty lines are counted", &["a\n\nb\n \n"], &[(1, "a"), (3, "b")], 2),
         ("no last newline", &["a\nb"], &[(1, "a"), (2, "b")], 0),
@@ -39,7 +40,12 @@ fn frames_lines_wherever_chunks_break() {
         ("a lone cr stays", &["a\rb\n"], &[(1, "a\rb")], 0),
         ("byte order mark", &["\u{feff}a\n\u{feff}\n"], &[(1, "a"), (2, "\u{feff}")], 0),
         ("spaces belong to the line", &[" a \n"], &[(1, " a ")], 0),
-        ("a line separator of Unicode does not end", &["a\u{2028}b\n"], &[(1, "a\u{2028}b")], 0),
+        (
+            "a line separator of Unicode does not end",
+            &["a\u{2028}b\n"],
+            &[(1, "a\u{2028}b")],
+            0,
+        ),
         ("too long", &["123456789\nb\n"], &[(1, "<9 bytes>"), (2, "b")], 0),
         ("at the limit", &["12345678\n"], &[(1, "12345678")], 0),
         ("too long, last", &["123456789"], &[(1, "<9 bytes>")], 0),
@@ -52,10 +58,18 @@ fn frames_lines_wherever_chunks_break() {
             expected.iter().map(|(number, text)| (*number, (*text).to_owned())).collect();
         let bytes: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
         let (blocks, found_empty) = frame(&bytes, WIDE);
-        assert_eq!((blocks.concat(), found_empty), (expected.clone(), *empty), "case: {name}");
+        assert_eq!(
+            (blocks.concat(), found_empty),
+            (expected.clone(), *empty),
+            "case: {name}"
+        );
         // The same one byte at a time.
         let single: Vec<&[u8]> = whole.as_bytes().chunks(1).collect();
-        assert_eq!(frame(&single, WIDE).0.concat(), expected, "case: {name}, byte by byte");
+        assert_eq!(
+            frame(&single, WIDE).0.concat(),
+            expected,
+            "case: {name}, byte by byte"
+        );
     }
 }
 

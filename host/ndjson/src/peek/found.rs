@@ -41,8 +41,16 @@ pub(super) struct Contained<'l> {
 pub(super) struct Logical {
     pub(super) has_reference: bool,
     pub(super) has_identifier: bool,
-    names_other: bool,
-    names_patient: bool,
+    names: Named,
+}
+
+/// What a reference says of the type that it points at.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Named {
+    #[default]
+    Nothing,
+    Other,
+    Patient,
 }
 
 impl<'l> Found<'l> {
@@ -124,7 +132,8 @@ impl<'l> Found<'l> {
         }
         for (id, role) in std::mem::take(&mut self.to_contained) {
             // A contained patient is nobody that a cohort could know; a dangling one might be.
-            let mut namesakes = self.contained.iter().filter(|one| one.id == id).peekable();
+            let mut namesakes =
+                self.contained.iter().filter(|one| one.id == id).peekable();
             if namesakes.peek().is_none() || namesakes.any(|one| one.is_patient) {
                 self.unresolved(role);
             }
@@ -169,18 +178,21 @@ impl<'l> Found<'l> {
 impl Logical {
     /// Notes the reference's `type`.
     pub(super) fn names(&mut self, kind: &str) {
-        self.names_other = !matches!(kind, "" | "Patient");
-        self.names_patient = kind == "Patient";
+        self.names = match kind {
+            "" => Named::Nothing,
+            "Patient" => Named::Patient,
+            _ => Named::Other,
+        };
     }
 
     /// At the primary path, unless it says that it is something else; elsewhere only when it
     /// says that it is a patient, for performers and authors are mostly not.
     fn may_be_patient(&self, role: Option<Role>) -> bool {
-        let is_logical = self.has_identifier && !self.has_reference && !self.names_other;
-        is_logical
+        self.has_identifier
+            && !self.has_reference
             && match role {
-                Some(Role::Primary) => true,
-                Some(Role::Linked | Role::Other) => self.names_patient,
+                Some(Role::Primary) => self.names != Named::Other,
+                Some(Role::Linked | Role::Other) => self.names == Named::Patient,
                 None => false,
             }
     }
@@ -196,5 +208,7 @@ fn add(keys: &mut Vec<PatientKey>, key: PatientKey) {
 fn is_id(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 256
-        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b'\\')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b'\\')
 }

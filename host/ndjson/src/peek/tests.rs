@@ -38,90 +38,156 @@ fn reads_type_id_and_moment_wherever_they_stand() {
 #[test]
 fn finds_patients_by_the_role_of_their_path() {
     // name, line, primary, linked, mentioned, primary unresolved, unresolved
-    type Row<'a> = (&'a str, &'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str], bool, bool);
+    type Row<'a> =
+        (&'a str, &'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str], bool, bool);
     let cases: &[Row<'_>] = &[
         (
             "a patient is its own",
             r#"{"resourceType":"Patient","id":"1","link":[{"other":{"reference":"Patient/2"}}]}"#,
-            &["1"], &["2", "1"], &[], false, false,
+            &["1"],
+            &["2", "1"],
+            &[],
+            false,
+            false,
         ),
         (
             "subject and performer",
             r#"{"resourceType":"Observation","subject":{"reference":"Patient/1"},"performer":[{"reference":"Practitioner/9"},{"reference":"Patient/2"}]}"#,
-            &["1"], &["1", "2"], &[], false, false,
+            &["1"],
+            &["1", "2"],
+            &[],
+            false,
+            false,
         ),
         (
             "the same patient twice is one",
             r#"{"resourceType":"Observation","subject":{"reference":"Patient/1"},"performer":[{"reference":"https://ehr.example/fhir/Patient/1/_history/2"}]}"#,
-            &["1"], &["1"], &[], false, false,
+            &["1"],
+            &["1"],
+            &[],
+            false,
+            false,
         ),
         (
             "anywhere else is a mention",
             r#"{"resourceType":"Observation","subject":{"reference":"Patient/1"},"extension":[{"url":"x","valueReference":{"reference":"Patient/3"}}]}"#,
-            &["1"], &["1"], &["3"], false, false,
+            &["1"],
+            &["1"],
+            &["3"],
+            false,
+            false,
         ),
         (
             "a type that the file did not announce",
             r#"{"resourceType":"Coverage","beneficiary":{"reference":"Patient/1"},"payor":[{"reference":"Patient/2"}]}"#,
-            &["1"], &["1", "2"], &[], false, false,
+            &["1"],
+            &["1", "2"],
+            &[],
+            false,
+            false,
         ),
         (
             "outside the compartment",
             r#"{"resourceType":"Task","for":{"reference":"Patient/1"},"owner":{"reference":"Patient/2"}}"#,
-            &["1"], &["1", "2"], &[], false, false,
+            &["1"],
+            &["1", "2"],
+            &[],
+            false,
+            false,
         ),
         (
             "an unknown type still shows whom it mentions",
             r#"{"resourceType":"FutureThing","who":{"reference":"Patient/1"}}"#,
-            &[], &[], &["1"], false, false,
+            &[],
+            &[],
+            &["1"],
+            false,
+            false,
         ),
         (
             "by identifier alone",
             r#"{"resourceType":"Observation","subject":{"identifier":{"value":"mrn-1"}}}"#,
-            &[], &[], &[], true, true,
+            &[],
+            &[],
+            &[],
+            true,
+            true,
         ),
         (
             "a logical device is no patient",
             r#"{"resourceType":"Observation","subject":{"type":"Device","identifier":{"value":"d"}}}"#,
-            &[], &[], &[], false, false,
+            &[],
+            &[],
+            &[],
+            false,
+            false,
         ),
         (
             "a logical performer is rarely a patient",
             r#"{"resourceType":"Observation","subject":{"reference":"Patient/1"},"performer":[{"identifier":{"value":"npi"}}]}"#,
-            &["1"], &["1"], &[], false, false,
+            &["1"],
+            &["1"],
+            &[],
+            false,
+            false,
         ),
         (
             "a contained patient",
             r##"{"resourceType":"Observation","contained":[{"resourceType":"Patient","id":"p"}],"subject":{"reference":"#p"}}"##,
-            &[], &[], &[], true, true,
+            &[],
+            &[],
+            &[],
+            true,
+            true,
         ),
         (
             "a contained practitioner, named before it comes",
             r##"{"resourceType":"Observation","performer":[{"reference":"#d"}],"contained":[{"id":"d","resourceType":"Practitioner"}],"subject":{"reference":"Patient/1"}}"##,
-            &["1"], &["1"], &[], false, false,
+            &["1"],
+            &["1"],
+            &[],
+            false,
+            false,
         ),
         (
             "a contained resource's own subject",
             r#"{"resourceType":"Observation","subject":{"reference":"Patient/1"},"contained":[{"resourceType":"Observation","id":"c","subject":{"reference":"Patient/4"}}]}"#,
-            &["1"], &["1"], &["4"], false, false,
+            &["1"],
+            &["1"],
+            &["4"],
+            false,
+            false,
         ),
         (
             "a repeated element hides nobody",
             r#"{"resourceType":"Observation","subject":{"reference":"Patient/1"},"subject":{"reference":"Patient/2"}}"#,
-            &["1", "2"], &["1", "2"], &[], false, false,
+            &["1", "2"],
+            &["1", "2"],
+            &[],
+            false,
+            false,
         ),
         (
             "an escaped reference is the same reference",
             r#"{"resourceType":"Observation","subject":{"reference":"Patient\/1"}}"#,
-            &["1"], &["1"], &[], false, false,
+            &["1"],
+            &["1"],
+            &[],
+            false,
+            false,
         ),
         (
             "an escaped key is the same key",
             r#"{"resourceType":"Observation","subject":{"\u0072eference":"Patient/1"}}"#,
-            &["1"], &["1"], &[], false, false,
+            &["1"],
+            &["1"],
+            &[],
+            false,
+            false,
         ),
     ];
-    for (name, line, primary, linked, mentioned, primary_unresolved, unresolved) in cases {
+    for (name, line, primary, linked, mentioned, primary_unresolved, unresolved) in cases
+    {
         let expected = Patients {
             primary: keys(primary),
             linked: keys(linked),
@@ -129,28 +195,53 @@ fn finds_patients_by_the_role_of_their_path() {
             primary_unresolved: *primary_unresolved,
             unresolved: *unresolved,
         };
-        assert_eq!(peek(line).map(|envelope| envelope.patients), Ok(expected), "case: {name}");
+        assert_eq!(
+            peek(line).map(|envelope| envelope.patients),
+            Ok(expected),
+            "case: {name}"
+        );
     }
 }
 
 #[test]
 fn refuses_what_is_no_resource() {
-    let deep = format!(r#"{{"resourceType":"X","a":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    let deep =
+        format!(r#"{{"resourceType":"X","a":{}{}}}"#, "[".repeat(200), "]".repeat(200));
     let cases: &[(&str, &[u8], Malformed)] = &[
         ("text", b"hello", Malformed::Json),
         ("an array", b"[]", Malformed::Json),
         ("cut short", br#"{"resourceType":"Patient","id":"1""#, Malformed::Json),
         ("two objects", br#"{"resourceType":"Patient"}{}"#, Malformed::Json),
-        ("a bad number deep inside", br#"{"resourceType":"Patient","x":[{"y":01}]}"#, Malformed::Json),
+        (
+            "a bad number deep inside",
+            br#"{"resourceType":"Patient","x":[{"y":01}]}"#,
+            Malformed::Json,
+        ),
         ("no type", br#"{"id":"1"}"#, Malformed::ResourceType),
         ("a number as type", br#"{"resourceType":1}"#, Malformed::ResourceType),
-        ("an escaped type", br#"{"resourceType":"P\u0061tient"}"#, Malformed::ResourceType),
-        ("two types", br#"{"resourceType":"Patient","resourceType":"Group"}"#, Malformed::Duplicate),
-        ("two ids", br#"{"resourceType":"Patient","id":"1","id":"2"}"#, Malformed::Duplicate),
+        (
+            "an escaped type",
+            br#"{"resourceType":"P\u0061tient"}"#,
+            Malformed::ResourceType,
+        ),
+        (
+            "two types",
+            br#"{"resourceType":"Patient","resourceType":"Group"}"#,
+            Malformed::Duplicate,
+        ),
+        (
+            "two ids",
+            br#"{"resourceType":"Patient","id":"1","id":"2"}"#,
+            Malformed::Duplicate,
+        ),
         ("a path as id", br#"{"resourceType":"Patient","id":"a/b"}"#, Malformed::Id),
         ("a number as id", br#"{"resourceType":"Patient","id":7}"#, Malformed::Id),
         ("not utf-8", b"{\"resourceType\":\"Patient\",\"id\":\"\xff\"}", Malformed::Utf8),
-        ("a hidden reference", br#"{"resourceType":"X","a":{"reference":{"b":1}}}"#, Malformed::Json),
+        (
+            "a hidden reference",
+            br#"{"resourceType":"X","a":{"reference":{"b":1}}}"#,
+            Malformed::Json,
+        ),
         ("deeper than is sane", deep.as_bytes(), Malformed::Json),
     ];
     let peek = Peek::new(None, Bases::default());
@@ -195,7 +286,11 @@ fn follows_a_reference_that_is_an_object() {
     ];
     for (name, line, linked, mentioned) in cases {
         let patients = peek(line).expect(line).patients;
-        assert_eq!((patients.linked, patients.mentioned), (keys(linked), keys(mentioned)), "case: {name}");
+        assert_eq!(
+            (patients.linked, patients.mentioned),
+            (keys(linked), keys(mentioned)),
+            "case: {name}"
+        );
     }
 }
 

@@ -8,11 +8,12 @@
 use super::found::{Contained, Found, Logical};
 use crate::{
     path::Node,
-    scan::{Opening, Scanner, Syntax, Text, Value},
+    scan::{Scanner, Syntax, Text, Value},
 };
 
 /// A walk over one line.
 pub(super) struct Walk<'l> {
+    line: &'l str,
     scan: Scanner<'l>,
     found: Found<'l>,
 }
@@ -46,33 +47,37 @@ impl Place {
 
 impl<'l> Walk<'l> {
     pub(super) const fn new(line: &'l str, found: Found<'l>) -> Self {
-        Self { scan: Scanner::new(line), found }
+        Self { line, scan: Scanner::new(line), found }
     }
 
     /// Walks over the whole line, which is a resource whose paths are `root`'s.
-    pub(super) fn resource(mut self, root: Option<&'static Node>) -> Result<Found<'l>, Syntax> {
+    pub(super) fn resource(
+        mut self,
+        root: Option<&'static Node>,
+    ) -> Result<Found<'l>, Syntax> {
         if self.scan.value()? != Value::Object {
             return Err(Syntax);
         }
-        let mut key = self.scan.first_key()?;
-        while let Some(name) = key {
-            match name.said().as_ref() {
-                "resourceType" => {
+        let mut has_key = self.scan.first_key()?;
+        while has_key {
+            match self.scan.text().said_bytes().as_ref() {
+                b"resourceType" => {
                     let text = self.text()?;
-                    self.found.resource_type(text.and_then(|text| text.plain_span()));
+                    self.found
+                        .resource_type(text.and_then(|text| text.plain_span(self.line)));
                 }
-                "id" => {
+                b"id" => {
                     let text = self.text()?;
-                    self.found.id(text.and_then(|text| text.plain_span()));
+                    self.found.id(text.and_then(|text| text.plain_span(self.line)));
                 }
-                "meta" => self.meta()?,
-                "contained" => self.value(Place::CONTAINED)?,
+                b"meta" => self.meta()?,
+                b"contained" => self.value(Place::CONTAINED)?,
                 name => {
                     let node = root.and_then(|root| root.child(name));
                     self.value(Place { node, shape: Shape::Any })?;
                 }
             }
-            key = self.scan.next_key()?;
+            has_key = self.scan.next_key()?;
         }
         self.scan.end()?;
         Ok(self.found)
@@ -80,80 +85,81 @@ impl<'l> Walk<'l> {
 
     /// `meta`: the moment of the last change, and no references but in extensions.
     fn meta(&mut self) -> Result<(), Syntax> {
-        let opening = self.scan.opening()?;
-        if opening != Opening::Object {
-            return self.elsewhere(opening);
+        let value = self.scan.value()?;
+        if value != Value::Object {
+            return self.elsewhere(value);
         }
-        let mut key = self.scan.first_key()?;
-        while let Some(name) = key {
-            if name.says("lastUpdated") {
+        let mut has_key = self.scan.first_key()?;
+        while has_key {
+            if self.scan.text().says("lastUpdated") {
                 let text = self.text()?;
-                self.found.last_updated(&text.map(|text| text.said()).unwrap_or_default());
+                self.found.last_updated(
+                    &text.map(|text| text.said(self.line)).unwrap_or_default(),
+                );
             } else {
                 self.value(Place::ELSEWHERE)?;
             }
-            key = self.scan.next_key()?;
+            has_key = self.scan.next_key()?;
         }
         Ok(())
     }
 
     /// A value where text belongs; anything else is walked over like any value.
     fn text(&mut self) -> Result<Option<Text<'l>>, Syntax> {
-        match self.scan.value()? {
-            Value::Text(text) => return Ok(Some(text)),
-            Value::Array => self.elsewhere(Opening::Array)?,
-            Value::Object => self.elsewhere(Opening::Object)?,
-            Value::Scalar => {}
+        let value = self.scan.value()?;
+        if value == Value::Text {
+            return Ok(Some(*self.scan.text()));
         }
+        self.elsewhere(value)?;
         Ok(None)
     }
 
     fn value(&mut self, place: Place) -> Result<(), Syntax> {
-        let opening = self.scan.opening()?;
+        let value = self.scan.value()?;
         if place.node.is_none() && place.shape == Shape::Any {
-            return self.elsewhere(opening);
+            return self.elsewhere(value);
         }
-        match opening {
-            Opening::Array => {
-                let mut has_item = self.scan.first_item()?;
+        match value {
+            Value::Array => {
+                let mut has_item = self.scan.first_item();
                 while has_item {
                     self.value(place)?;
                     has_item = self.scan.next_item()?;
                 }
                 Ok(())
             }
-            Opening::Nothing => Ok(()),
-            Opening::Object => self.object(place),
+            Value::Scalar | Value::Text => Ok(()),
+            Value::Object => self.object(place),
         }
     }
 
     /// What is left of a value on no known path, where most of a resource is: only
     /// references count.
-    fn elsewhere(&mut self, opening: Opening) -> Result<(), Syntax> {
-        match opening {
-            Opening::Array => {
-                let mut has_item = self.scan.first_item()?;
+    fn elsewhere(&mut self, value: Value) -> Result<(), Syntax> {
+        match value {
+            Value::Array => {
+                let mut has_item = self.scan.first_item();
                 while has_item {
-                    let opening = self.scan.opening()?;
-                    if opening != Opening::Nothing {
-                        self.elsewhere(opening)?;
+                    let value = self.scan.value()?;
+                    if matches!(value, Value::Array | Value::Object) {
+                        self.elsewhere(value)?;
                     }
                     has_item = self.scan.next_item()?;
                 }
             }
-            Opening::Nothing => {}
-            Opening::Object => {
-                let mut key = self.scan.first_key()?;
-                while let Some(name) = key {
-                    if name.says("reference") {
+            Value::Scalar | Value::Text => {}
+            Value::Object => {
+                let mut has_key = self.scan.first_key()?;
+                while has_key {
+                    if self.scan.text().says("reference") {
                         self.reference(None)?;
                     } else {
-                        let opening = self.scan.opening()?;
-                        if opening != Opening::Nothing {
-                            self.elsewhere(opening)?;
+                        let value = self.scan.value()?;
+                        if matches!(value, Value::Array | Value::Object) {
+                            self.elsewhere(value)?;
                         }
                     }
-                    key = self.scan.next_key()?;
+                    has_key = self.scan.next_key()?;
                 }
             }
         }
@@ -165,36 +171,39 @@ impl<'l> Walk<'l> {
         let role = node.and_then(|node| node.role);
         let mut logical = Logical::default();
         let mut contained = Contained::default();
-        let mut key = self.scan.first_key()?;
-        while let Some(name) = key {
-            let name = name.said();
+        let mut has_key = self.scan.first_key()?;
+        while has_key {
+            let name = self.scan.text().said_bytes();
             if shape == Shape::Reference && !IN_REFERENCE.contains(&name.as_ref()) {
                 return Err(Syntax);
             }
             match name.as_ref() {
-                "reference" => logical.has_reference |= self.reference(node)?,
-                "type" if role.is_some() => {
+                b"reference" => logical.has_reference |= self.reference(node)?,
+                b"type" if role.is_some() => {
                     let text = self.text()?;
-                    logical.names(&text.map(|text| text.said()).unwrap_or_default());
+                    logical.names(
+                        &text.map(|text| text.said(self.line)).unwrap_or_default(),
+                    );
                 }
-                "identifier" if role.is_some() => {
+                b"identifier" if role.is_some() => {
                     logical.has_identifier = true;
                     self.value(Place::ELSEWHERE)?;
                 }
-                "resourceType" if shape == Shape::Contained => {
+                b"resourceType" if shape == Shape::Contained => {
                     let text = self.text()?;
                     contained.is_patient |= text.is_some_and(|text| text.says("Patient"));
                 }
-                "id" if shape == Shape::Contained => {
+                b"id" if shape == Shape::Contained => {
                     let text = self.text()?;
-                    contained.id = text.map(|text| text.said()).unwrap_or_default();
+                    contained.id =
+                        text.map(|text| text.said(self.line)).unwrap_or_default();
                 }
                 name => {
                     let node = node.and_then(|node| node.child(name));
                     self.value(Place { node, shape: Shape::Any })?;
                 }
             }
-            key = self.scan.next_key()?;
+            has_key = self.scan.next_key()?;
         }
         if shape == Shape::Contained {
             self.found.contained(contained);
@@ -207,14 +216,14 @@ impl<'l> Walk<'l> {
     fn reference(&mut self, node: Option<&'static Node>) -> Result<bool, Syntax> {
         match self.scan.value()? {
             Value::Scalar => Ok(false),
-            Value::Text(text) => {
+            Value::Text => {
                 let role = node.and_then(|node| node.role);
-                self.found.reference(&text.said(), role);
+                self.found.reference(&self.scan.text().said(self.line), role);
                 Ok(true)
             }
             Value::Array => {
                 let mut is_text = false;
-                let mut has_item = self.scan.first_item()?;
+                let mut has_item = self.scan.first_item();
                 while has_item {
                     is_text |= self.reference(node)?;
                     has_item = self.scan.next_item()?;
@@ -233,14 +242,14 @@ impl<'l> Walk<'l> {
 
 /// The elements of a Reference. An object at `reference` with any other is not taken for one,
 /// and the line is refused: whom it points at could not be told.
-const IN_REFERENCE: [&str; 9] = [
-    "reference",
-    "type",
-    "identifier",
-    "display",
-    "id",
-    "extension",
-    "_reference",
-    "_type",
-    "_display",
+const IN_REFERENCE: [&[u8]; 9] = [
+    b"reference",
+    b"type",
+    b"identifier",
+    b"display",
+    b"id",
+    b"extension",
+    b"_reference",
+    b"_type",
+    b"_display",
 ];

@@ -3,23 +3,27 @@ use proptest::prelude::*;
 use super::*;
 
 /// Reads one value to its end and gives all text in it.
-fn value(scanner: &mut Scanner<'_>, said: &mut Vec<String>) -> Result<(), Syntax> {
+fn value<'l>(
+    scanner: &mut Scanner<'l>,
+    json: &'l str,
+    said: &mut Vec<String>,
+) -> Result<(), Syntax> {
     match scanner.value()? {
         Value::Scalar => {}
-        Value::Text(text) => said.push(text.said().into_owned()),
+        Value::Text => said.push(scanner.text().said(json).into_owned()),
         Value::Array => {
-            let mut has_item = scanner.first_item()?;
+            let mut has_item = scanner.first_item();
             while has_item {
-                value(scanner, said)?;
+                value(scanner, json, said)?;
                 has_item = scanner.next_item()?;
             }
         }
         Value::Object => {
-            let mut key = scanner.first_key()?;
-            while let Some(text) = key {
-                said.push(text.said().into_owned());
-                value(scanner, said)?;
-                key = scanner.next_key()?;
+            let mut has_key = scanner.first_key()?;
+            while has_key {
+                said.push(scanner.text().said(json).into_owned());
+                value(scanner, json, said)?;
+                has_key = scanner.next_key()?;
             }
         }
     }
@@ -29,7 +33,7 @@ fn value(scanner: &mut Scanner<'_>, said: &mut Vec<String>) -> Result<(), Syntax
 fn scan(json: &str) -> Result<Vec<String>, Syntax> {
     let mut scanner = Scanner::new(json);
     let mut said = Vec::new();
-    value(&mut scanner, &mut said)?;
+    value(&mut scanner, json, &mut said)?;
     scanner.end()?;
     Ok(said)
 }
@@ -80,7 +84,11 @@ fn knows_the_grammar_to_the_letter() {
         ("a trailing surrogate alone", r#""\uDE00""#, illegal),
         ("two leading surrogates", r#""\uD83D\uD83D""#, illegal),
         ("a control character", "\"a\u{1f}b\"", illegal),
-        ("a control character after 40 bytes", "\"0123456789012345678901234567890123456789\tb\"", illegal),
+        (
+            "a control character after 40 bytes",
+            "\"0123456789012345678901234567890123456789\tb\"",
+            illegal,
+        ),
         ("delete is no control character here", "\"a\u{7f}b\"", legal),
         ("a raw newline", "\"a\nb\"", illegal),
         ("a comment", "[1/**/]", illegal),
@@ -91,7 +99,11 @@ fn knows_the_grammar_to_the_letter() {
     ];
     for (name, json, expected) in cases {
         assert_eq!(scan(json).is_ok(), expected, "case: {name}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(json).is_ok(), expected, "serde_json, case: {name}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(json).is_ok(),
+            expected,
+            "serde_json, case: {name}"
+        );
     }
 }
 
@@ -100,7 +112,11 @@ fn says_what_escapes_mean() {
     let json = r#"["a\"\\\/\b\f\n\r\tz","\u00e9\uD83D\uDE00é","\u0000"]"#;
     assert_eq!(
         scan(json),
-        Ok(vec!["a\"\\/\u{8}\u{c}\n\r\tz".to_owned(), "é😀é".to_owned(), "\0".to_owned()])
+        Ok(vec![
+            "a\"\\/\u{8}\u{c}\n\r\tz".to_owned(),
+            "é😀é".to_owned(),
+            "\0".to_owned()
+        ])
     );
 }
 

@@ -15,6 +15,7 @@ use crate::{
 };
 
 /// An artifact in the making, behind a guest's handle. `None` after it failed.
+#[expect(unreachable_pub, reason = "the generated bindings name it in a public module")]
 pub struct OpenArtifact(Option<Writer>);
 
 impl artifacts::Host for Context {
@@ -120,11 +121,14 @@ impl Context {
         let stage = &*self.stage;
         let cause = std::error::Error::source(error).map(ToString::to_string);
         tracing::warn!(stage, %error, cause, hint = error.hint(), "an artifact failed");
-        match error {
-            Error::BadName => ArtifactError::BadName,
-            Error::Closed => ArtifactError::Closed,
-            Error::Full { .. } => ArtifactError::Quota,
-            _ => ArtifactError::Unavailable,
+        if let Error::BadName = error {
+            ArtifactError::BadName
+        } else if let Error::Closed = error {
+            ArtifactError::Closed
+        } else if let Error::Full { .. } = error {
+            ArtifactError::Quota
+        } else {
+            ArtifactError::Unavailable
         }
     }
 }

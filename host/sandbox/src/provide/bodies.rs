@@ -6,13 +6,19 @@ use wasmtime::{Result, component::Resource};
 use crate::{bindings::wit::bodies, context::Context};
 
 impl bodies::Host for Context {
-    fn read(&mut self, of: Resource<Batch>, start: u32, count: u32) -> Result<bodies::Rows> {
+    fn read(
+        &mut self,
+        of: Resource<Batch>,
+        start: u32,
+        count: u32,
+    ) -> Result<bodies::Rows> {
         let records = self.table.get(&of)?.records();
         // Guest-controlled: clamp.
         let start = records.len().min(start as usize);
         let end = records.len().min(start.saturating_add(count as usize));
         let chosen = records.get(start..end).unwrap_or_default();
-        let mut data = Vec::with_capacity(chosen.iter().map(|record| record.body.len()).sum());
+        let mut data =
+            Vec::with_capacity(chosen.iter().map(|record| record.body.len()).sum());
         let mut ends = Vec::with_capacity(chosen.len());
         for record in chosen {
             data.extend_from_slice(&record.body);

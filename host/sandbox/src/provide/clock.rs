@@ -1,7 +1,7 @@
 //! `clock`: two clocks, quantised to a millisecond.
 //!
-//! The host keeps one clock and takes care that it never falls within a run, so both
-//! functions may read it.
+//! The host has one clock, which an operator may set back; the monotonic one then stands
+//! still until the other has caught up. It starts anew with every guest.
 
 use wasmtime::Result;
 
@@ -9,10 +9,12 @@ use crate::{bindings::wit::clock, context::Context};
 
 impl clock::Host for Context {
     fn monotonic_ms(&mut self) -> Result<u64> {
-        self.wall_ms()
+        self.latest_ms = self.latest_ms.max(self.wall_ms()?);
+        Ok(self.latest_ms)
     }
 
     fn wall_ms(&mut self) -> Result<u64> {
+        // Before 1970 there is nothing to tell.
         Ok(u64::try_from((self.resources.now)().unix_ms()).unwrap_or(0))
     }
 }

@@ -49,7 +49,9 @@ pub(crate) fn memberships(batch: &Batch, cohort: &PatientSet) -> cohorts::Member
         columns.members.push(saturated(patients.members(cohort)));
         columns.outsiders.push(saturated(patients.outsiders(cohort)));
         let kind = of_kind.get(usize::from(record.kind)).copied();
-        columns.flags.push(kind.unwrap_or(PATIENT_BEARING) | record_flags(record, cohort));
+        columns
+            .flags
+            .push(kind.unwrap_or(PATIENT_BEARING) | record_flags(record, cohort));
     }
     columns
 }

@@ -13,7 +13,11 @@ impl state::Host for Context {
         self.with_state(move |store| store.ledger.state_get(&store.namespace, &key)).await
     }
 
-    async fn set(&mut self, key: String, value: Vec<u8>) -> Result<Result<(), StateError>> {
+    async fn set(
+        &mut self,
+        key: String,
+        value: Vec<u8>,
+    ) -> Result<Result<(), StateError>> {
         self.with_state(move |store| {
             store.ledger.state_set(&store.namespace, &key, &value, &store.quota)
         })
@@ -21,7 +25,8 @@ impl state::Host for Context {
     }
 
     async fn delete(&mut self, key: String) -> Result<Result<(), StateError>> {
-        self.with_state(move |store| store.ledger.state_delete(&store.namespace, &key)).await
+        self.with_state(move |store| store.ledger.state_delete(&store.namespace, &key))
+            .await
     }
 }
 
@@ -34,11 +39,13 @@ impl Context {
             return Ok(Err(StateError::Unavailable));
         };
         let done = tokio::task::spawn_blocking(move || act(&store)).await?;
-        Ok(done.map_err(|error| match error {
-            LedgerError::Quota { .. } => StateError::Quota,
-            LedgerError::TooLarge { .. } => StateError::TooLarge,
-            other => {
-                tracing::warn!(stage = %self.stage, error = %other, "plugin state failed");
+        Ok(done.map_err(|error| {
+            if let LedgerError::Quota { .. } = error {
+                StateError::Quota
+            } else if let LedgerError::TooLarge { .. } = error {
+                StateError::TooLarge
+            } else {
+                tracing::warn!(stage = %self.stage, %error, "plugin state failed");
                 StateError::Unavailable
             }
         }))

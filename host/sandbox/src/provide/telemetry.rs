@@ -3,11 +3,12 @@
 use wasmtime::Result;
 
 use crate::{
+    Manifest,
     bindings::wit::telemetry::{self, Level, Value},
     context::Context,
 };
 
-/// Fields of one event that are looked at.
+/// Fields of one event that are looked at. Guest-controlled beyond.
 const FIELDS: usize = 16;
 
 impl telemetry::Host for Context {
@@ -23,7 +24,9 @@ impl telemetry::Host for Context {
             return Ok(());
         }
         self.events_left -= 1;
-        let shown: Vec<String> = fields.iter().take(FIELDS).filter_map(show).collect();
+        let fields = fields.iter().take(FIELDS);
+        let shown: Vec<String> =
+            fields.filter_map(|field| show(field, &self.manifest)).collect();
         let (stage, fields) = (&*self.stage, shown.join(" "));
         match level {
             Level::Debug => tracing::trace!(stage, code, fields, "plugin event"),
@@ -44,24 +47,49 @@ impl telemetry::Host for Context {
     }
 
     fn gauge(&mut self, metric: String, value: f64) -> Result<()> {
-        if self.manifest.metrics.contains(&metric) {
-            tracing::debug!(stage = %self.stage, metric, value, "plugin gauge");
-        } else {
+        if !self.manifest.metrics.contains(&metric) {
             self.metrics.count("metrics-not-declared", 1);
+        } else if self.events_left == 0 {
+            self.metrics.count("events-not-shown", 1);
+        } else {
+            self.events_left -= 1;
+            tracing::debug!(stage = %self.stage, metric, value, "plugin gauge");
         }
         Ok(())
     }
 }
 
-/// Numbers and flags under names that cannot smuggle text; text is dropped.
-fn show((name, value): &(String, Value)) -> Option<String> {
-    let is_name = name.len() <= 32
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+/// Numbers and flags under names that the manifest declares, as metrics or events; a name
+/// made up at run time could be a patient's. Text is dropped.
+fn show((name, value): &(String, Value), manifest: &Manifest) -> Option<String> {
+    let is_declared = manifest.metrics.contains(name) || manifest.events.contains(name);
     let value = match value {
         Value::Flag(flag) => flag.to_string(),
         Value::Float(float) => float.to_string(),
         Value::Int(int) => int.to_string(),
         Value::Text(_) => return None,
     };
-    is_name.then(|| format!("{name}={value}"))
+    is_declared.then(|| format!("{name}={value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_numbers_under_declared_names_alone() {
+        let json =
+            r#"{"bulkhead":1,"name":"x","version":"1","role":"sink","metrics":["rows"]}"#;
+        let manifest: Manifest = serde_json::from_str(json).unwrap();
+        let cases = [
+            ("a declared number", "rows", Value::Int(3), Some("rows=3")),
+            ("a declared flag", "rows", Value::Flag(true), Some("rows=true")),
+            ("text", "rows", Value::Text("Jane Roe".into()), None),
+            ("a name made up", "jane-roe", Value::Int(3), None),
+        ];
+        for (name, field, value, expected) in cases {
+            let shown = show(&(field.to_owned(), value), &manifest);
+            assert_eq!(shown.as_deref(), expected, "case: {name}");
+        }
+    }
 }

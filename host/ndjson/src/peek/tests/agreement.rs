@@ -15,18 +15,43 @@ const LINES: [&str; 7] = [
 ];
 
 const KEYS: [&str; 16] = [
-    "resourceType", "id", "meta", "lastUpdated", "contained", "reference", "type", "identifier",
-    "subject", "performer", "extension", "patient", "display", "provision", "actor", r"r\u0065ference",
+    "resourceType",
+    "id",
+    "meta",
+    "lastUpdated",
+    "contained",
+    "reference",
+    "type",
+    "identifier",
+    "subject",
+    "performer",
+    "extension",
+    "patient",
+    "display",
+    "provision",
+    "actor",
+    r"r\u0065ference",
 ];
 
 const TEXTS: [&str; 12] = [
-    "Observation", "Patient", "Consent", "Patient/1", "Patient/2", "#a", "a", "Group/1", "",
-    "2026-01-31T10:00:00Z", r"Pati\u0065nt", r"\ud800",
+    "Observation",
+    "Patient",
+    "Consent",
+    "Patient/1",
+    "Patient/2",
+    "#a",
+    "a",
+    "Group/1",
+    "",
+    "2026-01-31T10:00:00Z",
+    r"Pati\u0065nt",
+    r"\ud800",
 ];
 
 /// JSON of the words that matter, mostly legal.
 fn json() -> impl Strategy<Value = String> {
-    let scalar = select(vec!["null", "true", "0", "-1.5e3", "1e999", "01", "\"\"", "{}", "[]"]);
+    let scalar =
+        select(vec!["null", "true", "0", "-1.5e3", "1e999", "01", "\"\"", "{}", "[]"]);
     let text = select(TEXTS.as_slice()).prop_map(|text| format!("\"{text}\""));
     let leaf = prop_oneof![1 => scalar.prop_map(str::to_owned), 4 => text];
     leaf.prop_recursive(5, 60, 6, |inner| {

@@ -13,7 +13,11 @@ use super::*;
 use crate::peek::found::{Contained, Found, Logical};
 
 /// What `Peek::read` has to give.
-pub(super) fn envelope(line: &[u8], expected: &str, bases: &Bases) -> Result<Envelope, Malformed> {
+pub(super) fn envelope(
+    line: &[u8],
+    expected: &str,
+    bases: &Bases,
+) -> Result<Envelope, Malformed> {
     let text = std::str::from_utf8(line).map_err(|_| Malformed::Utf8)?;
     let Ok(Tree::Object(fields)) = serde_json::from_str(text) else {
         return Err(Malformed::Json);
@@ -44,7 +48,8 @@ impl Tree<'_> {
 
     fn span(&self, line: &str) -> Option<Range<u32>> {
         let Tree::Plain(text) = self else { return None };
-        let start = u32::try_from(text.as_ptr() as usize - line.as_ptr() as usize).unwrap();
+        let start =
+            u32::try_from(text.as_ptr() as usize - line.as_ptr() as usize).unwrap();
         Some(start..start + u32::try_from(text.len()).unwrap())
     }
 }
@@ -72,7 +77,8 @@ fn resource<'l>(
             _ => {}
         }
         let node = root.and_then(|root| root.child(name));
-        let is_own = matches!(name.as_str(), "resourceType" | "id" | "meta" | "contained");
+        let is_own =
+            matches!(name.as_str(), "resourceType" | "id" | "meta" | "contained");
         element(tree, if is_own { None } else { node }, name == "contained", &mut found)?;
     }
     Ok(found)
@@ -154,9 +160,11 @@ fn reference(
         }
         Tree::Object(fields) => {
             let own = ["reference", "type", "identifier", "display", "id", "extension"];
-            let known = |name: &str| own.contains(&name.strip_prefix('_').unwrap_or(name));
+            let known =
+                |name: &str| own.contains(&name.strip_prefix('_').unwrap_or(name));
             let odd = ["_identifier", "_id", "_extension"];
-            if fields.iter().any(|(name, _)| !known(name) || odd.contains(&name.as_str())) {
+            if fields.iter().any(|(name, _)| !known(name) || odd.contains(&name.as_str()))
+            {
                 return Err(Malformed::Json);
             }
             let inner = node.and_then(|node| node.child("reference")).or(node);

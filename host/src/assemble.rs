@@ -1,0 +1,290 @@
+//! Wiring: from a configuration to a client, plugins and lanes.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use bulkhead_bulk::{Auth, BackendServices, Client, PollLimits, Settings, SigningKey, Surroundings};
+use bulkhead_egress::{Store, Stores};
+use bulkhead_ledger::{Ledger, StateQuota};
+use bulkhead_ndjson::Bases;
+use bulkhead_pipeline::{
+    Caution, Chain, ChainLimits, FileKind, Intake, Lane, LaneLimits, Pause, Stage,
+};
+use bulkhead_sandbox::{
+    Cache, Package, Plugin, PluginSink, PluginStage, Resources, Sandbox, StateStore,
+};
+use futures::FutureExt;
+
+use crate::{
+    clock,
+    cohort::Cohorts,
+    config::{AuthConfig, ChainConfig, Config, StageConfig},
+    failure::Failure,
+};
+
+/// The client of a configuration's server.
+///
+/// # Errors
+///
+/// When a secret is missing or the settings cannot be used.
+pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
+    let source = &config.source;
+    let mut settings = Settings::new(source.base_url.clone());
+    settings.trusted_origins.clone_from(&source.trusted_origins);
+    settings.method = source.method;
+    settings.version = source.version;
+    settings.poll = PollLimits {
+        ceiling: config.limits.longest_poll,
+        job_timeout: config.limits.export_time,
+        ..PollLimits::default()
+    };
+    settings.auth = match &source.auth {
+        AuthConfig::None => Auth::None,
+        AuthConfig::Bearer(token) => Auth::Bearer(token.read()?),
+        AuthConfig::BackendServices { client_id, key, token_url, scope } => {
+            let key = SigningKey::parse(&key.read()?)
+                .context("reading the private key of `source.auth.key`")?;
+            Auth::BackendServices(BackendServices {
+                client_id: client_id.clone(),
+                key: Arc::new(key),
+                token_url: token_url.clone(),
+                scope: scope.clone(),
+            })
+        }
+    };
+    let network = bulkhead_net::Config {
+        user_agent: concat!("bulkhead/", env!("CARGO_PKG_VERSION")).to_owned(),
+        trusted_origins: settings.operator_origins(),
+        insecure_origins: source.insecure_origins.iter().cloned().collect(),
+        ..bulkhead_net::Config::default()
+    };
+    let network = bulkhead_net::Client::new(network).context("setting up the network")?;
+    let random: bulkhead_bulk::Random = Arc::new(clock::random);
+    let surroundings = Surroundings { clock: clock::shared(), random };
+    Client::new(settings, network, surroundings).context("setting up the client")
+}
+
+/// The ledger of a configuration.
+///
+/// # Errors
+///
+/// When it cannot be opened.
+pub(crate) fn ledger(config: &Config) -> anyhow::Result<Ledger> {
+    Ok(Ledger::open(config.state.join("ledger.db"))?)
+}
+
+/// The sandbox of a configuration, with its cache of compiled code.
+///
+/// # Errors
+///
+/// When the cache cannot be used or this machine cannot run Wasm.
+pub(crate) fn sandbox(state: &Path) -> anyhow::Result<Sandbox> {
+    let cache = Cache::open(&state.join("compiled"), &state.join("compiled.key"))?;
+    Ok(Sandbox::new(Some(cache))?)
+}
+
+/// The packages that a chain uses, by plugin name, with their digests checked.
+///
+/// # Errors
+///
+/// A [`Failure`] that names the plugin.
+pub(crate) fn packages(
+    config: &Config,
+    chain: &ChainConfig,
+) -> anyhow::Result<BTreeMap<String, Package>> {
+    let mut packages = BTreeMap::new();
+    for stage in chain.stages.iter().chain([&chain.sink]) {
+        let Some(plugin) = config.plugins.get(&stage.plugin) else { continue };
+        let at = || format!("plugin `{}` at {}", stage.plugin, plugin.path.display());
+        let package = Package::read(&plugin.path).with_context(at).map_err(|error| refused(&error))?;
+        if let Some(pinned) = plugin.sha256.as_ref().filter(|pinned| *pinned != package.sha256()) {
+            let actual = package.sha256().to_owned();
+            let error = bulkhead_sandbox::Error::Digest { actual, pinned: pinned.clone() };
+            return Err(refused(&anyhow::Error::new(error).context(at())));
+        }
+        packages.insert(stage.plugin.clone(), package);
+    }
+    Ok(packages)
+}
+
+/// What a plugin is refused for, as a failure of its own exit code.
+pub(crate) fn refused(error: &anyhow::Error) -> anyhow::Error {
+    use std::fmt::Write;
+    let mut what = format!("{error:#}");
+    let denied = error.chain().find_map(|cause| {
+        match cause.downcast_ref::<bulkhead_sandbox::Error>() {
+            Some(bulkhead_sandbox::Error::Denied { denied }) => {
+                Some(denied.iter().map(ToString::to_string).collect::<Vec<_>>())
+            }
+            Some(bulkhead_sandbox::Error::Settings { problems }) => Some(
+                problems
+                    .iter()
+                    .map(|problem| {
+                        let at = if problem.pointer.is_empty() { "/" } else { &problem.pointer };
+                        format!("{at}: {}", problem.message)
+                    })
+                    .collect(),
+            ),
+            _ => None,
+        }
+    });
+    for line in denied.into_iter().flatten() {
+        let _ = write!(what, "\n  - {line}");
+    }
+    Failure { blame: "plugin or operator", ..Failure::refused(what) }.into()
+}
+
+/// A chain whose plugins are loaded.
+#[derive(Clone)]
+pub(crate) struct LoadedChain {
+    /// Filters and transforms, in order.
+    pub(crate) stages: Vec<Plugin>,
+    /// The sink.
+    pub(crate) sink: Plugin,
+    /// Where artifacts go.
+    pub(crate) stores: Stores,
+    /// What says whether this is still the same chain on the same data: plugin digests,
+    /// settings and cohorts.
+    pub(crate) fingerprint: String,
+}
+
+/// Loads the plugins of a chain with what they are granted.
+///
+/// # Errors
+///
+/// A [`Failure`] that names the stage and every disagreement.
+pub(crate) async fn chain(
+    config: &Config,
+    chain: &ChainConfig,
+    sandbox: &Sandbox,
+    cohorts: &Cohorts,
+    stores: Stores,
+    ledger: Option<&Ledger>,
+) -> anyhow::Result<LoadedChain> {
+    let packages = packages(config, chain)?;
+    let mut loaded = Vec::new();
+    let mut marks = Vec::new();
+    for stage in chain.stages.iter().chain([&chain.sink]) {
+        let (Some(plugin), Some(package)) =
+            (config.plugins.get(&stage.plugin), packages.get(&stage.plugin))
+        else {
+            continue;
+        };
+        let resources = resources(config, chain, stage, cohorts, &stores, ledger)?;
+        let made = Plugin::load(
+            sandbox,
+            package,
+            &stage.name,
+            &stage.settings,
+            plugin.grants.clone(),
+            plugin.limits,
+            resources,
+        )
+        .await
+        .with_context(|| format!("stage `{}` of chain `{}`", stage.name, chain.name))
+        .map_err(|error| refused(&error))?;
+        marks.push(format!("{} {} {}", stage.name, package.sha256(), stage.settings));
+        for cohort in &plugin.grants.cohorts {
+            let set = cohorts.get(cohort).map(|set| set.fingerprint());
+            marks.push(format!("{cohort} {}", set.unwrap_or_default()));
+        }
+        loaded.push(made);
+    }
+    let sink = loaded.pop().ok_or_else(|| Failure::refused("a chain without a sink"))?;
+    check_roles(chain, &loaded, &sink)?;
+    let fingerprint =
+        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(marks.join("\n").as_bytes()));
+    Ok(LoadedChain { stages: loaded, sink, stores, fingerprint })
+}
+
+fn check_roles(chain: &ChainConfig, stages: &[Plugin], sink: &Plugin) -> anyhow::Result<()> {
+    use bulkhead_sandbox::Role;
+    if let Some(stage) = stages.iter().find(|stage| stage.manifest().role == Role::Sink) {
+        let what = format!("stage `{}` of chain `{}` is a sink", stage.stage(), chain.name);
+        return Err(Failure::refused(what).hint("name it as `sink = { plugin = … }`").into());
+    }
+    if sink.manifest().role != Role::Sink {
+        let role = sink.manifest().role.as_str();
+        let what = format!("the sink of chain `{}` is a {role}", chain.name);
+        return Err(Failure::refused(what).hint("put it among the `stages`").into());
+    }
+    Ok(())
+}
+
+fn resources(
+    config: &Config,
+    chain: &ChainConfig,
+    stage: &StageConfig,
+    cohorts: &Cohorts,
+    stores: &Stores,
+    ledger: Option<&Ledger>,
+) -> anyhow::Result<Resources> {
+    let grants = config.plugins.get(&stage.plugin).map(|plugin| &plugin.grants);
+    let Some(grants) = grants else { anyhow::bail!("no plugin `{}`", stage.plugin) };
+    let mut resources = Resources {
+        cohorts: cohorts.clone(),
+        keys: BTreeMap::new(),
+        stores: stores.only(&grants.stores),
+        state: ledger.map(|ledger| StateStore {
+            ledger: ledger.clone(),
+            namespace: format!("{}/{}", chain.name, stage.name),
+            quota: StateQuota::default(),
+        }),
+        now: clock::shared(),
+        random: Arc::new(clock::random),
+    };
+    for name in &grants.keys {
+        let Some(source) = config.keys.get(name) else { continue };
+        let key = source.read().with_context(|| format!("key `{name}`"))?;
+        if key.expose().len() < 16 {
+            let what = format!("key `{name}` is shorter than 16 bytes");
+            let hint = "make one with `head -c 32 /dev/urandom | base64`";
+            return Err(Failure::refused(what).hint(hint).into());
+        }
+        resources = resources.with_key(name, &key);
+    }
+    Ok(resources)
+}
+
+/// Opens the stores that some plugin of the chain is granted.
+///
+/// # Errors
+///
+/// [`bulkhead_egress::Error`] with what to do.
+pub(crate) fn stores(config: &Config, chain: &ChainConfig) -> anyhow::Result<Stores> {
+    let used = chain.stages.iter().chain([&chain.sink]);
+    let granted = used
+        .filter_map(|stage| config.plugins.get(&stage.plugin))
+        .flat_map(|plugin| &plugin.grants.stores);
+    let mut stores = BTreeMap::new();
+    for name in granted {
+        if let Some(url) = config.stores.get(name) {
+            stores.insert(name, Arc::new(Store::open(name, url, &chain.name)?));
+        }
+    }
+    Ok(stores.into_values().collect())
+}
+
+/// A lane for one file.
+pub(crate) fn lane(
+    chain: &LoadedChain,
+    bases: Bases,
+    export_id: &str,
+    file: u32,
+    kind: FileKind,
+    caution: Caution,
+) -> Lane {
+    let stages: Vec<Box<dyn Stage>> = chain
+        .stages
+        .iter()
+        .map(|plugin| Box::new(PluginStage::new(plugin.clone())) as Box<dyn Stage>)
+        .collect();
+    let sink = Box::new(PluginSink::new(chain.sink.clone(), export_id.to_owned(), file));
+    let settled = Chain::new(stages, ChainLimits::default(), pause());
+    let intake = Intake::new(file, kind, bases);
+    Lane::new(intake, settled, sink, LaneLimits::default(), pause()).with_caution(caution)
+}
+
+fn pause() -> Pause {
+    Arc::new(|duration| tokio::time::sleep(duration).boxed())
+}

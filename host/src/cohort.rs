@@ -1,0 +1,197 @@
+//! Cohorts, read whole and frozen for a run.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::BufRead,
+    path::Path,
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use bulkhead_bulk::Client;
+use bulkhead_model::{PatientKey, PatientSet};
+use serde_json::Value;
+
+use crate::{
+    config::{CohortSource, Config},
+    failure::Failure,
+};
+
+/// Groups within groups that are followed. Server-controlled: bounded.
+const GROUPS: usize = 1_000;
+
+/// Cohorts by name.
+pub(crate) type Cohorts = BTreeMap<String, Arc<PatientSet>>;
+
+/// Reads the cohorts that some plugin is granted. Groups are read from the server.
+///
+/// # Errors
+///
+/// A [`Failure`] that names the cohort; an empty cohort is one.
+pub(crate) async fn load(config: &Config, client: &Client) -> anyhow::Result<Cohorts> {
+    let mut cohorts = Cohorts::new();
+    let granted: BTreeSet<&String> =
+        config.plugins.values().flat_map(|plugin| &plugin.grants.cohorts).collect();
+    for name in granted {
+        let Some(source) = config.cohorts.get(name) else { continue };
+        let set = match source {
+            CohortSource::Group(id) => group(client, id).await,
+            CohortSource::Csv { .. } | CohortSource::Ndjson(_) => read_file(source),
+        }
+        .with_context(|| format!("reading cohort `{name}`"))?;
+        if set.is_empty() {
+            let what = format!("cohort `{name}` has no patient");
+            let hint = "an empty cohort drops everything: check the list, or the column's name";
+            return Err(Failure::refused(what).hint(hint).into());
+        }
+        tracing::info!(cohort = %name, patients = set.len(), "cohort read");
+        cohorts.insert(name.clone(), Arc::new(set));
+    }
+    Ok(cohorts)
+}
+
+/// Reads a cohort that lies in a file; one that lies on the server is empty here.
+///
+/// # Errors
+///
+/// A [`Failure`] with the file and its line.
+pub(crate) fn read_file(source: &CohortSource) -> anyhow::Result<PatientSet> {
+    match source {
+        CohortSource::Csv { path, column } => from_csv(path, column.as_deref()),
+        CohortSource::Group(_) => Ok(PatientSet::default()),
+        CohortSource::Ndjson(path) => from_ndjson(path),
+    }
+}
+
+fn from_csv(path: &Path, column: Option<&str>) -> anyhow::Result<PatientSet> {
+    let file = fs_err::File::open(path).map_err(|error| Failure::refused(error.to_string()))?;
+    let mut csv = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
+    let broken = |error: csv::Error| Failure::refused(format!("{}: {error}", path.display()));
+    let header = csv.headers().map_err(broken)?.clone();
+    let at = match column {
+        None => 0,
+        Some(column) => header.iter().position(|name| name == column).ok_or_else(|| {
+            let known: Vec<&str> = header.iter().collect();
+            let what = format!("{} has no column `{column}`", path.display());
+            Failure::refused(what).hint(format!("its columns are {}", known.join(", ")))
+        })?,
+    };
+    let mut keys = Vec::new();
+    for record in csv.records() {
+        let record = record.map_err(broken)?;
+        if let Some(id) = record.get(at).filter(|id| !id.is_empty()) {
+            let line = record.position().map_or(0, csv::Position::line);
+            keys.push(key(id).ok_or_else(|| not_an_id(path, line))?);
+        }
+    }
+    Ok(keys.into_iter().collect())
+}
+
+fn from_ndjson(path: &Path) -> anyhow::Result<PatientSet> {
+    let file = fs_err::File::open(path).map_err(|error| Failure::refused(error.to_string()))?;
+    let mut keys = Vec::new();
+    for (line, number) in std::io::BufReader::new(file).lines().zip(1..) {
+        let line = line.map_err(|error| Failure::refused(error.to_string()))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let value = serde_json::from_str::<Value>(&line).ok();
+        let id = value.as_ref().and_then(|value| match value {
+            Value::String(id) => Some(id.as_str()),
+            Value::Object(_) => ["reference", "id"].iter().find_map(|key| value.get(key)?.as_str()),
+            _ => None,
+        });
+        keys.push(id.and_then(key).ok_or_else(|| not_an_id(path, number))?);
+    }
+    Ok(keys.into_iter().collect())
+}
+
+fn not_an_id(path: &Path, line: u64) -> Failure {
+    Failure::refused(format!("{}:{line}: no patient id", path.display()))
+        .hint("write the id as the server has it: `123` or `Patient/123`")
+}
+
+/// The key of `123`, `Patient/123` or an absolute reference.
+fn key(text: &str) -> Option<PatientKey> {
+    let text = text.trim();
+    let id = text.rsplit_once("Patient/").map_or(text, |(_, id)| id);
+    let id = id.split_once("/_history").map_or(id, |(id, _)| id);
+    let is_id = (1..=256).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    is_id.then(|| PatientKey::of(id))
+}
+
+/// The patients of a Group and of the groups within it. Inactive members do not count.
+async fn group(client: &Client, id: &str) -> anyhow::Result<PatientSet> {
+    let mut keys = Vec::new();
+    let mut todo = vec![id.to_owned()];
+    let mut seen = BTreeSet::from([id.to_owned()]);
+    while let Some(id) = todo.pop() {
+        let group = client.read(&format!("Group/{id}")).await?;
+        let members = group.get("member").and_then(Value::as_array);
+        let Some(members) = members else {
+            if group.get("quantity").is_some() || group.get("characteristic").is_some() {
+                let what = format!("Group/{id} does not list its members");
+                let hint = "export at its level: `level = { group = \"…\" }`";
+                return Err(Failure::refused(what).hint(hint).into());
+            }
+            continue;
+        };
+        for member in members {
+            if member.get("inactive").and_then(Value::as_bool) == Some(true) {
+                continue;
+            }
+            let reference = member.pointer("/entity/reference").and_then(Value::as_str);
+            let reference = reference.unwrap_or_default();
+            if let Some((_, nested)) = reference.rsplit_once("Group/") {
+                if seen.len() < GROUPS && seen.insert(nested.to_owned()) {
+                    todo.push(nested.to_owned());
+                }
+            } else if reference.contains("Patient/") {
+                keys.extend(key(reference));
+            }
+        }
+    }
+    Ok(keys.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn set(ids: &[&str]) -> PatientSet {
+        ids.iter().map(|id| PatientKey::of(id)).collect()
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn reads_ids_in_every_form() {
+        let csv = file("name,patient_id\n\"Roe, Jane\",1\nB,Patient/2\nC,\nD,https://h/fhir/Patient/3\n");
+        let column = Some("patient_id".to_owned());
+        let source = CohortSource::Csv { path: csv.path().to_owned(), column };
+        assert_eq!(read_file(&source).unwrap(), set(&["1", "2", "3"]));
+        let ndjson = file(
+            "\"1\"\n{\"reference\":\"Patient/2\"}\n\n{\"resourceType\":\"Patient\",\"id\":\"3\"}\n",
+        );
+        let source = CohortSource::Ndjson(ndjson.path().to_owned());
+        assert_eq!(read_file(&source).unwrap(), set(&["1", "2", "3"]));
+    }
+
+    #[test]
+    fn says_where_an_id_is_none() {
+        let csv = file("id\n1\nnot an id\n");
+        let source = CohortSource::Csv { path: csv.path().to_owned(), column: None };
+        let error = read_file(&source).unwrap_err().to_string();
+        assert!(error.ends_with(":3: no patient id"), "{error}");
+        let source = CohortSource::Csv { path: csv.path().to_owned(), column: Some("x".into()) };
+        let error = read_file(&source).unwrap_err().to_string();
+        assert!(error.ends_with("has no column `x`"), "{error}");
+    }
+}

@@ -1,0 +1,164 @@
+//! `bulkhead check`: everything that can be known without the server.
+
+use std::{fmt::Write as _, io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
+
+use bulkhead_egress::Stores;
+use bulkhead_model::{ByteSize, PatientSet};
+use bulkhead_sandbox::Sandbox;
+
+use crate::{
+    assemble,
+    cohort::{self, Cohorts},
+    config::{ChainConfig, CohortSource, Config, Pinning},
+    failure::Exit,
+};
+
+/// Load the configuration, every plugin and every grant, and contact no server.
+///
+/// Reports every problem at once, each with its line and what to write instead, and shows
+/// what each plugin asks, what it gets, and the most memory a run can take.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// The configuration.
+    #[arg(long, short, value_name = "FILE", default_value = "bulkhead.toml")]
+    config: PathBuf,
+
+    /// Allow plugins without a pinned sha256. For plugin developers.
+    #[arg(long)]
+    dev: bool,
+}
+
+impl Check {
+    /// Exits 0 when an export could start, 2 when the configuration forbids it.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let pinning = if self.dev { Pinning::Waived } else { Pinning::Required };
+        let config = Config::read(&self.config, pinning)?;
+        let mut problems = Vec::new();
+        let mut text = String::new();
+        let source = &config.source;
+        writeln!(text, "{}: {} level of {}", config.path.display(), source.level, source.base_url)?;
+        if let Err(error) = assemble::client(&config) {
+            problems.push(format!("{error:#}"));
+        }
+        let cohorts = read_cohorts(&config, &mut text, &mut problems)?;
+        let sandbox = Sandbox::new(None)?;
+        for chain in &config.chains {
+            check_chain(&config, chain, &sandbox, &cohorts, &mut text, &mut problems).await?;
+        }
+        let mut out = std::io::stdout().lock();
+        write!(out, "{text}")?;
+        if problems.is_empty() {
+            writeln!(out, "\nNo problem found. `bulkhead run` contacts the server.")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        writeln!(out, "\n{} to mend:", plural(problems.len(), "problem"))?;
+        for problem in problems {
+            writeln!(out, "- {problem}")?;
+        }
+        Ok(Exit::Refused.into())
+    }
+}
+
+fn read_cohorts(
+    config: &Config,
+    text: &mut String,
+    problems: &mut Vec<String>,
+) -> anyhow::Result<Cohorts> {
+    let mut cohorts = Cohorts::new();
+    for (name, source) in &config.cohorts {
+        let set = match source {
+            CohortSource::Group(id) => {
+                writeln!(text, "cohort `{name}`: Group/{id} of the server, read at each run")?;
+                PatientSet::default()
+            }
+            CohortSource::Csv { .. } | CohortSource::Ndjson(_) => match cohort::read_file(source) {
+                Ok(set) if set.is_empty() => {
+                    problems.push(format!("cohort `{name}` has no patient"));
+                    set
+                }
+                Ok(set) => {
+                    writeln!(text, "cohort `{name}`: {}", plural(set.len(), "patient"))?;
+                    set
+                }
+                Err(error) => {
+                    problems.push(format!("cohort `{name}`: {error:#}"));
+                    PatientSet::default()
+                }
+            },
+        };
+        cohorts.insert(name.clone(), Arc::new(set));
+    }
+    Ok(cohorts)
+}
+
+async fn check_chain(
+    config: &Config,
+    chain: &ChainConfig,
+    sandbox: &Sandbox,
+    cohorts: &Cohorts,
+    text: &mut String,
+    problems: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    writeln!(text, "\nchain `{}`", chain.name)?;
+    let mut worst = 0;
+    for stage in chain.stages.iter().chain([&chain.sink]) {
+        let Some(plugin) = config.plugins.get(&stage.plugin) else { continue };
+        // One stage at a time, as a chain of its own: one bad plugin hides no other.
+        let alone = ChainConfig { stages: Vec::new(), sink: stage.clone(), ..chain.clone() };
+        let packages = match assemble::packages(config, &alone) {
+            Ok(packages) => packages,
+            Err(error) => {
+                problems.push(format!("{error:#}"));
+                continue;
+            }
+        };
+        let Some(package) = packages.get(&stage.plugin) else { continue };
+        let manifest = match package.manifest() {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                problems.push(format!("plugin `{}`: {error}", stage.plugin));
+                continue;
+            }
+        };
+        writeln!(
+            text,
+            "  {} `{}`: {} {} sha256 {}",
+            manifest.role.as_str(),
+            stage.name,
+            manifest.name,
+            manifest.version,
+            package.sha256()
+        )?;
+        for asked in &manifest.capabilities {
+            let is_granted = plugin.grants.grants(&asked.interface);
+            let mark = if is_granted { "granted" } else { "NOT GRANTED" };
+            writeln!(text, "    asks {:12} {mark}: {}", asked.interface, asked.why)?;
+        }
+        if !package.interfaces().any(|interface| interface == "bodies") {
+            writeln!(text, "    never receives a resource: it does not import `bodies`")?;
+        }
+        worst += plugin.limits.memory.bytes();
+        let tried =
+            assemble::chain(config, &alone, sandbox, cohorts, Stores::default(), None).await;
+        match tried {
+            Err(error) => problems.push(format!("{error:#}")),
+            Ok(_) => {
+                for name in &plugin.grants.stores {
+                    let url = config.stores.get(name).map_or("", String::as_str);
+                    writeln!(text, "    store `{name}`: {url}")?;
+                }
+            }
+        }
+    }
+    let lanes = config.limits.files_in_flight as u64;
+    // A lane holds a block as it came and as it leaves, and one unfinished line.
+    let framer = &config.limits.framer;
+    let lane = worst + (3 * framer.block_bytes + framer.line_bytes) as u64;
+    let most = ByteSize::from_bytes(lanes * lane + (64 << 20));
+    writeln!(text, "  memory: at most {most} with {lanes} files in flight, if every plugin takes all it may")?;
+    Ok(())
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

@@ -1,0 +1,168 @@
+use bulkhead_sandbox::EMBEDDED_MANIFEST;
+use serde_json::json;
+
+use super::*;
+
+/// A component that imports these interfaces and carries this manifest.
+fn package(imports: &[&str], manifest: &serde_json::Value) -> Package {
+    let imports: Vec<String> =
+        imports.iter().map(|name| format!(r#"(import "{name}" (instance))"#)).collect();
+    let imports = imports.concat();
+    let component = wat::parse_str(format!("(component {imports})")).unwrap();
+    let package = Package::from_bytes(component).unwrap();
+    package.with_manifest(&manifest.to_string()).unwrap()
+}
+
+fn report(imports: &[&str], manifest: &serde_json::Value) -> Report {
+    Report::of("p/x.wasm".as_ref(), &package(imports, manifest), Described::Same)
+}
+
+fn manifest(role: &str, asks: &[&str]) -> serde_json::Value {
+    let capabilities: Vec<_> = asks
+        .iter()
+        .map(|asked| json!({ "interface": asked, "why": "to work" }))
+        .collect();
+    json!({
+        "bulkhead": 1, "name": "x", "version": "1.2.3", "role": role,
+        "description": "Does it.", "capabilities": capabilities,
+    })
+}
+
+#[test]
+fn tells_what_no_grant_can_mend() {
+    let batches = "bulkhead:plugin/batches@0.1.0";
+    let bodies = "bulkhead:plugin/bodies@0.1.0";
+    let http = "bulkhead:plugin/outbound-http@0.1.0";
+    let keyed = "bulkhead:plugin/keyed-hash@0.1.0";
+    let wasi = "wasi:io/streams@0.2.0";
+    let mut future = manifest("filter", &[]);
+    future["bulkhead"] = json!(2);
+    let cases: [(&str, &[&str], serde_json::Value, &[&str]); 8] = [
+        ("asks and imports", &[batches, bodies], manifest("filter", &["bodies"]), &[]),
+        ("asks for nothing", &[batches], manifest("filter", &[]), &[]),
+        (
+            "imports in secret",
+            &[batches, bodies],
+            manifest("filter", &[]),
+            &["imports `bodies`, but its manifest does not ask"],
+        ),
+        (
+            "not for its role",
+            &[keyed],
+            manifest("filter", &["keyed-hash"]),
+            &["a filter can never have `keyed-hash`"],
+        ),
+        (
+            "asks for what is not for its role",
+            &[],
+            manifest("filter", &["artifacts"]),
+            &["a filter can never have `artifacts`"],
+        ),
+        (
+            "not provided yet",
+            &[http],
+            manifest("sink", &["outbound-http"]),
+            &["does not provide"],
+        ),
+        ("foreign", &[wasi], manifest("filter", &[]), &["`wasi:io/streams@0.2.0`"]),
+        ("manifest of the future", &[], future, &["version 2"]),
+    ];
+    for (name, imports, manifest, expected) in cases {
+        let report = report(imports, &manifest);
+        assert_eq!(report.loadable, expected.is_empty(), "case: {name}");
+        assert_eq!(
+            report.faults.len(),
+            expected.len(),
+            "case: {name}: {:?}",
+            report.faults
+        );
+        for (fault, expected) in report.faults.iter().zip(expected) {
+            assert!(fault.contains(expected), "case: {name}: {fault}");
+        }
+    }
+}
+
+#[test]
+fn proves_by_absence_and_only_where_nothing_foreign_is_imported() {
+    let batches = "bulkhead:plugin/batches@0.1.0";
+    let blind = report(&[batches], &manifest("filter", &[]));
+    assert!(blind.cannot.contains(&"reach the network"));
+    assert!(blind.cannot.contains(&"receive a resource: whole bodies never enter it"));
+
+    let reader = report(
+        &[batches, "bulkhead:plugin/bodies@0.1.0"],
+        &manifest("filter", &["bodies"]),
+    );
+    assert!(!reader.cannot.contains(&"receive a resource: whole bodies never enter it"));
+    assert!(reader.cannot.contains(&"reach the network"));
+
+    let foreign = report(&[batches, "wasi:io/streams@0.2.0"], &manifest("filter", &[]));
+    assert_eq!(foreign.cannot, Vec::<&str>::new());
+    assert!(foreign.to_string().contains("cannot be told"));
+}
+
+#[test]
+fn shows_how_to_use_what_can_be_loaded() {
+    let mut asking = manifest("filter", &["bodies", "projection"]);
+    asking["fields"] = json!(["status", "code.text"]);
+    let imports = ["bulkhead:plugin/bodies@0.1.0", "bulkhead:plugin/projection@0.1.0"];
+    let shown = report(&imports, &asking).to_string();
+    let package = package(&imports, &asking);
+    let usage = format!(
+        "  [plugins.x]\n  path = \"p/x.wasm\"\n  sha256 = \"{}\"\n  \
+         grants = {{ bodies = true, fields = [\"status\", \"code.text\"] }}\n",
+        package.sha256()
+    );
+    assert!(shown.contains(&usage), "{shown}");
+    let stanza: Vec<&str> = usage.lines().map(str::trim_start).collect();
+    let stanza = stanza.join("\n");
+    assert!(toml::from_str::<toml::Table>(&stanza).is_ok());
+}
+
+#[test]
+fn a_plugin_cannot_write_on_the_terminal_what_it_likes() {
+    let mut hostile = manifest("filter", &[]);
+    for member in ["name", "version", "description"] {
+        hostile[member] = json!("x\u{1b}[2J\r\nloadable\u{202E}");
+    }
+    hostile["rejects"] = json!([{ "code": "\u{1b}c", "meaning": "\u{9b}2J" }]);
+    hostile["events"] = json!(["\u{7}"]);
+    hostile["settings"] =
+        json!({ "properties": { "\u{1b}[1m": { "default": "\u{1b}" } } });
+    let shown = report(&[], &hostile).to_string();
+    let controls: Vec<char> = shown
+        .chars()
+        .filter(|letter| letter.is_control() && *letter != '\n' || *letter == '\u{202E}')
+        .collect();
+    assert!(controls.is_empty(), "{shown:?}");
+    assert!(!shown.lines().any(|line| line.starts_with("loadable\u{FFFD}")), "{shown}");
+}
+
+#[test]
+fn says_when_the_plugin_does_not_agree_with_its_file() {
+    let package = package(&[], &manifest("filter", &[]));
+    let cases = [
+        ("same", Described::Same, true),
+        ("not asked", Described::NotRun, true),
+        ("different", Described::Different, false),
+        ("died", Described::Failed("it trapped".to_owned()), false),
+    ];
+    for (name, described, expected) in cases {
+        let report = Report::of("x.wasm".as_ref(), &package, described);
+        assert_eq!(report.loadable, expected, "case: {name}");
+    }
+}
+
+#[test]
+fn a_file_without_a_manifest_is_reported_all_the_same() {
+    let component = wat::parse_str("(component)").unwrap();
+    assert!(
+        !component
+            .windows(EMBEDDED_MANIFEST.len())
+            .any(|at| at == EMBEDDED_MANIFEST.as_bytes())
+    );
+    let package = Package::from_bytes(component).unwrap();
+    let report = Report::of("x.wasm".as_ref(), &package, Described::NotRun);
+    assert!(!report.loadable);
+    assert_eq!(report.sha256.as_deref(), Some(package.sha256()));
+}

@@ -1,0 +1,102 @@
+//! `bulkhead run`: exports, streams, delivers, reports.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use crate::{
+    assemble, cohort,
+    config::{Config, Pinning},
+    export::{Export, Reach, Stop},
+    failure::{Exit, Failure},
+    output::{Output, Wish},
+    report::Report,
+};
+
+/// Export from the server and stream every resource through the configured chains.
+///
+/// The first run is a full export. Later runs ask for what has changed. A run that was
+/// stopped or killed goes on where the ledger says.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bulkhead run\n  bulkhead run --config site.toml --chain research --json")]
+pub(crate) struct Run {
+    /// The configuration.
+    #[arg(long, short, value_name = "FILE", default_value = "bulkhead.toml")]
+    pub(crate) config: PathBuf,
+
+    /// Run this chain alone.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) chain: Option<String>,
+
+    /// Ask for everything, whatever the watermarks say.
+    #[arg(long)]
+    pub(crate) full: bool,
+
+    /// Write events as JSON to standard output, one object a line; the last is the report.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Allow plugins without a pinned sha256. For plugin developers.
+    #[arg(long)]
+    pub(crate) dev: bool,
+}
+
+impl Run {
+    /// Exits 0 when everything is delivered and complete, 3 when something is missing.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let output = Output::new(if self.json { Wish::Json } else { Wish::Best });
+        let reports = self.reports(&output).await?;
+        let is_complete = reports.iter().all(Report::is_complete);
+        if is_complete {
+            return Ok(ExitCode::SUCCESS);
+        }
+        output.say(
+            "Not everything came: the lines with `!` say what. Watermarks of what is missing did \
+             not move; run again to ask once more.",
+        );
+        Ok(Exit::Incomplete.into())
+    }
+
+    /// Runs the chains and shows each report as it is there.
+    pub(crate) async fn reports(&self, output: &Output) -> anyhow::Result<Vec<Report>> {
+        let pinning = if self.dev { Pinning::Waived } else { Pinning::Required };
+        let config = Arc::new(Config::read(&self.config, pinning)?);
+        let chains: Vec<_> =
+            config.chains_named(self.chain.as_deref())?.into_iter().cloned().collect();
+        let ledger = assemble::ledger(&config)?;
+        let _lock = ledger.lock().map_err(locked)?;
+        let stop = Stop::at_signals()?;
+        let client = Arc::new(assemble::client(&config)?);
+        let sandbox = assemble::sandbox(&config.state)?;
+        let cohorts = cohort::load(&config, &client).await?;
+        let mut reports = Vec::new();
+        for chain in chains {
+            let stores = assemble::stores(&config, &chain)?;
+            let loaded =
+                assemble::chain(&config, &chain, &sandbox, &cohorts, stores, Some(&ledger))
+                    .await?;
+            let export = Arc::new(Export {
+                config: Arc::clone(&config),
+                chain,
+                loaded,
+                client: Arc::clone(&client),
+                ledger: ledger.clone(),
+                output: output.clone(),
+                stop: stop.clone(),
+            });
+            let reach = if self.full { Reach::Full } else { Reach::Incremental };
+            for report in export.run(reach).await? {
+                output.report(&report);
+                reports.push(report);
+            }
+        }
+        Ok(reports)
+    }
+}
+
+fn locked(error: bulkhead_ledger::Error) -> anyhow::Error {
+    if !matches!(error, bulkhead_ledger::Error::Locked { .. }) {
+        return error.into();
+    }
+    let what = "another run uses this ledger".to_owned();
+    let hint = Some("wait for it, or give this configuration a `[state] path` of its own".to_owned());
+    anyhow::Error::new(error).context(Failure { exit: Exit::Locked, blame: "operator", what, hint })
+}

@@ -1,0 +1,131 @@
+//! `bulkhead status`: past runs, watermarks, what is left to do.
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use bulkhead_ledger::{ExportRecord, FileState, Ledger};
+use serde_json::json;
+
+use crate::{
+    config::{Config, Pinning},
+    report::Report,
+};
+
+/// Show past exports, watermarks and what is left to do. Works while a run is under way.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Status {
+    /// The configuration.
+    #[arg(long, short, value_name = "FILE", default_value = "bulkhead.toml")]
+    config: PathBuf,
+
+    /// How many exports, newest first.
+    #[arg(long, short = 'n', default_value_t = 10)]
+    exports: u32,
+
+    /// Show the report of this export.
+    #[arg(long, value_name = "EXPORT")]
+    report: Option<String>,
+
+    /// Write one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    /// Exits 0, or 1 when the ledger cannot be read.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let config = Config::read(&self.config, Pinning::Waived)?;
+        let path = config.state.join("ledger.db");
+        let mut out = std::io::stdout().lock();
+        if !path.exists() {
+            writeln!(out, "No run yet: there is no ledger at {}.", path.display())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let ledger = Ledger::open_read_only(path)?;
+        if let Some(id) = &self.report {
+            let record = ledger.export(&id.parse()?)?.context("no such export in the ledger")?;
+            let json = record.report.context("this export has no report: it is not completed")?;
+            let report: Report = serde_json::from_str(&json)?;
+            if self.json {
+                writeln!(out, "{json}")?;
+            } else {
+                write!(out, "{}", report.render())?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        let exports = ledger.exports(self.exports)?;
+        if self.json {
+            writeln!(out, "{}", as_json(&ledger, &exports)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        writeln!(out, "Exports, newest first:")?;
+        for record in &exports {
+            writeln!(out, "  {}", line(&ledger, record)?)?;
+        }
+        writeln!(out, "\nWatermarks (everything up to there is delivered):")?;
+        for stream in ledger.streams()? {
+            let marks = ledger.watermarks(&stream)?;
+            if !marks.is_empty() {
+                writeln!(out, "  {stream}")?;
+            }
+            for (name, mark) in marks {
+                let name = if name.as_str() == "Resource" { "all types" } else { name.as_str() };
+                writeln!(out, "    {name:28} {}   by {}", mark.effective, mark.set_by)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn line(ledger: &Ledger, record: &ExportRecord) -> anyhow::Result<String> {
+    let kind = if record.since.is_some() { "incremental" } else { "full" };
+    let head = format!("{} {:10} {kind:11} {}", record.id, record.chain, record.phase);
+    let report = record.report.as_deref().and_then(|json| serde_json::from_str::<Report>(json).ok());
+    if let Some(report) = report {
+        let total = report.tally.total();
+        let missing = if report.is_complete() { "" } else { "  NOT COMPLETE: see --report" };
+        return Ok(format!("{head}: {} read, {} delivered{missing}", total.read, total.delivered));
+    }
+    if let Some(failure) = &record.failure {
+        return Ok(format!("{head}: {failure}"));
+    }
+    let files = ledger.files(&record.id)?;
+    let closed = files.iter().filter(|file| file.state == FileState::Closed).count();
+    let left = if files.is_empty() {
+        "waiting for the server".to_owned()
+    } else {
+        format!("{closed} of {} files done", files.len())
+    };
+    Ok(format!("{head}: {left}; `bulkhead run` goes on"))
+}
+
+fn as_json(ledger: &Ledger, exports: &[ExportRecord]) -> anyhow::Result<serde_json::Value> {
+    let mut listed = Vec::new();
+    for record in exports {
+        let files = ledger.files(&record.id)?;
+        let closed = files.iter().filter(|file| file.state == FileState::Closed).count();
+        listed.push(json!({
+            "export": record.id.to_string(),
+            "chain": record.chain,
+            "stream": record.stream,
+            "phase": record.phase.to_string(),
+            "since": record.since,
+            "transaction-time": record.transaction_time,
+            "kickoff-instant": record.kickoff_instant,
+            "server-date": record.server_date,
+            "files": files.len(),
+            "files-done": closed,
+            "failure": record.failure,
+        }));
+    }
+    let mut streams = serde_json::Map::new();
+    for stream in ledger.streams()? {
+        let marks = ledger.watermarks(&stream)?;
+        let marks: serde_json::Map<String, serde_json::Value> = marks
+            .into_iter()
+            .map(|(name, mark)| (name.to_string(), json!(mark.effective)))
+            .collect();
+        streams.insert(stream, marks.into());
+    }
+    Ok(json!({"exports": listed, "watermarks": streams}))
+}

@@ -1,0 +1,144 @@
+//! `bulkhead.toml`: read whole, every problem reported at once with its line and what to
+//! write instead. A [`Config`] in hand is a configuration that can be used.
+
+mod chain;
+mod cohorts;
+mod plugins;
+mod problem;
+mod reader;
+mod secrets;
+mod settings;
+mod source;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+pub(crate) use chain::{ChainConfig, StageConfig};
+pub(crate) use cohorts::CohortSource;
+pub(crate) use plugins::PluginConfig;
+pub(crate) use problem::Problems;
+pub(crate) use secrets::SecretSource;
+pub(crate) use settings::{LimitsConfig, SyncConfig};
+pub(crate) use source::{AuthConfig, SourceConfig};
+
+use crate::failure::Failure;
+use reader::Reader;
+
+/// A configuration that was read without a problem.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Where it was read from.
+    pub(crate) path: PathBuf,
+    /// Where data comes from.
+    pub(crate) source: SourceConfig,
+    /// The directory of ledger, cache and logs.
+    pub(crate) state: PathBuf,
+    /// How incremental exports are asked for.
+    pub(crate) sync: SyncConfig,
+    /// Cohorts by name.
+    pub(crate) cohorts: BTreeMap<String, CohortSource>,
+    /// Keys for keyed hashing, by name.
+    pub(crate) keys: BTreeMap<String, SecretSource>,
+    /// Plugins by name.
+    pub(crate) plugins: BTreeMap<String, PluginConfig>,
+    /// Addresses of stores, by name.
+    pub(crate) stores: BTreeMap<String, String>,
+    /// Chains, in the order in which they run.
+    pub(crate) chains: Vec<ChainConfig>,
+    /// Limits of this machine.
+    pub(crate) limits: LimitsConfig,
+}
+
+/// Whether plugins may be used without a pinned digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pinning {
+    /// Every plugin needs `sha256`.
+    Required,
+    /// For plugin developers.
+    Waived,
+}
+
+impl Config {
+    /// Reads `path`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] that lists every problem.
+    pub(crate) fn read(path: &Path, pinning: Pinning) -> anyhow::Result<Self> {
+        let text = fs_err::read_to_string(path).map_err(|error| {
+            Failure::refused(format!("reading the configuration: {error}"))
+                .hint("`bulkhead init` writes a commented one")
+        })?;
+        Self::parse(path, &text, pinning).map_err(|problems| {
+            let what = format!("{} in {}\n{problems}", problems.count(), path.display());
+            anyhow::Error::new(Failure::refused(what.trim_end()))
+        })
+    }
+
+    /// Reads `text`, which came from `path`: relative paths in it start at `path`'s folder.
+    pub(crate) fn parse(path: &Path, text: &str, pinning: Pinning) -> Result<Self, Problems> {
+        let problems = Problems::new(path, text);
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let table = match toml::de::DeTable::parse(text) {
+            Ok(table) => table,
+            Err(error) => {
+                problems.add(&error.span().unwrap_or(0..0), error.message());
+                return Err(problems);
+            }
+        };
+        let root = Reader::root(&table, &problems);
+        let config = Self {
+            path: path.to_owned(),
+            source: source::read(&root, &folder),
+            state: folder.join(root.section("state").text("path").unwrap_or(".bulkhead".into())),
+            sync: settings::sync(&root.section("sync")),
+            cohorts: cohorts::read(&root, &folder),
+            keys: secrets::named(&root, "keys", &folder),
+            plugins: plugins::read(&root, &folder, pinning),
+            stores: stores(&root, &folder),
+            chains: chain::read(&root, &folder),
+            limits: settings::limits(&root.section("limits")),
+        };
+        root.finish();
+        chain::check(&config, &root);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    /// The chain of that name, or the only one.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] when there is none of that name.
+    pub(crate) fn chains_named(&self, name: Option<&str>) -> anyhow::Result<Vec<&ChainConfig>> {
+        let Some(name) = name else { return Ok(self.chains.iter().collect()) };
+        let found: Vec<&ChainConfig> =
+            self.chains.iter().filter(|chain| chain.name == name).collect();
+        if found.is_empty() {
+            let known: Vec<&str> =
+                self.chains.iter().map(|chain| chain.name.as_str()).collect();
+            let what = format!("there is no chain `{name}`; there is {}", known.join(", "));
+            return Err(Failure::refused(what).into());
+        }
+        Ok(found)
+    }
+}
+
+/// `[stores.NAME] url = "…"`; a relative path starts at the configuration's folder.
+fn stores(root: &Reader<'_>, folder: &Path) -> BTreeMap<String, String> {
+    let mut stores = BTreeMap::new();
+    for (name, store) in root.named("stores") {
+        if let Some(url) = store.required_text("url", "a directory or a `file:` URL") {
+            let is_address = url::Url::parse(&url).is_ok_and(|url| url.scheme().len() > 1);
+            let address =
+                if is_address { url } else { folder.join(url).display().to_string() };
+            stores.insert(name, address);
+        }
+        store.finish();
+    }
+    stores
+}
+
+#[cfg(test)]
+mod tests;

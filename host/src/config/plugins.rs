@@ -1,0 +1,101 @@
+//! `[plugins.NAME]`: which component, pinned to which digest, with which grants and limits.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use bulkhead_model::ByteSize;
+use bulkhead_sandbox::{Grants, Limits};
+
+use super::{Pinning, reader::Reader};
+
+/// One plugin and what it may.
+#[derive(Clone, Debug)]
+pub(crate) struct PluginConfig {
+    /// The component.
+    pub(crate) path: PathBuf,
+    /// The pinned SHA-256, lower-case hexadecimal.
+    pub(crate) sha256: Option<String>,
+    /// What it may reach.
+    pub(crate) grants: Grants,
+    /// What it may use.
+    pub(crate) limits: Limits,
+}
+
+pub(crate) fn read(
+    root: &Reader<'_>,
+    folder: &Path,
+    pinning: Pinning,
+) -> BTreeMap<String, PluginConfig> {
+    let mut plugins = BTreeMap::new();
+    for (name, plugin) in root.named("plugins") {
+        let path = plugin.required_text("path", "a component, for example plugins/x.wasm");
+        let sha256 = sha256(&plugin, &name, pinning);
+        let grants = grants(&plugin.section("grants"));
+        let limits = limits(&plugin.section("limits"));
+        plugin.finish();
+        if let Some(path) = path {
+            let path = folder.join(path);
+            plugins.insert(name, PluginConfig { path, sha256, grants, limits });
+        }
+    }
+    plugins
+}
+
+fn sha256(plugin: &Reader<'_>, name: &str, pinning: Pinning) -> Option<String> {
+    let Some(text) = plugin.text("sha256") else {
+        if pinning == Pinning::Required {
+            plugin.problem(format!(
+                "`plugins.{name}.sha256` is missing: `bulkhead plugin inspect FILE` prints it; \
+                 without a pin, anyone who can write the file decides what runs (`--dev` waives this)"
+            ));
+        }
+        return None;
+    };
+    let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_digest {
+        plugin.problem_at("sha256", format!("`plugins.{name}.sha256` must be 64 hexadecimal digits"));
+    }
+    Some(text.to_ascii_lowercase())
+}
+
+fn grants(grants: &Reader<'_>) -> Grants {
+    let texts = |key: &str| grants.texts(key).unwrap_or_default();
+    let flag = |key: &str| grants.flag(key).unwrap_or(false);
+    let found = Grants {
+        bodies: flag("bodies"),
+        clock: flag("clock"),
+        cohorts: texts("cohorts"),
+        fields: texts("fields"),
+        keys: texts("keys"),
+        random: flag("random"),
+        state: flag("state"),
+        stores: texts("stores"),
+        telemetry: flag("telemetry"),
+    };
+    grants.finish();
+    found
+}
+
+fn limits(limits: &Reader<'_>) -> Limits {
+    let default = Limits::default();
+    let bytes =
+        |key: &str, default: ByteSize| limits.parsed::<ByteSize>(key).unwrap_or(default);
+    let found = Limits {
+        memory: bytes("memory", default.memory),
+        table_elements: limits
+            .number("table-elements", 1..1_000_001)
+            .and_then(|number| usize::try_from(number).ok())
+            .unwrap_or(default.table_elements),
+        call: limits.duration("call").unwrap_or(default.call),
+        cpu: limits.duration("cpu").unwrap_or(default.cpu),
+        return_bytes: bytes("return-bytes", default.return_bytes),
+        handles: limits
+            .number("handles", 4..100_001)
+            .and_then(|number| usize::try_from(number).ok())
+            .unwrap_or(default.handles),
+    };
+    limits.finish();
+    found
+}

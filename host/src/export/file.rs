@@ -1,0 +1,346 @@
+//! One file, from the first byte to closed in the ledger, however often it takes.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use bulkhead_bulk::{Error as BulkError, Manifest, OutputFile};
+use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, QuarantineEntry};
+use bulkhead_ndjson::{Bases, Block, Framer};
+use bulkhead_pipeline::{
+    Advance, Caution, CloseReason, FileKind, Lane, LaneError, SinkError, Tally,
+};
+use futures::StreamExt;
+use url::Url;
+
+use super::{Export, stop::Why, stopped};
+use crate::{
+    assemble,
+    failure::{Exit, Failure},
+    output::FileProgress,
+};
+
+/// Fresh manifests that are fetched for expired links of one file.
+const REFRESHES: u32 = 2;
+
+/// The first pause after a failure; each next one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+
+/// Everything needed for one file.
+pub(super) struct FileWork {
+    pub(super) export: Arc<Export>,
+    pub(super) id: ExportId,
+    pub(super) index: u32,
+    pub(super) array: FileArray,
+    pub(super) file: OutputFile,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) status_url: Url,
+}
+
+/// The job is gone from the server, and its files with it: only a new export can help.
+#[derive(Debug, thiserror::Error)]
+#[error("the job and its files are gone from the server")]
+pub(super) struct JobLost;
+
+/// Why one try ended.
+enum Ended {
+    /// Try again, after a pause that the server may have named.
+    Again(anyhow::Error, Option<Duration>),
+    /// Nothing will mend this file; the others go on.
+    Broken(anyhow::Error),
+    /// The file is not the one that was begun.
+    Changed,
+    /// The whole export must stop.
+    Fatal(anyhow::Error),
+    /// The link is no longer good.
+    Expired(anyhow::Error),
+    /// The sink died on these lines.
+    SinkDied(std::ops::RangeInclusive<u64>, usize, anyhow::Error),
+    /// Someone asked to stop.
+    Stopped,
+}
+
+impl FileWork {
+    /// Processes the file to its end. A file that cannot be had is written down as failed
+    /// and is no error here.
+    pub(super) async fn process(mut self) -> anyhow::Result<()> {
+        let name = self.file.resource_type.as_ref().map_or_else(String::new, ToString::to_string);
+        let progress = self.export.output.file(self.index, self.array, &name, self.file.count);
+        let tries = self.export.config.limits.file_tries;
+        let mut caution = Caution::default();
+        let mut refreshes = 0;
+        let mut pause = FIRST_PAUSE;
+        let mut last = None;
+        for attempt in 1..=tries {
+            let (error, after) = match self.once(&caution, attempt, &progress).await {
+                Ok(tally) => {
+                    progress.done(&tally);
+                    return Ok(());
+                }
+                Err(Ended::Stopped) => return Err(stopped()),
+                Err(Ended::Fatal(error)) => return Err(error),
+                Err(Ended::Changed) => {
+                    let (id, index) = (self.id.clone(), self.index);
+                    self.ledger(move |ledger| ledger.restart_file(&id, index)).await?;
+                    let error = anyhow::anyhow!("the file changed on the server while it was delivered");
+                    (error, None)
+                }
+                Err(Ended::Expired(error)) if refreshes < REFRESHES => {
+                    refreshes += 1;
+                    self.refresh().await?;
+                    (error, Some(Duration::ZERO))
+                }
+                Err(Ended::Broken(error) | Ended::Expired(error)) => {
+                    return self.fail(&error, &progress);
+                }
+                Err(Ended::SinkDied(lines, records, error)) => {
+                    narrow(&mut caution, lines, records);
+                    (error, Some(Duration::ZERO))
+                }
+                Err(Ended::Again(error, after)) => (error, after),
+            };
+            tracing::info!(file = self.index, attempt, error = %format!("{error:#}"), "trying a file again");
+            progress.again(attempt);
+            last = Some(error);
+            let wait = after.unwrap_or(pause).min(LONGEST_PAUSE);
+            pause = pause.saturating_mul(2);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.export.stop.requested() => return Err(stopped()),
+            }
+        }
+        let error = last.unwrap_or_else(|| anyhow::anyhow!("no try was made"));
+        self.fail(&error, &progress)
+    }
+
+    fn fail(&self, error: &anyhow::Error, progress: &FileProgress) -> anyhow::Result<()> {
+        let reason = format!("{error:#}");
+        self.export.ledger.fail_file(&self.id, self.index, &reason)?;
+        progress.failed(&reason);
+        Ok(())
+    }
+
+    /// One try, from the last checkpoint to the end of the file.
+    async fn once(
+        &self,
+        caution: &Caution,
+        attempt: u32,
+        progress: &FileProgress,
+    ) -> Result<Tally, Ended> {
+        let resume = self.resume().await.map_err(Ended::Fatal)?;
+        let mut lane = self.lane(caution.clone());
+        if let Some(resume) = &resume {
+            lane = lane.resuming(resume);
+        }
+        lane.open().await.map_err(ended)?;
+        progress.begin(resume.as_ref().map_or(0, |resume| resume.through));
+        match self.stream(&mut lane, attempt, progress).await {
+            Ok(()) => {}
+            Err(error) => {
+                let why = match (&error, self.export.stop.why()) {
+                    (_, Why::Signal) => CloseReason::Shutdown,
+                    (_, Why::GivenUp | Why::NotAtAll) => CloseReason::FatalElsewhere,
+                };
+                lane.stop(why).await;
+                return Err(error);
+            }
+        }
+        let advance = lane.finish().await.map_err(ended)?;
+        let tally = advance.tally.clone();
+        self.write_down(advance, Last::Yes).await.map_err(Ended::Fatal)?;
+        Ok(tally)
+    }
+
+    async fn stream(
+        &self,
+        lane: &mut Lane,
+        attempt: u32,
+        progress: &FileProgress,
+    ) -> Result<(), Ended> {
+        let client = &self.export.client;
+        let mut download =
+            client.download(&self.manifest, &self.file).await.map_err(download_ended)?;
+        let wire = download.wire_bytes();
+        let mut framer = Framer::new(self.export.config.limits.framer);
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                () = self.export.stop.requested() => return Err(Ended::Stopped),
+                chunk = download.next() => chunk,
+            };
+            let Some(chunk) = chunk else { break };
+            let chunk = chunk.map_err(download_ended)?;
+            framer.push(&chunk);
+            while let Some(block) = framer.next_block() {
+                self.take(lane, &block).await?;
+                progress.advance(lane.tally(), wire.load(Ordering::Relaxed));
+            }
+        }
+        let (last, _) = framer.finish();
+        if let Some(block) = last {
+            self.take(lane, &block).await?;
+        }
+        progress.advance(lane.tally(), wire.load(Ordering::Relaxed));
+        self.check_count(lane, attempt)
+    }
+
+    async fn take(&self, lane: &mut Lane, block: &Block) -> Result<(), Ended> {
+        match lane.take(block).await.map_err(ended)? {
+            Some(advance) => self.write_down(advance, Last::No).await.map_err(Ended::Fatal),
+            None => Ok(()),
+        }
+    }
+
+    /// A file with another number of resources than was announced is fetched once more; if
+    /// it is the same again, what came is delivered and the verdict will say so.
+    fn check_count(&self, lane: &Lane, attempt: u32) -> Result<(), Ended> {
+        let read = lane.tally().total().read;
+        let is_comparable = self.array == FileArray::Output && self.file.resource_type.is_some();
+        match self.file.count {
+            Some(count) if is_comparable && count != read && attempt == 1 => {
+                let error = anyhow::anyhow!("{read} resources came, the manifest says {count}");
+                Err(Ended::Again(error, None))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn lane(&self, caution: Caution) -> Lane {
+        let kind = match self.array {
+            FileArray::Deleted => FileKind::Deleted,
+            FileArray::Outcome | FileArray::Output => {
+                FileKind::Output(self.file.resource_type.clone())
+            }
+        };
+        let bases = Bases::new([self.export.config.source.base_url.to_string()]);
+        assemble::lane(&self.export.loaded, bases, self.id.as_str(), self.index, kind, caution)
+    }
+
+    async fn resume(&self) -> anyhow::Result<Option<Advance>> {
+        let id = self.id.clone();
+        let files = self.ledger(move |ledger| ledger.files(&id)).await?;
+        let own = files.into_iter().find(|file| file.index == self.index);
+        let Some(checkpoint) = own.and_then(|file| file.checkpoint) else { return Ok(None) };
+        Ok(Some(Advance {
+            through: checkpoint.durable_through,
+            token: checkpoint.token,
+            prefix_hash: checkpoint.prefix_hash,
+            tally: serde_json::from_str(&checkpoint.tally).context("reading a checkpoint")?,
+            quarantined: Vec::new(),
+        }))
+    }
+
+    async fn write_down(&self, advance: Advance, last: Last) -> anyhow::Result<()> {
+        let checkpoint = FileCheckpoint {
+            durable_through: advance.through,
+            token: advance.token,
+            prefix_hash: advance.prefix_hash,
+            tally: serde_json::to_string(&advance.tally)?,
+        };
+        let refused: Vec<QuarantineEntry> = advance
+            .quarantined
+            .into_iter()
+            .map(|refused| QuarantineEntry {
+                file: self.index,
+                line: refused.line,
+                resource_type: refused.kind.parse().ok(),
+                stage: refused.stage,
+                class: refused.class.as_str().to_owned(),
+                code: refused.code,
+            })
+            .collect();
+        let (id, index) = (self.id.clone(), self.index);
+        self.ledger(move |ledger| match last {
+            Last::No => ledger.checkpoint(&id, index, &checkpoint, &refused),
+            Last::Yes => ledger.close_file(&id, index, &checkpoint, &refused),
+        })
+        .await
+    }
+
+    /// Fetches the manifest once more: servers refresh expired links in it.
+    async fn refresh(&mut self) -> anyhow::Result<()> {
+        match self.export.client.wait(&self.status_url, |_| {}).await {
+            Ok(manifest) => {
+                if let Some(file) = manifest.file(self.file.id) {
+                    self.file.url = file.url.clone();
+                }
+                Ok(())
+            }
+            Err(BulkError::JobGone { .. }) => Err(JobLost.into()),
+            // The old link is tried once more; what it says then is what counts.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Asks the ledger on a thread that may wait for the disk.
+    async fn ledger<R: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&bulkhead_ledger::Ledger) -> Result<R, bulkhead_ledger::Error>
+        + Send
+        + 'static,
+    ) -> anyhow::Result<R> {
+        let ledger = self.export.ledger.clone();
+        Ok(tokio::task::spawn_blocking(move || ask(&ledger)).await??)
+    }
+}
+
+/// Whether an advance is the file's last.
+#[derive(Clone, Copy)]
+enum Last {
+    No,
+    Yes,
+}
+
+/// What a failed download means.
+fn download_ended(error: BulkError) -> Ended {
+    let after = error.retry_after();
+    if error.is_expired_link() {
+        Ended::Expired(error.into())
+    } else if error.is_transient() {
+        Ended::Again(error.into(), after)
+    } else if matches!(error, BulkError::Corrupt { .. }) {
+        Ended::Again(error.into(), None)
+    } else {
+        Ended::Broken(error.into())
+    }
+}
+
+/// What a failed lane means.
+fn ended(error: LaneError) -> Ended {
+    match error {
+        LaneError::Intake(_) => Ended::Changed,
+        LaneError::SinkDied { ref lines, records, .. } => {
+            Ended::SinkDied(lines.clone(), records, error.into())
+        }
+        LaneError::Sink(SinkError::Retryable { after, .. }) => Ended::Again(error.into(), after),
+        // A sink that lost its open parts says so at the next batch: begin again from the
+        // last checkpoint.
+        LaneError::Sink(SinkError::Fatal { ref code, .. }) if code == "not-open" => {
+            Ended::Again(error.into(), None)
+        }
+        _ => {
+            let hint = "the log says more with `--log info`; running again goes on where it was";
+            let what = "a plugin of the chain failed".to_owned();
+            let failure =
+                Failure { exit: Exit::Failed, blame: "plugin", what, hint: Some(hint.to_owned()) };
+            Ended::Fatal(anyhow::Error::new(error).context(failure))
+        }
+    }
+}
+
+/// After a sink's death: the same lines one by one; a record that kills it alone is poison.
+fn narrow(caution: &mut Caution, lines: std::ops::RangeInclusive<u64>, records: usize) {
+    let is_alone = caution.alone.as_ref().is_some_and(|alone| alone.contains(lines.start()));
+    if is_alone && records == 1 {
+        let poison: &mut BTreeSet<u64> = &mut caution.poison;
+        poison.insert(*lines.start());
+    } else {
+        caution.alone = Some(lines);
+    }
+}

@@ -1,0 +1,127 @@
+//! What belongs together: streams, ids, kick-offs as URLs, watermarks that may move.
+
+use std::collections::BTreeMap;
+
+use bulkhead_bulk::Kickoff;
+use bulkhead_ledger::{ExportId, ExportRecord, Watermark};
+use bulkhead_model::{Instant, ResourceType};
+use url::Url;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Export, Reach, Verdict};
+use crate::{
+    clock,
+    output::Event,
+    watermark::{Plan, all_types, plan},
+};
+
+impl Export {
+    /// What this chain's watermarks belong to. Whatever makes delivered data incomparable is
+    /// part of it (server, level, filters, plugins, settings, cohorts), so a change of any of
+    /// them begins a stream without watermarks: the next export is a full one.
+    pub(super) fn stream(&self) -> String {
+        let source = &self.config.source;
+        let definition = [
+            source.name.clone(),
+            source.level.to_string(),
+            source.type_filters.join("\n"),
+            self.loaded.fingerprint.clone(),
+        ];
+        format!("{}@{:016x}", self.chain.name, xxh3_64(definition.join("\n\n").as_bytes()))
+    }
+
+    /// Gives up what an earlier configuration of this chain left unfinished.
+    pub(super) fn abandon_others(&self, stream: &str) -> anyhow::Result<()> {
+        let prefix = format!("{}@", self.chain.name);
+        for other in self.ledger.streams()? {
+            if other == stream || !other.starts_with(&prefix) {
+                continue;
+            }
+            if let Some(record) = self.ledger.unfinished(&other)? {
+                let reason = "the server, a plugin, its settings or a cohort changed";
+                self.ledger.abandon(&record.id, reason, clock::now())?;
+                let remark = format!("export {} was given up: {reason}", record.id);
+                self.output.event(Event::Remark(remark));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn plans(&self, stream: &str, reach: Reach) -> anyhow::Result<Vec<Plan>> {
+        let marks = self.ledger.watermarks(stream)?;
+        let (types, overlap) = (&self.config.source.types, self.config.sync.overlap);
+        let mut plans = plan(types, &marks, overlap, reach == Reach::Full);
+        let prefix = format!("{}@", self.chain.name);
+        let is_changed = marks.is_empty()
+            && self.ledger.streams()?.iter().any(|other| {
+                other != stream && other.starts_with(&prefix)
+            });
+        if is_changed && reach == Reach::Incremental {
+            for plan in &mut plans {
+                plan.why = "the server, a plugin, its settings or a cohort changed since the \
+                            last export of this chain"
+                    .to_owned();
+            }
+        }
+        Ok(plans)
+    }
+
+    /// A new id: when it began, with a number where two began in one second.
+    pub(super) fn new_id(&self, at: Instant) -> anyhow::Result<ExportId> {
+        let base = at.compact();
+        let mut id: ExportId = base.parse()?;
+        let mut number = 2_u32;
+        while self.ledger.export(&id)?.is_some() {
+            id = format!("{base}-{number}").parse()?;
+            number += 1;
+        }
+        Ok(id)
+    }
+}
+
+/// The kick-off as a URL that may be shown: no patients, no secrets.
+pub(super) fn request(base: &Url, kickoff: &Kickoff) -> String {
+    let base = base.as_str().trim_end_matches('/');
+    let mut query = Vec::new();
+    if let Some(since) = kickoff.since {
+        query.push(format!("_since={since}"));
+    }
+    if !kickoff.types.is_empty() {
+        let names: Vec<&str> = kickoff.types.iter().map(ResourceType::as_str).collect();
+        query.push(format!("_type={}", names.join(",")));
+    }
+    query.extend(kickoff.type_filters.iter().map(|filter| format!("_typeFilter={filter}")));
+    let path = kickoff.level.kickoff_path();
+    if query.is_empty() {
+        format!("{base}/{path}")
+    } else {
+        format!("{base}/{path}?{}", query.join("&"))
+    }
+}
+
+/// The watermarks that this export may move: those of types whose verdict is complete.
+pub(super) fn marks(
+    asked: &[ResourceType],
+    verdicts: &BTreeMap<String, Verdict>,
+    record: &ExportRecord,
+    effective: Instant,
+) -> Vec<(ResourceType, Watermark)> {
+    let mark = || Watermark {
+        effective,
+        set_by: record.id.clone(),
+        transaction_time: record.transaction_time,
+        server_date: record.server_date,
+        kickoff_instant: record.kickoff_instant,
+    };
+    if asked.is_empty() {
+        let is_complete = verdicts.values().all(Verdict::moves_the_watermark);
+        return is_complete.then(|| (all_types(), mark())).into_iter().collect();
+    }
+    asked
+        .iter()
+        .filter(|name| {
+            verdicts.get(name.as_str()).is_some_and(Verdict::moves_the_watermark)
+        })
+        .map(|name| (name.clone(), mark()))
+        .collect()
+}

@@ -1,0 +1,245 @@
+//! What an export came to, for people and for machines.
+
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
+
+use bulkhead_ledger::Watermark;
+use bulkhead_model::{ByteSize, Instant, ResourceType};
+use bulkhead_pipeline::{Counts, Tally};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    export::{OutcomeCounts, Verdict},
+    watermark::span,
+};
+
+/// What an export came to. Kept in the ledger; counts and names, never patient data.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Report {
+    pub(crate) export: String,
+    pub(crate) chain: String,
+    pub(crate) request: String,
+    pub(crate) level: String,
+    pub(crate) since: Option<Instant>,
+    pub(crate) transaction_time: Option<Instant>,
+    /// What an operator should know of the clocks.
+    pub(crate) remarks: Vec<String>,
+    /// What the manifest had that it should not have.
+    pub(crate) warnings: Vec<String>,
+    /// What the server said of its own export.
+    pub(crate) outcomes: OutcomeCounts,
+    /// Files of the manifest.
+    pub(crate) files: u64,
+    /// What became of every record.
+    pub(crate) tally: Tally,
+    /// Whether each type is complete.
+    pub(crate) verdicts: BTreeMap<String, Verdict>,
+    /// The watermark that complete types get.
+    pub(crate) effective: Option<Instant>,
+    /// Types whose watermark stayed although they are complete, and why.
+    pub(crate) held: BTreeMap<String, String>,
+    /// What plugins counted, by stage.
+    pub(crate) metrics: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Where output lies, by store.
+    pub(crate) stores: BTreeMap<String, String>,
+    pub(crate) started_at: Instant,
+    pub(crate) finished_at: Instant,
+}
+
+impl Report {
+    /// Notes which watermarks move, from where.
+    pub(crate) fn note_moves(
+        &mut self,
+        before: &BTreeMap<ResourceType, Watermark>,
+        marks: &[(ResourceType, Watermark)],
+    ) {
+        let back = marks.iter().filter(|(name, mark)| {
+            before.get(name).is_some_and(|old| old.effective > mark.effective)
+        });
+        for (name, _) in back {
+            self.held.insert(name.to_string(), "an earlier export reached further".to_owned());
+        }
+    }
+
+    /// Whether everything that was asked for came.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.verdicts.values().all(Verdict::moves_the_watermark) && self.outcomes.unread == 0
+    }
+
+    /// Whether some file could not be had.
+    pub(crate) fn has_failed_files(&self) -> bool {
+        self.verdicts.values().any(|verdict| matches!(verdict, Verdict::FileFailed(_)))
+    }
+
+    /// For people: a table, and what to know beside it.
+    pub(crate) fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let kind = if self.since.is_some() { "incremental" } else { "full" };
+        writeln!(out, "Export {} of chain `{}`: {kind}, {} level", self.export, self.chain, self.level)?;
+        writeln!(out, "  asked     {}", self.request)?;
+        let snapshot = self.transaction_time.map_or("not told".to_owned(), |at| at.to_string());
+        let took = self.finished_at.since(self.started_at);
+        let total = self.tally.total();
+        writeln!(
+            out,
+            "  snapshot  {snapshot}   {} files   {} delivered   {}{}",
+            self.files,
+            ByteSize::from_bytes(total.delivered_bytes),
+            if took < Duration::from_secs(1) { "under a second".to_owned() } else { span(took) },
+            rate(total.read, took),
+        )?;
+        writeln!(out)?;
+        self.write_table(out, &total)?;
+        writeln!(out)?;
+        if self.tally.balances() {
+            writeln!(
+                out,
+                "The sums agree: {} read{} = {} delivered + {} dropped{} + {} quarantined.",
+                total.read,
+                plus(total.added, "added"),
+                total.delivered,
+                total.dropped_in_all(),
+                plus(total.consumed_in_all(), "turned into rows"),
+                total.quarantined_in_all()
+            )?;
+        } else {
+            writeln!(out, "THE SUMS DO NOT AGREE: this is a fault of bulkhead; please report it.")?;
+        }
+        self.write_details(out)
+    }
+
+    fn write_table(&self, out: &mut String, total: &Counts) -> std::fmt::Result {
+        let names: Vec<&str> = self.tally.iter().map(|(name, _)| name).collect();
+        let width = names.iter().map(|name| name.len()).max().unwrap_or(0).max(14);
+        writeln!(
+            out,
+            "  {:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>11}",
+            "", "read", "dropped", "changed", "delivered", "deleted", "quarantined"
+        )?;
+        let row = |out: &mut String, name: &str, counts: &Counts| {
+            writeln!(
+                out,
+                "  {name:width$} {:>10} {:>10} {:>10} {:>10} {:>10} {:>11}",
+                counts.read,
+                counts.dropped_in_all(),
+                counts.changed,
+                counts.delivered,
+                counts.delivered_deletions,
+                counts.quarantined_in_all()
+            )
+        };
+        for (name, counts) in self.tally.iter() {
+            row(out, if name.is_empty() { "(no type)" } else { name }, counts)?;
+        }
+        row(out, "in all", total)?;
+        writeln!(out, "  (`changed` and `deleted` are among `delivered`)")
+    }
+
+    fn write_details(&self, out: &mut String) -> std::fmt::Result {
+        for (name, verdict) in &self.verdicts {
+            if !verdict.moves_the_watermark() {
+                writeln!(out, "! {name}: {}", verdict.describe())?;
+            }
+        }
+        let total = self.tally.total();
+        for (stage, codes) in &total.quarantined {
+            for (code, count) in codes {
+                writeln!(out, "! {count} in quarantine by `{stage}`: {code}")?;
+            }
+        }
+        for (issue, count) in &self.outcomes.issues {
+            writeln!(out, "! the server reports: {issue} ({count})")?;
+        }
+        if self.outcomes.unread > 0 {
+            writeln!(out, "! {} of the server's own reports could not be read", self.outcomes.unread)?;
+        }
+        for remark in self.remarks.iter().chain(&self.warnings) {
+            writeln!(out, "! {remark}")?;
+        }
+        for (name, why) in &self.held {
+            writeln!(out, "! the watermark of {name} stays: {why}")?;
+        }
+        for (stage, counters) in &self.metrics {
+            for (name, count) in counters {
+                writeln!(out, "  {stage} counted {count} {name}")?;
+            }
+        }
+        let moved = self.verdicts.values().filter(|verdict| verdict.moves_the_watermark()).count();
+        if let Some(effective) = self.effective {
+            writeln!(
+                out,
+                "Watermark of {moved} of {} types: {effective}.",
+                self.verdicts.len()
+            )?;
+        }
+        for (name, path) in &self.stores {
+            writeln!(out, "Output in store `{name}`: {path}")?;
+        }
+        Ok(())
+    }
+}
+
+fn plus(count: u64, what: &str) -> String {
+    if count == 0 { String::new() } else { format!(" + {count} {what}") }
+}
+
+fn rate(resources: u64, took: Duration) -> String {
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if ms < 1_000 || resources == 0 {
+        return String::new();
+    }
+    format!("   {} resources a second", resources * 1_000 / ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(tally: Tally, verdicts: BTreeMap<String, Verdict>) -> Report {
+        Report {
+            export: "20260101T000000Z".into(),
+            chain: "research".into(),
+            request: "https://ehr.example/fhir/$export".into(),
+            level: "system".into(),
+            since: None,
+            transaction_time: None,
+            remarks: vec![],
+            warnings: vec![],
+            outcomes: OutcomeCounts::default(),
+            files: 1,
+            tally,
+            verdicts,
+            effective: None,
+            held: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            stores: BTreeMap::new(),
+            started_at: Instant::from_unix_ms(0),
+            finished_at: Instant::from_unix_ms(2_000),
+        }
+    }
+
+    #[test]
+    fn says_whether_the_sums_agree_and_survives_json() {
+        let mut tally = Tally::default();
+        tally.of("Patient").read = 3;
+        tally.of("Patient").delivered = 1;
+        tally.drop("Patient", "cohort", 2);
+        let verdicts: BTreeMap<String, Verdict> =
+            [("Patient".to_owned(), Verdict::Complete)].into();
+        let good = report(tally.clone(), verdicts.clone());
+        assert!(good.render().contains("The sums agree: 3 read = 1 delivered + 2 dropped + 0 quarantined."));
+        assert!(good.is_complete());
+        tally.of("Patient").read = 4;
+        let bad = report(tally, verdicts);
+        assert!(bad.render().contains("THE SUMS DO NOT AGREE"));
+        let json = serde_json::to_string(&good).unwrap();
+        let again: Report = serde_json::from_str(&json).unwrap();
+        assert_eq!(again.render(), good.render());
+    }
+}
