@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context as _;
-use bulkhead_bulk::{Auth, BackendServices, Client, PollLimits, Settings, SigningKey, Surroundings};
+use bulkhead_bulk::{
+    Auth, BackendServices, Client, PollLimits, Settings, SigningKey, Surroundings,
+};
 use bulkhead_egress::{Store, Stores};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_ndjson::Bases;
@@ -18,7 +20,7 @@ use futures::FutureExt;
 use crate::{
     clock,
     cohort::Cohorts,
-    config::{AuthConfig, ChainConfig, Config, StageConfig},
+    config::{AuthConfig, ChainConfig, Config, PluginConfig, StageConfig},
     failure::Failure,
 };
 
@@ -88,23 +90,36 @@ pub(crate) fn sandbox(state: &Path) -> anyhow::Result<Sandbox> {
 /// # Errors
 ///
 /// A [`Failure`] that names the plugin.
-pub(crate) fn packages(
+fn packages(
     config: &Config,
     chain: &ChainConfig,
 ) -> anyhow::Result<BTreeMap<String, Package>> {
     let mut packages = BTreeMap::new();
     for stage in chain.stages.iter().chain([&chain.sink]) {
-        let Some(plugin) = config.plugins.get(&stage.plugin) else { continue };
-        let at = || format!("plugin `{}` at {}", stage.plugin, plugin.path.display());
-        let package = Package::read(&plugin.path).with_context(at).map_err(|error| refused(&error))?;
-        if let Some(pinned) = plugin.sha256.as_ref().filter(|pinned| *pinned != package.sha256()) {
-            let actual = package.sha256().to_owned();
-            let error = bulkhead_sandbox::Error::Digest { actual, pinned: pinned.clone() };
-            return Err(refused(&anyhow::Error::new(error).context(at())));
+        if let Some(plugin) = config.plugins.get(&stage.plugin) {
+            packages.insert(stage.plugin.clone(), package(&stage.plugin, plugin)?);
         }
-        packages.insert(stage.plugin.clone(), package);
     }
     Ok(packages)
+}
+
+/// One package, with its digest checked.
+///
+/// # Errors
+///
+/// A [`Failure`] that names the plugin.
+pub(crate) fn package(name: &str, plugin: &PluginConfig) -> anyhow::Result<Package> {
+    let at = || format!("plugin `{name}` at {}", plugin.path.display());
+    let package =
+        Package::read(&plugin.path).with_context(at).map_err(|error| refused(&error))?;
+    if let Some(pinned) =
+        plugin.sha256.as_ref().filter(|pinned| *pinned != package.sha256())
+    {
+        let actual = package.sha256().to_owned();
+        let error = bulkhead_sandbox::Error::Digest { actual, pinned: pinned.clone() };
+        return Err(refused(&anyhow::Error::new(error).context(at())));
+    }
+    Ok(package)
 }
 
 /// What a plugin is refused for, as a failure of its own exit code.
@@ -120,7 +135,11 @@ pub(crate) fn refused(error: &anyhow::Error) -> anyhow::Error {
                 problems
                     .iter()
                     .map(|problem| {
-                        let at = if problem.pointer.is_empty() { "/" } else { &problem.pointer };
+                        let at = if problem.pointer.is_empty() {
+                            "/"
+                        } else {
+                            &problem.pointer
+                        };
                         format!("{at}: {}", problem.message)
                     })
                     .collect(),
@@ -164,31 +183,19 @@ pub(crate) async fn chain(
     let packages = packages(config, chain)?;
     let mut loaded = Vec::new();
     let mut marks = Vec::new();
-    for stage in chain.stages.iter().chain([&chain.sink]) {
+    for of in chain.stages.iter().chain([&chain.sink]) {
         let (Some(plugin), Some(package)) =
-            (config.plugins.get(&stage.plugin), packages.get(&stage.plugin))
+            (config.plugins.get(&of.plugin), packages.get(&of.plugin))
         else {
             continue;
         };
-        let resources = resources(config, chain, stage, cohorts, &stores, ledger)?;
-        let made = Plugin::load(
-            sandbox,
-            package,
-            &stage.name,
-            &stage.settings,
-            plugin.grants.clone(),
-            plugin.limits,
-            resources,
-        )
-        .await
-        .with_context(|| format!("stage `{}` of chain `{}`", stage.name, chain.name))
-        .map_err(|error| refused(&error))?;
-        marks.push(format!("{} {} {}", stage.name, package.sha256(), stage.settings));
+        let resources = resources(config, chain, of, cohorts, &stores, ledger)?;
+        loaded.push(stage(chain, of, plugin, package, sandbox, resources).await?);
+        marks.push(format!("{} {} {}", of.name, package.sha256(), of.settings));
         for cohort in &plugin.grants.cohorts {
             let set = cohorts.get(cohort).map(|set| set.fingerprint());
             marks.push(format!("{cohort} {}", set.unwrap_or_default()));
         }
-        loaded.push(made);
     }
     let sink = loaded.pop().ok_or_else(|| Failure::refused("a chain without a sink"))?;
     check_roles(chain, &loaded, &sink)?;
@@ -197,11 +204,66 @@ pub(crate) async fn chain(
     Ok(LoadedChain { stages: loaded, sink, stores, fingerprint })
 }
 
-fn check_roles(chain: &ChainConfig, stages: &[Plugin], sink: &Plugin) -> anyhow::Result<()> {
+/// Loads one plugin as one stage.
+async fn stage(
+    chain: &ChainConfig,
+    stage: &StageConfig,
+    plugin: &PluginConfig,
+    package: &Package,
+    sandbox: &Sandbox,
+    resources: Resources,
+) -> anyhow::Result<Plugin> {
+    let (grants, limits) = (plugin.grants.clone(), plugin.limits);
+    Plugin::load(
+        sandbox,
+        package,
+        &stage.name,
+        &stage.settings,
+        grants,
+        limits,
+        resources,
+    )
+    .await
+    .with_context(|| format!("stage `{}` of chain `{}`", stage.name, chain.name))
+    .map_err(|error| refused(&error))
+}
+
+/// Tries one stage by itself, without opening a store: whether the plugin loads, its grants
+/// fit and its settings are accepted.
+///
+/// # Errors
+///
+/// A [`Failure`] that names the stage and every disagreement.
+pub(crate) async fn try_stage(
+    config: &Config,
+    chain: &ChainConfig,
+    of: &StageConfig,
+    package: &Package,
+    sandbox: &Sandbox,
+    cohorts: &Cohorts,
+) -> anyhow::Result<Plugin> {
+    let resources = resources(config, chain, of, cohorts, &Stores::default(), None)?;
+    let plugin = config.plugins.get(&of.plugin).context("no such plugin")?;
+    stage(chain, of, plugin, package, sandbox, resources).await
+}
+
+/// Whether sinks are sinks, and stages are not.
+///
+/// # Errors
+///
+/// A [`Failure`] that names what stands in the wrong place.
+pub(crate) fn check_roles(
+    chain: &ChainConfig,
+    stages: &[Plugin],
+    sink: &Plugin,
+) -> anyhow::Result<()> {
     use bulkhead_sandbox::Role;
     if let Some(stage) = stages.iter().find(|stage| stage.manifest().role == Role::Sink) {
-        let what = format!("stage `{}` of chain `{}` is a sink", stage.stage(), chain.name);
-        return Err(Failure::refused(what).hint("name it as `sink = { plugin = … }`").into());
+        let what =
+            format!("stage `{}` of chain `{}` is a sink", stage.stage(), chain.name);
+        return Err(Failure::refused(what)
+            .hint("name it as `sink = { plugin = … }`")
+            .into());
     }
     if sink.manifest().role != Role::Sink {
         let role = sink.manifest().role.as_str();

@@ -41,7 +41,8 @@ pub(crate) async fn load(config: &Config, client: &Client) -> anyhow::Result<Coh
         .with_context(|| format!("reading cohort `{name}`"))?;
         if set.is_empty() {
             let what = format!("cohort `{name}` has no patient");
-            let hint = "an empty cohort drops everything: check the list, or the column's name";
+            let hint =
+                "an empty cohort drops everything: check the list, or the column's name";
             return Err(Failure::refused(what).hint(hint).into());
         }
         tracing::info!(cohort = %name, patients = set.len(), "cohort read");
@@ -64,17 +65,23 @@ pub(crate) fn read_file(source: &CohortSource) -> anyhow::Result<PatientSet> {
 }
 
 fn from_csv(path: &Path, column: Option<&str>) -> anyhow::Result<PatientSet> {
-    let file = fs_err::File::open(path).map_err(|error| Failure::refused(error.to_string()))?;
-    let mut csv = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
-    let broken = |error: csv::Error| Failure::refused(format!("{}: {error}", path.display()));
+    let file =
+        fs_err::File::open(path).map_err(|error| Failure::refused(error.to_string()))?;
+    let mut csv =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
+    let broken =
+        |error: csv::Error| Failure::refused(format!("{}: {error}", path.display()));
     let header = csv.headers().map_err(broken)?.clone();
     let at = match column {
         None => 0,
-        Some(column) => header.iter().position(|name| name == column).ok_or_else(|| {
-            let known: Vec<&str> = header.iter().collect();
-            let what = format!("{} has no column `{column}`", path.display());
-            Failure::refused(what).hint(format!("its columns are {}", known.join(", ")))
-        })?,
+        Some(column) => {
+            header.iter().position(|name| name == column).ok_or_else(|| {
+                let known: Vec<&str> = header.iter().collect();
+                let what = format!("{} has no column `{column}`", path.display());
+                Failure::refused(what)
+                    .hint(format!("its columns are {}", known.join(", ")))
+            })?
+        }
     };
     let mut keys = Vec::new();
     for record in csv.records() {
@@ -88,7 +95,8 @@ fn from_csv(path: &Path, column: Option<&str>) -> anyhow::Result<PatientSet> {
 }
 
 fn from_ndjson(path: &Path) -> anyhow::Result<PatientSet> {
-    let file = fs_err::File::open(path).map_err(|error| Failure::refused(error.to_string()))?;
+    let file =
+        fs_err::File::open(path).map_err(|error| Failure::refused(error.to_string()))?;
     let mut keys = Vec::new();
     for (line, number) in std::io::BufReader::new(file).lines().zip(1..) {
         let line = line.map_err(|error| Failure::refused(error.to_string()))?;
@@ -98,7 +106,9 @@ fn from_ndjson(path: &Path) -> anyhow::Result<PatientSet> {
         let value = serde_json::from_str::<Value>(&line).ok();
         let id = value.as_ref().and_then(|value| match value {
             Value::String(id) => Some(id.as_str()),
-            Value::Object(_) => ["reference", "id"].iter().find_map(|key| value.get(key)?.as_str()),
+            Value::Object(_) => {
+                ["reference", "id"].iter().find_map(|key| value.get(key)?.as_str())
+            }
             _ => None,
         });
         keys.push(id.and_then(key).ok_or_else(|| not_an_id(path, number))?);
@@ -173,7 +183,9 @@ mod tests {
 
     #[test]
     fn reads_ids_in_every_form() {
-        let csv = file("name,patient_id\n\"Roe, Jane\",1\nB,Patient/2\nC,\nD,https://h/fhir/Patient/3\n");
+        let csv = file(
+            "name,patient_id\n\"Roe, Jane\",1\nB,Patient/2\nC,\nD,https://h/fhir/Patient/3\n",
+        );
         let column = Some("patient_id".to_owned());
         let source = CohortSource::Csv { path: csv.path().to_owned(), column };
         assert_eq!(read_file(&source).unwrap(), set(&["1", "2", "3"]));
@@ -190,7 +202,8 @@ mod tests {
         let source = CohortSource::Csv { path: csv.path().to_owned(), column: None };
         let error = read_file(&source).unwrap_err().to_string();
         assert!(error.ends_with(":3: no patient id"), "{error}");
-        let source = CohortSource::Csv { path: csv.path().to_owned(), column: Some("x".into()) };
+        let source =
+            CohortSource::Csv { path: csv.path().to_owned(), column: Some("x".into()) };
         let error = read_file(&source).unwrap_err().to_string();
         assert!(error.ends_with("has no column `x`"), "{error}");
     }

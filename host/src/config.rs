@@ -78,7 +78,11 @@ impl Config {
     }
 
     /// Reads `text`, which came from `path`: relative paths in it start at `path`'s folder.
-    pub(crate) fn parse(path: &Path, text: &str, pinning: Pinning) -> Result<Self, Problems> {
+    pub(crate) fn parse(
+        path: &Path,
+        text: &str,
+        pinning: Pinning,
+    ) -> Result<Self, Problems> {
         let problems = Problems::new(path, text);
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let table = match toml::de::DeTable::parse(text) {
@@ -92,7 +96,8 @@ impl Config {
         let config = Self {
             path: path.to_owned(),
             source: source::read(&root, &folder),
-            state: folder.join(root.section("state").text("path").unwrap_or(".bulkhead".into())),
+            state: folder
+                .join(root.section("state").text("path").unwrap_or(".bulkhead".into())),
             sync: settings::sync(&root.section("sync")),
             cohorts: cohorts::read(&root, &folder),
             keys: secrets::named(&root, "keys", &folder),
@@ -111,14 +116,18 @@ impl Config {
     /// # Errors
     ///
     /// A [`Failure`] when there is none of that name.
-    pub(crate) fn chains_named(&self, name: Option<&str>) -> anyhow::Result<Vec<&ChainConfig>> {
+    pub(crate) fn chains_named(
+        &self,
+        name: Option<&str>,
+    ) -> anyhow::Result<Vec<&ChainConfig>> {
         let Some(name) = name else { return Ok(self.chains.iter().collect()) };
         let found: Vec<&ChainConfig> =
             self.chains.iter().filter(|chain| chain.name == name).collect();
         if found.is_empty() {
             let known: Vec<&str> =
                 self.chains.iter().map(|chain| chain.name.as_str()).collect();
-            let what = format!("there is no chain `{name}`; there is {}", known.join(", "));
+            let what =
+                format!("there is no chain `{name}`; there is {}", known.join(", "));
             return Err(Failure::refused(what).into());
         }
         Ok(found)
@@ -130,7 +139,8 @@ fn stores(root: &Reader<'_>, folder: &Path) -> BTreeMap<String, String> {
     let mut stores = BTreeMap::new();
     for (name, store) in root.named("stores") {
         if let Some(url) = store.required_text("url", "a directory or a `file:` URL") {
-            let is_address = url::Url::parse(&url).is_ok_and(|url| url.scheme().len() > 1);
+            let is_address =
+                url::Url::parse(&url).is_ok_and(|url| url.scheme().len() > 1);
             let address =
                 if is_address { url } else { folder.join(url).display().to_string() };
             stores.insert(name, address);

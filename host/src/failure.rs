@@ -65,11 +65,21 @@ impl std::error::Error for Failure {}
 
 /// Prints a failure on standard error and gives its exit code.
 pub(crate) fn show(error: &anyhow::Error) -> ExitCode {
+    if error.chain().any(is_closed_pipe) {
+        // Whoever read our output has read enough.
+        return ExitCode::SUCCESS;
+    }
     let mut err = std::io::stderr().lock();
     // Nothing can be done when standard error is closed.
     let _ = write(&mut err, error);
-    let found = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    // Through contexts too: a failure may stand around another error or within one.
+    let found = error.downcast_ref::<Failure>();
     found.map_or(ExitCode::from(1), |failure| failure.exit.into())
+}
+
+fn is_closed_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let io = cause.downcast_ref::<std::io::Error>();
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn write(err: &mut impl Write, error: &anyhow::Error) -> std::io::Result<()> {
@@ -77,17 +87,16 @@ fn write(err: &mut impl Write, error: &anyhow::Error) -> std::io::Result<()> {
     for cause in error.chain().skip(1) {
         writeln!(err, "  because: {cause}")?;
     }
-    for cause in error.chain() {
-        let (blame, hint) = match cause.downcast_ref::<Failure>() {
-            Some(failure) => (Some(failure.blame), failure.hint.clone()),
-            None => (None, hint_of(cause)),
-        };
-        if let Some(blame) = blame {
-            writeln!(err, "  whose: {blame}")?;
-        }
-        if let Some(hint) = hint {
-            writeln!(err, "hint: {hint}")?;
-        }
+    let failure = error.downcast_ref::<Failure>();
+    if let Some(failure) = failure {
+        writeln!(err, "  whose: {}", failure.blame)?;
+    }
+    let own = failure.and_then(|failure| failure.hint.clone());
+    let libraries = error.chain().filter_map(hint_of);
+    let mut hints: Vec<String> = own.into_iter().chain(libraries).collect();
+    hints.dedup();
+    for hint in hints {
+        writeln!(err, "hint: {hint}")?;
     }
     Ok(())
 }
@@ -95,7 +104,7 @@ fn write(err: &mut impl Write, error: &anyhow::Error) -> std::io::Result<()> {
 /// What the libraries advise.
 fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<bulkhead_bulk::Error>() {
-        return error.hint().map(|hint| hint.to_string());
+        return error.hint();
     }
     if let Some(error) = cause.downcast_ref::<bulkhead_ledger::Error>() {
         return error.hint().map(ToString::to_string);
@@ -104,4 +113,38 @@ fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         return error.hint().map(ToString::to_string);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    fn shown(error: &anyhow::Error) -> String {
+        let mut text = Vec::new();
+        write(&mut text, error).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn finds_exit_code_and_hint_wherever_the_failure_stands() {
+        let failure = || Failure {
+            exit: Exit::Locked,
+            blame: "operator",
+            what: "locked".to_owned(),
+            hint: Some("wait".to_owned()),
+        };
+        let cases = [
+            ("alone", anyhow::Error::new(failure())),
+            ("around another", anyhow::anyhow!("inner").context(failure())),
+            ("within another", Err::<(), _>(failure()).context("outer").unwrap_err()),
+        ];
+        for (name, error) in cases {
+            assert_eq!(show(&error), ExitCode::from(4), "case: {name}");
+            let text = shown(&error);
+            assert!(text.contains("hint: wait\n"), "case: {name}: {text}");
+            assert!(text.contains("  whose: operator\n"), "case: {name}: {text}");
+        }
+    }
 }

@@ -33,7 +33,9 @@ fn main() -> ExitCode {
     log::init(&cli.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failure::show(&anyhow::Error::new(error).context("starting")),
+        Err(error) => {
+            return failure::show(&anyhow::Error::new(error).context("starting"));
+        }
     };
     match runtime.block_on(cli.run()) {
         Ok(code) => code,

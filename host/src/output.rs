@@ -20,8 +20,8 @@ use bulkhead_ledger::FileArray;
 use bulkhead_model::ByteSize;
 use bulkhead_pipeline::Tally;
 
-pub(crate) use self::event::Event;
 use self::bars::Bars;
+pub(crate) use self::event::Event;
 use crate::{report::Report, watermark::span};
 
 /// How a run shows itself. Cheap to clone.
@@ -61,6 +61,10 @@ impl Output {
     }
 
     /// Shows that something happened.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an event is made where it happens"
+    )]
     pub(crate) fn event(&self, event: Event<'_>) {
         match &self.0.style {
             Style::Json => print(&event.json().to_string()),
@@ -77,7 +81,8 @@ impl Output {
             Style::Bars(bars) => bars.waiting(&format!("{said}; next poll in {next}")),
             Style::Lines | Style::Json => {
                 // The same words again are no news.
-                let mut waited = self.0.waited.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut waited =
+                    self.0.waited.lock().unwrap_or_else(PoisonError::into_inner);
                 if *waited != said {
                     waited.clone_from(&said);
                     self.event(Event::Progress { said: &said });
@@ -179,7 +184,11 @@ impl FileProgress {
 
     /// The file is tried again.
     pub(crate) fn again(&self, attempt: u32) {
-        self.output.event(Event::FileAgain { index: self.index, name: &self.name, attempt });
+        self.output.event(Event::FileAgain {
+            index: self.index,
+            name: &self.name,
+            attempt,
+        });
     }
 
     /// The file is delivered.
@@ -198,7 +207,11 @@ impl FileProgress {
     /// The file cannot be had.
     pub(crate) fn failed(&self, reason: &str) {
         self.clear();
-        self.output.event(Event::FileFailed { index: self.index, name: &self.name, reason });
+        self.output.event(Event::FileFailed {
+            index: self.index,
+            name: &self.name,
+            reason,
+        });
     }
 
     fn clear(&self) {

@@ -57,13 +57,15 @@ impl Report {
             before.get(name).is_some_and(|old| old.effective > mark.effective)
         });
         for (name, _) in back {
-            self.held.insert(name.to_string(), "an earlier export reached further".to_owned());
+            self.held
+                .insert(name.to_string(), "an earlier export reached further".to_owned());
         }
     }
 
     /// Whether everything that was asked for came.
     pub(crate) fn is_complete(&self) -> bool {
-        self.verdicts.values().all(Verdict::moves_the_watermark) && self.outcomes.unread == 0
+        self.verdicts.values().all(Verdict::moves_the_watermark)
+            && self.outcomes.unread == 0
     }
 
     /// Whether some file could not be had.
@@ -81,9 +83,14 @@ impl Report {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let kind = if self.since.is_some() { "incremental" } else { "full" };
-        writeln!(out, "Export {} of chain `{}`: {kind}, {} level", self.export, self.chain, self.level)?;
+        writeln!(
+            out,
+            "Export {} of chain `{}`: {kind}, {} level",
+            self.export, self.chain, self.level
+        )?;
         writeln!(out, "  asked     {}", self.request)?;
-        let snapshot = self.transaction_time.map_or("not told".to_owned(), |at| at.to_string());
+        let snapshot =
+            self.transaction_time.map_or("not told".to_owned(), |at| at.to_string());
         let took = self.finished_at.since(self.started_at);
         let total = self.tally.total();
         writeln!(
@@ -91,7 +98,11 @@ impl Report {
             "  snapshot  {snapshot}   {} files   {} delivered   {}{}",
             self.files,
             ByteSize::from_bytes(total.delivered_bytes),
-            if took < Duration::from_secs(1) { "under a second".to_owned() } else { span(took) },
+            if took < Duration::from_secs(1) {
+                "under a second".to_owned()
+            } else {
+                span(took)
+            },
             rate(total.read, took),
         )?;
         writeln!(out)?;
@@ -109,7 +120,10 @@ impl Report {
                 total.quarantined_in_all()
             )?;
         } else {
-            writeln!(out, "THE SUMS DO NOT AGREE: this is a fault of bulkhead; please report it.")?;
+            writeln!(
+                out,
+                "THE SUMS DO NOT AGREE: this is a fault of bulkhead; please report it."
+            )?;
         }
         self.write_details(out)
     }
@@ -157,7 +171,11 @@ impl Report {
             writeln!(out, "! the server reports: {issue} ({count})")?;
         }
         if self.outcomes.unread > 0 {
-            writeln!(out, "! {} of the server's own reports could not be read", self.outcomes.unread)?;
+            writeln!(
+                out,
+                "! {} of the server's own reports could not be read",
+                self.outcomes.unread
+            )?;
         }
         for remark in self.remarks.iter().chain(&self.warnings) {
             writeln!(out, "! {remark}")?;
@@ -170,7 +188,11 @@ impl Report {
                 writeln!(out, "  {stage} counted {count} {name}")?;
             }
         }
-        let moved = self.verdicts.values().filter(|verdict| verdict.moves_the_watermark()).count();
+        let moved = self
+            .verdicts
+            .values()
+            .filter(|verdict| verdict.moves_the_watermark())
+            .count();
         if let Some(effective) = self.effective {
             writeln!(
                 out,
@@ -233,7 +255,9 @@ mod tests {
         let verdicts: BTreeMap<String, Verdict> =
             [("Patient".to_owned(), Verdict::Complete)].into();
         let good = report(tally.clone(), verdicts.clone());
-        assert!(good.render().contains("The sums agree: 3 read = 1 delivered + 2 dropped + 0 quarantined."));
+        assert!(good.render().contains(
+            "The sums agree: 3 read = 1 delivered + 2 dropped + 0 quarantined."
+        ));
         assert!(good.is_complete());
         tally.of("Patient").read = 4;
         let bad = report(tally, verdicts);

@@ -119,7 +119,12 @@ fn why(
     if !is_all {
         let _ = write!(why, " (the earliest, of {name})");
     }
-    let _ = write!(why, " less an overlap of {}; set by export {}", span(overlap), mark.set_by);
+    let _ = write!(
+        why,
+        " less an overlap of {}; set by export {}",
+        span(overlap),
+        mark.set_by
+    );
     let time = mark.transaction_time.map_or("none".to_owned(), |time| time.to_string());
     let date = mark.server_date.map_or("unknown".to_owned(), |date| date.to_string());
     let _ = write!(why, " from transactionTime {time} and the server's clock {date}");
@@ -153,8 +158,20 @@ mod tests {
         // name, our clock, server date, transaction time, expected
         let cases = [
             ("conformant", late, Some(late), Some(late), late),
-            ("our clock runs ahead", "2026-01-01T23:00:00Z", Some(early), Some(early), early),
-            ("our clock runs behind", "2026-01-01T01:00:00Z", Some(late), Some(late), late),
+            (
+                "our clock runs ahead",
+                "2026-01-01T23:00:00Z",
+                Some(early),
+                Some(early),
+                early,
+            ),
+            (
+                "our clock runs behind",
+                "2026-01-01T01:00:00Z",
+                Some(late),
+                Some(late),
+                late,
+            ),
             ("a replica's snapshot", late, Some(late), Some(early), early),
             ("transaction time at job end", early, Some(early), Some(late), early),
             ("no transaction time", late, Some(early), None, early),
@@ -189,10 +206,8 @@ mod tests {
         let overlap = Duration::from_mins(5);
         let types = [kind("Patient"), kind("Condition"), kind("Observation")];
         let plans = plan(&types, &marks, overlap, false);
-        let shown: Vec<(String, Option<Instant>)> = plans
-            .iter()
-            .map(|plan| (format!("{:?}", plan.types), plan.since))
-            .collect();
+        let shown: Vec<(String, Option<Instant>)> =
+            plans.iter().map(|plan| (format!("{:?}", plan.types), plan.since)).collect();
         assert_eq!(
             shown,
             [

@@ -32,11 +32,13 @@ impl Memberships {
     /// One entry a record, in order.
     pub fn iter(&self) -> impl Iterator<Item = Membership> + '_ {
         let counts = self.patients.iter().zip(&self.members).zip(&self.outsiders);
-        counts.zip(&self.flags).map(|(((patients, members), outsiders), flags)| Membership {
-            patients: *patients,
-            members: *members,
-            outsiders: *outsiders,
-            flags: *flags,
+        counts.zip(&self.flags).map(|(((patients, members), outsiders), flags)| {
+            Membership {
+                patients: *patients,
+                members: *members,
+                outsiders: *outsiders,
+                flags: *flags,
+            }
         })
     }
 }

@@ -83,6 +83,8 @@ pub use transform::{Action, Changes, Edit, Output, Transform};
 #[doc(hidden)]
 pub mod __private {
     //! What [`crate::export!`] expands to. Not for use by hand.
-    pub use crate::bindings::{filter_world, lifecycle_world, sink_world, transform_world};
+    pub use crate::bindings::{
+        filter_world, lifecycle_world, sink_world, transform_world,
+    };
     pub use crate::export::{FilterSeat, SinkSeat, TransformSeat};
 }

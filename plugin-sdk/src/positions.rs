@@ -71,7 +71,11 @@ mod tests {
             ("some", &[true, false, true], Positions::Bits(vec![0b101])),
         ];
         for (name, chosen, expected) in cases {
-            assert_eq!(Positions::where_true(chosen.iter().copied()), expected, "case: {name}");
+            assert_eq!(
+                Positions::where_true(chosen.iter().copied()),
+                expected,
+                "case: {name}"
+            );
         }
     }
 

@@ -121,7 +121,10 @@ impl PluginError {
         match self {
             Self::Fatal(fatal) => wit::PluginError::Fatal(failure(fatal)),
             Self::Retryable { failure: why, after_ms } => {
-                wit::PluginError::Retryable(wit::Retry { failure: failure(why), after_ms })
+                wit::PluginError::Retryable(wit::Retry {
+                    failure: failure(why),
+                    after_ms,
+                })
             }
         }
     }

@@ -55,11 +55,15 @@ impl Error {
     /// What an operator can do.
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Full { .. } => Some("free some space and run again: it goes on where it was"),
-            Self::Open { .. } => {
-                Some("create the directory, or let the user who runs bulkhead write to it")
+            Self::Full { .. } => {
+                Some("free some space and run again: it goes on where it was")
             }
-            Self::UnknownScheme { .. } => Some("write `file:///an/absolute/path` or a path"),
+            Self::Open { .. } => Some(
+                "create the directory, or let the user who runs bulkhead write to it",
+            ),
+            Self::UnknownScheme { .. } => {
+                Some("write `file:///an/absolute/path` or a path")
+            }
             Self::BadName | Self::Closed | Self::Write { .. } => None,
         }
     }

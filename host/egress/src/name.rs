@@ -23,7 +23,9 @@ impl ArtifactName {
 
     /// The folder, when there is one, and the last segment.
     pub(crate) fn split(&self) -> (Option<&str>, &str) {
-        self.0.rsplit_once('/').map_or((None, &self.0), |(folder, last)| (Some(folder), last))
+        self.0
+            .rsplit_once('/')
+            .map_or((None, &self.0), |(folder, last)| (Some(folder), last))
     }
 }
 

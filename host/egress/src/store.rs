@@ -49,7 +49,9 @@ impl Store {
         let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(at)?;
         let scratch_name = format!(".bulkhead-{owner}");
         match dir.remove_dir_all(&scratch_name) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(at(error));
+            }
             Ok(()) | Err(_) => {}
         }
         create_dir(&dir, &scratch_name).map_err(at)?;

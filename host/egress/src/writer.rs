@@ -191,7 +191,8 @@ fn delete_bundle(key: &[u8]) -> Option<String> {
     let envelope = bulkhead_ndjson::Peek::new(None, bulkhead_ndjson::Bases::default())
         .read_str(text)
         .ok()?;
-    let at = |span: &std::ops::Range<u32>| text.get(span.start as usize..span.end as usize);
+    let at =
+        |span: &std::ops::Range<u32>| text.get(span.start as usize..span.end as usize);
     let (kind, id) = (at(&envelope.resource_type)?, at(&envelope.id?)?);
     Some(format!(
         r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"request":{{"method":"DELETE","url":"{kind}/{id}"}}}}]}}"#

@@ -5,7 +5,9 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 /// A number of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(into = "String", try_from = "String")]
 pub struct ByteSize(u64);
 
@@ -56,7 +58,8 @@ impl FromStr for ByteSize {
         let (number, unit) = text.split_at(split);
         let number: u64 = number.parse().map_err(|_| ByteSizeError)?;
         let unit = unit.trim();
-        let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or(ByteSizeError)?;
+        let (_, factor) =
+            UNITS.iter().find(|(name, _)| *name == unit).ok_or(ByteSizeError)?;
         number.checked_mul(*factor).map(Self).ok_or(ByteSizeError)
     }
 }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Compares as an instant, never as text: `…T10:00:00+02:00` equals `…T08:00:00Z`.
 ///
 /// Source: FHIR R4 `instant` (at least seconds, zone mandatory, leap second legal).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(into = "String", try_from = "String")]
 pub struct Instant(i64);
 
@@ -50,12 +52,19 @@ impl Instant {
     /// How long after `earlier` this is; zero when it is not.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+        Duration::from_millis(
+            u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0),
+        )
     }
 
     /// As `20260131T100000Z`, for names of files and exports.
     pub fn compact(self) -> String {
-        self.to_string().chars().filter(|c| *c != '-' && *c != ':').take(15).chain(['Z']).collect()
+        self.to_string()
+            .chars()
+            .filter(|c| *c != '-' && *c != ':')
+            .take(15)
+            .chain(['Z'])
+            .collect()
     }
 }
 
@@ -75,7 +84,13 @@ impl FromStr for Instant {
             return Err(InstantError);
         }
         let timestamp: jiff::Timestamp = text.parse().map_err(|_| InstantError)?;
-        Ok(Self(timestamp.as_nanosecond().div_euclid(1_000_000).try_into().map_err(|_| InstantError)?))
+        Ok(Self(
+            timestamp
+                .as_nanosecond()
+                .div_euclid(1_000_000)
+                .try_into()
+                .map_err(|_| InstantError)?,
+        ))
     }
 }
 
@@ -116,7 +131,11 @@ mod tests {
         let cases = [
             ("utc", "2026-01-31T10:00:00Z", Some("2026-01-31T10:00:00Z")),
             ("offset", "2026-01-31T10:00:00+02:00", Some("2026-01-31T08:00:00Z")),
-            ("nanoseconds are floored", "2026-01-31T10:00:00.1239Z", Some("2026-01-31T10:00:00.123Z")),
+            (
+                "nanoseconds are floored",
+                "2026-01-31T10:00:00.1239Z",
+                Some("2026-01-31T10:00:00.123Z"),
+            ),
             ("leap second", "2016-12-31T23:59:60Z", Some("2016-12-31T23:59:59Z")),
             ("no zone", "2026-01-31T10:00:00", None),
             ("no seconds", "2026-01-31T10:00Z", None),

@@ -59,7 +59,9 @@ mod tests {
 
     #[test]
     fn holds_each_patient_once_in_any_order() {
-        let of = |ids: &[&str]| ids.iter().map(|id| PatientKey::of(id)).collect::<PatientSet>();
+        let of = |ids: &[&str]| {
+            ids.iter().map(|id| PatientKey::of(id)).collect::<PatientSet>()
+        };
         let set = of(&["1", "2", "1"]);
         assert_eq!(set.len(), 2);
         assert!(set.contains(PatientKey::of("2")));

@@ -31,7 +31,8 @@ impl SafeUrl {
 
     /// Redacts text that should be a URL; what does not parse is not shown at all.
     pub fn parse(text: &str) -> Self {
-        Url::parse(text).map_or_else(|_| Self("<not a URL>".to_owned()), |url| Self::of(&url))
+        Url::parse(text)
+            .map_or_else(|_| Self("<not a URL>".to_owned()), |url| Self::of(&url))
     }
 
     /// The printable text.

@@ -36,17 +36,21 @@ pub struct Record {
     pub is_changed: bool,
 }
 
+/// Kinds of one file that are told apart. R4 has 146 types; names are server-controlled.
+const MOST_KINDS: usize = 1024;
+
 /// Names of kinds: resource types, then the streams that transforms emit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kinds(Arc<Vec<Arc<str>>>);
 
 impl Kinds {
-    /// The index of `name`, which is added when it is new. `None` when 65,536 are known.
+    /// The index of `name`, which is added when it is new. `None` when 1,024 are known.
     pub fn intern(&mut self, name: &str) -> Option<u16> {
         if let Some(at) = self.0.iter().position(|known| &**known == name) {
             return u16::try_from(at).ok();
         }
-        let at = u16::try_from(self.0.len()).ok()?;
+        let at =
+            u16::try_from(self.0.len()).ok().filter(|_| self.0.len() < MOST_KINDS)?;
         Arc::make_mut(&mut self.0).push(name.into());
         Some(at)
     }

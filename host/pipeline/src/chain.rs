@@ -283,10 +283,12 @@ impl Settle<'_> {
             return refuse("output-of-several-lines");
         }
         if record.is_row {
-            return match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-                Ok(_) if body.first() == Some(&b'{') => Ok(()),
-                _ => refuse("output-not-json"),
-            };
+            // As text first: JSON that is skipped over is not checked for UTF-8.
+            let row = std::str::from_utf8(body).ok();
+            let row =
+                row.and_then(|row| serde_json::from_str::<serde_json::Value>(row).ok());
+            let is_object = row.is_some_and(|row| row.is_object());
+            return if is_object { Ok(()) } else { refuse("output-not-json") };
         }
         let Ok(envelope) = self.peek.read(body) else {
             return refuse("output-not-a-resource");

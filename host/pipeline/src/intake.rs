@@ -185,11 +185,12 @@ impl Intake {
             None => self.peek.read(&body),
         };
         let envelope = envelope.map_err(|malformed: Malformed| {
-            (announced, Reject::new(RejectClass::Malformed, malformed.code()))
+            (announced.clone(), Reject::new(RejectClass::Malformed, malformed.code()))
         })?;
         let name = text_at(&body, &envelope.resource_type);
         if let Some(reject) = self.misplaced(name) {
-            return Err((name.to_owned(), reject));
+            // Counted under what the file announces: a made-up name adds no row to a report.
+            return Err((announced, reject));
         }
         let kind = self.intern(name)?;
         records.push(Record {

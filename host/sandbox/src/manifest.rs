@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn refuses_what_cannot_be_declared() {
-        let cases: [(&str, fn(&mut Manifest), bool); 9] = [
+        type Change = fn(&mut Manifest);
+        let cases: [(&str, Change, bool); 9] = [
             ("a plain one", |_| (), true),
             ("a later version", |manifest| manifest.bulkhead = 2, false),
             ("an event that is free text", |m| m.events.push("Jane Roe".into()), false),

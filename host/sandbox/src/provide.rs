@@ -29,10 +29,14 @@ pub(crate) fn link(
             "artifacts" => {
                 wit::artifacts::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
             }
-            "bodies" => wit::bodies::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?,
-            "clock" => wit::clock::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?,
+            "bodies" => {
+                wit::bodies::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
+            }
+            "clock" => {
+                wit::clock::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
+            }
             "cohorts" => {
-                wit::cohorts::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?
+                wit::cohorts::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
             }
             "keyed-hash" => {
                 wit::keyed_hash::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
@@ -40,8 +44,12 @@ pub(crate) fn link(
             "projection" => {
                 wit::projection::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
             }
-            "random" => wit::random::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?,
-            "state" => wit::state::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?,
+            "random" => {
+                wit::random::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
+            }
+            "state" => {
+                wit::state::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
+            }
             "telemetry" => {
                 wit::telemetry::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
             }

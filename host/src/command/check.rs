@@ -2,7 +2,6 @@
 
 use std::{fmt::Write as _, io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 
-use bulkhead_egress::Stores;
 use bulkhead_model::{ByteSize, PatientSet};
 use bulkhead_sandbox::Sandbox;
 
@@ -36,14 +35,21 @@ impl Check {
         let mut problems = Vec::new();
         let mut text = String::new();
         let source = &config.source;
-        writeln!(text, "{}: {} level of {}", config.path.display(), source.level, source.base_url)?;
+        writeln!(
+            text,
+            "{}: {} level of {}",
+            config.path.display(),
+            source.level,
+            source.base_url
+        )?;
         if let Err(error) = assemble::client(&config) {
             problems.push(format!("{error:#}"));
         }
         let cohorts = read_cohorts(&config, &mut text, &mut problems)?;
         let sandbox = Sandbox::new(None)?;
         for chain in &config.chains {
-            check_chain(&config, chain, &sandbox, &cohorts, &mut text, &mut problems).await?;
+            check_chain(&config, chain, &sandbox, &cohorts, &mut text, &mut problems)
+                .await?;
         }
         let mut out = std::io::stdout().lock();
         write!(out, "{text}")?;
@@ -68,23 +74,32 @@ fn read_cohorts(
     for (name, source) in &config.cohorts {
         let set = match source {
             CohortSource::Group(id) => {
-                writeln!(text, "cohort `{name}`: Group/{id} of the server, read at each run")?;
+                writeln!(
+                    text,
+                    "cohort `{name}`: Group/{id} of the server, read at each run"
+                )?;
                 PatientSet::default()
             }
-            CohortSource::Csv { .. } | CohortSource::Ndjson(_) => match cohort::read_file(source) {
-                Ok(set) if set.is_empty() => {
-                    problems.push(format!("cohort `{name}` has no patient"));
-                    set
+            CohortSource::Csv { .. } | CohortSource::Ndjson(_) => {
+                match cohort::read_file(source) {
+                    Ok(set) if set.is_empty() => {
+                        problems.push(format!("cohort `{name}` has no patient"));
+                        set
+                    }
+                    Ok(set) => {
+                        writeln!(
+                            text,
+                            "cohort `{name}`: {}",
+                            plural(set.len(), "patient")
+                        )?;
+                        set
+                    }
+                    Err(error) => {
+                        problems.push(format!("cohort `{name}`: {error:#}"));
+                        PatientSet::default()
+                    }
                 }
-                Ok(set) => {
-                    writeln!(text, "cohort `{name}`: {}", plural(set.len(), "patient"))?;
-                    set
-                }
-                Err(error) => {
-                    problems.push(format!("cohort `{name}`: {error:#}"));
-                    PatientSet::default()
-                }
-            },
+            }
         };
         cohorts.insert(name.clone(), Arc::new(set));
     }
@@ -101,18 +116,17 @@ async fn check_chain(
 ) -> anyhow::Result<()> {
     writeln!(text, "\nchain `{}`", chain.name)?;
     let mut worst = 0;
+    let mut loaded = Vec::new();
     for stage in chain.stages.iter().chain([&chain.sink]) {
         let Some(plugin) = config.plugins.get(&stage.plugin) else { continue };
-        // One stage at a time, as a chain of its own: one bad plugin hides no other.
-        let alone = ChainConfig { stages: Vec::new(), sink: stage.clone(), ..chain.clone() };
-        let packages = match assemble::packages(config, &alone) {
-            Ok(packages) => packages,
+        // One stage at a time: one bad plugin hides no other.
+        let package = match assemble::package(&stage.plugin, plugin) {
+            Ok(package) => package,
             Err(error) => {
                 problems.push(format!("{error:#}"));
                 continue;
             }
         };
-        let Some(package) = packages.get(&stage.plugin) else { continue };
         let manifest = match package.manifest() {
             Ok(manifest) => manifest,
             Err(error) => {
@@ -138,24 +152,32 @@ async fn check_chain(
             writeln!(text, "    never receives a resource: it does not import `bodies`")?;
         }
         worst += plugin.limits.memory.bytes();
-        let tried =
-            assemble::chain(config, &alone, sandbox, cohorts, Stores::default(), None).await;
-        match tried {
+        match assemble::try_stage(config, chain, stage, &package, sandbox, cohorts).await
+        {
             Err(error) => problems.push(format!("{error:#}")),
-            Ok(_) => {
-                for name in &plugin.grants.stores {
-                    let url = config.stores.get(name).map_or("", String::as_str);
-                    writeln!(text, "    store `{name}`: {url}")?;
-                }
-            }
+            Ok(plugin) => loaded.push(plugin),
         }
+        for name in &plugin.grants.stores {
+            let url = config.stores.get(name).map_or("", String::as_str);
+            writeln!(text, "    store `{name}`: {url}")?;
+        }
+    }
+    // Roles can be told only when every stage is there.
+    if loaded.len() == chain.stages.len() + 1
+        && let Some(sink) = loaded.pop()
+        && let Err(error) = assemble::check_roles(chain, &loaded, &sink)
+    {
+        problems.push(format!("{error:#}"));
     }
     let lanes = config.limits.files_in_flight as u64;
     // A lane holds a block as it came and as it leaves, and one unfinished line.
     let framer = &config.limits.framer;
     let lane = worst + (3 * framer.block_bytes + framer.line_bytes) as u64;
     let most = ByteSize::from_bytes(lanes * lane + (64 << 20));
-    writeln!(text, "  memory: at most {most} with {lanes} files in flight, if every plugin takes all it may")?;
+    writeln!(
+        text,
+        "  memory: at most {most} with {lanes} files in flight, if every plugin takes all it may"
+    )?;
     Ok(())
 }
 

@@ -16,7 +16,9 @@ use crate::{
 /// The first run is a full export. Later runs ask for what has changed. A run that was
 /// stopped or killed goes on where the ledger says.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  bulkhead run\n  bulkhead run --config site.toml --chain research --json")]
+#[command(
+    after_help = "Examples:\n  bulkhead run\n  bulkhead run --config site.toml --chain research --json"
+)]
 pub(crate) struct Run {
     /// The configuration.
     #[arg(long, short, value_name = "FILE", default_value = "bulkhead.toml")]
@@ -70,9 +72,15 @@ impl Run {
         let mut reports = Vec::new();
         for chain in chains {
             let stores = assemble::stores(&config, &chain)?;
-            let loaded =
-                assemble::chain(&config, &chain, &sandbox, &cohorts, stores, Some(&ledger))
-                    .await?;
+            let loaded = assemble::chain(
+                &config,
+                &chain,
+                &sandbox,
+                &cohorts,
+                stores,
+                Some(&ledger),
+            )
+            .await?;
             let export = Arc::new(Export {
                 config: Arc::clone(&config),
                 chain,
@@ -97,6 +105,13 @@ fn locked(error: bulkhead_ledger::Error) -> anyhow::Error {
         return error.into();
     }
     let what = "another run uses this ledger".to_owned();
-    let hint = Some("wait for it, or give this configuration a `[state] path` of its own".to_owned());
-    anyhow::Error::new(error).context(Failure { exit: Exit::Locked, blame: "operator", what, hint })
+    let hint = Some(
+        "wait for it, or give this configuration a `[state] path` of its own".to_owned(),
+    );
+    anyhow::Error::new(error).context(Failure {
+        exit: Exit::Locked,
+        blame: "operator",
+        what,
+        hint,
+    })
 }

@@ -43,8 +43,11 @@ impl Status {
         }
         let ledger = Ledger::open_read_only(path)?;
         if let Some(id) = &self.report {
-            let record = ledger.export(&id.parse()?)?.context("no such export in the ledger")?;
-            let json = record.report.context("this export has no report: it is not completed")?;
+            let record =
+                ledger.export(&id.parse()?)?.context("no such export in the ledger")?;
+            let json = record
+                .report
+                .context("this export has no report: it is not completed")?;
             let report: Report = serde_json::from_str(&json)?;
             if self.json {
                 writeln!(out, "{json}")?;
@@ -69,7 +72,8 @@ impl Status {
                 writeln!(out, "  {stream}")?;
             }
             for (name, mark) in marks {
-                let name = if name.as_str() == "Resource" { "all types" } else { name.as_str() };
+                let name =
+                    if name.as_str() == "Resource" { "all types" } else { name.as_str() };
                 writeln!(out, "    {name:28} {}   by {}", mark.effective, mark.set_by)?;
             }
         }
@@ -80,11 +84,18 @@ impl Status {
 fn line(ledger: &Ledger, record: &ExportRecord) -> anyhow::Result<String> {
     let kind = if record.since.is_some() { "incremental" } else { "full" };
     let head = format!("{} {:10} {kind:11} {}", record.id, record.chain, record.phase);
-    let report = record.report.as_deref().and_then(|json| serde_json::from_str::<Report>(json).ok());
+    let report = record
+        .report
+        .as_deref()
+        .and_then(|json| serde_json::from_str::<Report>(json).ok());
     if let Some(report) = report {
         let total = report.tally.total();
-        let missing = if report.is_complete() { "" } else { "  NOT COMPLETE: see --report" };
-        return Ok(format!("{head}: {} read, {} delivered{missing}", total.read, total.delivered));
+        let missing =
+            if report.is_complete() { "" } else { "  NOT COMPLETE: see --report" };
+        return Ok(format!(
+            "{head}: {} read, {} delivered{missing}",
+            total.read, total.delivered
+        ));
     }
     if let Some(failure) = &record.failure {
         return Ok(format!("{head}: {failure}"));
@@ -99,7 +110,10 @@ fn line(ledger: &Ledger, record: &ExportRecord) -> anyhow::Result<String> {
     Ok(format!("{head}: {left}; `bulkhead run` goes on"))
 }
 
-fn as_json(ledger: &Ledger, exports: &[ExportRecord]) -> anyhow::Result<serde_json::Value> {
+fn as_json(
+    ledger: &Ledger,
+    exports: &[ExportRecord],
+) -> anyhow::Result<serde_json::Value> {
     let mut listed = Vec::new();
     for record in exports {
         let files = ledger.files(&record.id)?;

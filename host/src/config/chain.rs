@@ -37,18 +37,26 @@ pub(crate) fn read(root: &Reader<'_>, folder: &Path) -> Vec<ChainConfig> {
     for (at, chain) in tables.iter().enumerate() {
         let name = chain.text("name").unwrap_or_else(|| format!("chain-{}", at + 1));
         if !is_name(&name) {
-            chain.problem_at("name", format!("`{name}`: a name is 1 to 64 of a-z, A-Z, 0-9, - and _"));
+            chain.problem_at(
+                "name",
+                format!("`{name}`: a name is 1 to 64 of a-z, A-Z, 0-9, - and _"),
+            );
         }
         if chains.iter().any(|other| other.name == name) {
             chain.problem_at("name", format!("two chains are called `{name}`"));
         }
-        let stages: Vec<StageConfig> =
-            chain.tables("stages").iter().filter_map(|stage| read_stage(stage, folder)).collect();
+        let stages: Vec<StageConfig> = chain
+            .tables("stages")
+            .iter()
+            .filter_map(|stage| read_stage(stage, folder))
+            .collect();
         let sink = chain.section("sink");
         let sink = if sink.is_present() {
             read_stage(&sink, folder)
         } else {
-            chain.problem(format!("chain `{name}` has no sink: write `sink = {{ plugin = \"…\" }}`"));
+            chain.problem(format!(
+                "chain `{name}` has no sink: write `sink = {{ plugin = \"…\" }}`"
+            ));
             None
         };
         let holds_on_fault =
@@ -57,7 +65,9 @@ pub(crate) fn read(root: &Reader<'_>, folder: &Path) -> Vec<ChainConfig> {
             stages.iter().chain(&sink).map(|stage| stage.name.as_str()).collect();
         let distinct: BTreeSet<&&str> = names.iter().collect();
         if distinct.len() < names.len() {
-            chain.problem(format!("two stages of chain `{name}` have one name: give one `name = \"…\"`"));
+            chain.problem(format!(
+                "two stages of chain `{name}` have one name: give one `name = \"…\"`"
+            ));
         }
         chain.finish();
         if let Some(sink) = sink {
@@ -77,7 +87,10 @@ fn read_stage(stage: &Reader<'_>, folder: &Path) -> Option<StageConfig> {
     let name = stage.text("name").or_else(|| plugin.clone());
     let settings = match (stage.json("config"), stage.text("config-file")) {
         (Some(_), Some(_)) => {
-            stage.problem_at("config-file", "a stage takes `config` or `config-file`, not both");
+            stage.problem_at(
+                "config-file",
+                "a stage takes `config` or `config-file`, not both",
+            );
             None
         }
         (Some(settings), None) => Some(settings),
@@ -95,7 +108,8 @@ fn read_file(stage: &Reader<'_>, path: &Path) -> Option<serde_json::Value> {
         if is_toml {
             toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
         } else {
-            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+            serde_json::from_str(&text)
+                .map_err(|error| format!("{}: {error}", path.display()))
         }
     });
     parsed.map_err(|error| stage.problem_at("config-file", error)).ok()
@@ -124,7 +138,9 @@ pub(crate) fn check(config: &Config, root: &Reader<'_>) {
                 ));
             }
         };
-        missing("cohort", &plugin.grants.cohorts, &|name| config.cohorts.contains_key(name));
+        missing("cohort", &plugin.grants.cohorts, &|name| {
+            config.cohorts.contains_key(name)
+        });
         missing("key", &plugin.grants.keys, &|name| config.keys.contains_key(name));
         missing("store", &plugin.grants.stores, &|name| config.stores.contains_key(name));
     }

@@ -39,7 +39,9 @@ pub(crate) fn read(root: &Reader<'_>, folder: &Path) -> BTreeMap<String, CohortS
                 (_, Some(ndjson), _) => CohortSource::Ndjson(folder.join(ndjson)),
                 (.., group) => {
                     let id = group.unwrap_or_default();
-                    CohortSource::Group(id.strip_prefix("Group/").unwrap_or(&id).to_owned())
+                    CohortSource::Group(
+                        id.strip_prefix("Group/").unwrap_or(&id).to_owned(),
+                    )
                 }
             };
             cohorts.insert(name, source);

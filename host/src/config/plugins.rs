@@ -30,7 +30,8 @@ pub(crate) fn read(
 ) -> BTreeMap<String, PluginConfig> {
     let mut plugins = BTreeMap::new();
     for (name, plugin) in root.named("plugins") {
-        let path = plugin.required_text("path", "a component, for example plugins/x.wasm");
+        let path =
+            plugin.required_text("path", "a component, for example plugins/x.wasm");
         let sha256 = sha256(&plugin, &name, pinning);
         let grants = grants(&plugin.section("grants"));
         let limits = limits(&plugin.section("limits"));
@@ -55,7 +56,10 @@ fn sha256(plugin: &Reader<'_>, name: &str, pinning: Pinning) -> Option<String> {
     };
     let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_digest {
-        plugin.problem_at("sha256", format!("`plugins.{name}.sha256` must be 64 hexadecimal digits"));
+        plugin.problem_at(
+            "sha256",
+            format!("`plugins.{name}.sha256` must be 64 hexadecimal digits"),
+        );
     }
     Some(text.to_ascii_lowercase())
 }

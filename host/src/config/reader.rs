@@ -1,7 +1,10 @@
 //! Reads a TOML table key by key: every key that is asked for is known, and what nobody
 //! asked for is a problem that names the nearest known key.
 
-use std::{cell::RefCell, collections::BTreeSet, fmt::Display, ops::Range, str::FromStr, time::Duration};
+use std::{
+    cell::RefCell, collections::BTreeSet, fmt::Display, ops::Range, str::FromStr,
+    time::Duration,
+};
 
 use toml::{
     Spanned,
@@ -61,7 +64,11 @@ impl<'a> Reader<'a> {
     }
 
     fn path(&self, key: &str) -> String {
-        if self.place.is_empty() { key.to_owned() } else { format!("{}.{key}", self.place) }
+        if self.place.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.place)
+        }
     }
 
     /// A table below this one; an absent one reads as empty.
@@ -73,7 +80,8 @@ impl<'a> Reader<'a> {
                 let table = if let DeValue::Table(table) = value.get_ref() {
                     Some(table)
                 } else {
-                    self.problems.add(&value.span(), format!("`{place}` must be a table"));
+                    self.problems
+                        .add(&value.span(), format!("`{place}` must be a table"));
                     None
                 };
                 Self::over(table, value.span(), &place, self.problems)
@@ -85,7 +93,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn named(&self, key: &str) -> Vec<(String, Self)> {
         let section = self.section(key);
         let Some(table) = section.table else { return Vec::new() };
-        table.keys().map(|name| name.get_ref().to_string()).map(|name| (name.clone(), section.section(&name))).collect()
+        table
+            .keys()
+            .map(|name| name.get_ref().to_string())
+            .map(|name| (name.clone(), section.section(&name)))
+            .collect()
     }
 
     /// The tables of an array, `[[key]]` or `key = [{…}, …]`.
@@ -93,7 +105,8 @@ impl<'a> Reader<'a> {
         let place = self.path(key);
         let Some(value) = self.value(key) else { return Vec::new() };
         let DeValue::Array(items) = value.get_ref() else {
-            self.problems.add(&value.span(), format!("`{place}` must be a list of tables"));
+            self.problems
+                .add(&value.span(), format!("`{place}` must be a list of tables"));
             return Vec::new();
         };
         let mut tables = Vec::new();
@@ -105,7 +118,9 @@ impl<'a> Reader<'a> {
                     &format!("{place}[{at}]"),
                     self.problems,
                 )),
-                _ => self.problems.add(&item.span(), format!("`{place}` must hold tables")),
+                _ => {
+                    self.problems.add(&item.span(), format!("`{place}` must hold tables"))
+                }
             }
         }
         tables
@@ -142,7 +157,10 @@ impl<'a> Reader<'a> {
         match text.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.problem_at(key, format!("`{}` = \"{text}\" is {error}", self.path(key)));
+                self.problem_at(
+                    key,
+                    format!("`{}` = \"{text}\" is {error}", self.path(key)),
+                );
                 None
             }
         }
@@ -167,7 +185,8 @@ impl<'a> Reader<'a> {
         if let DeValue::Boolean(flag) = value.get_ref() {
             return Some(*flag);
         }
-        self.problems.add(&value.span(), format!("`{}` must be true or false", self.path(key)));
+        self.problems
+            .add(&value.span(), format!("`{}` must be true or false", self.path(key)));
         None
     }
 

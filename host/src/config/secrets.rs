@@ -51,7 +51,8 @@ pub(crate) fn read(section: &Reader<'_>, folder: &Path) -> Option<SecretSource> 
         (Some(file), None) => Some(SecretSource::File(folder.join(file))),
         (None, Some(env)) => Some(SecretSource::Env(env)),
         _ => {
-            section.problem("a secret is named as `{ file = \"…\" }` or `{ env = \"…\" }`");
+            section
+                .problem("a secret is named as `{ file = \"…\" }` or `{ env = \"…\" }`");
             None
         }
     }

@@ -58,7 +58,9 @@ pub(crate) enum AuthConfig {
 pub(crate) fn read(root: &Reader<'_>, folder: &Path) -> SourceConfig {
     let source = root.section("source");
     if !source.is_present() {
-        root.problem("`[source]` is missing: it names the server, see `bulkhead init --print`");
+        root.problem(
+            "`[source]` is missing: it names the server, see `bulkhead init --print`",
+        );
     }
     let base_url = base_url(&source);
     let name = source.text("name").unwrap_or_else(|| base_url.to_string());
@@ -108,7 +110,8 @@ fn base_url(source: &Reader<'_>) -> Url {
         source.problem_at("base-url", "`source.base-url` must have no `?` and no `#`");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        let message = "`source.base-url` must not carry a user or a password: use `[source.auth]`";
+        let message =
+            "`source.base-url` must not carry a user or a password: use `[source.auth]`";
         source.problem_at("base-url", message);
     }
     url
@@ -132,11 +135,15 @@ fn types(source: &Reader<'_>) -> Vec<ResourceType> {
     for name in source.texts("types").unwrap_or_default() {
         match name.parse() {
             Ok(name) if types.contains(&name) => {
-                source.problem_at("types", format!("`source.types` names `{name}` twice"));
+                source
+                    .problem_at("types", format!("`source.types` names `{name}` twice"));
             }
             Ok(name) => types.push(name),
             Err(error) => {
-                source.problem_at("types", format!("`{name}` in `source.types` is {error}"));
+                source.problem_at(
+                    "types",
+                    format!("`{name}` in `source.types` is {error}"),
+                );
             }
         }
     }
@@ -171,7 +178,10 @@ fn auth(source: &Reader<'_>, folder: &Path) -> AuthConfig {
     let key = if auth.is_table("key") {
         secrets::read(&auth.section("key"), folder)
     } else {
-        auth.problem_at("key", "`source.auth.key` must be `{ file = \"…\" }` or `{ env = \"…\" }`");
+        auth.problem_at(
+            "key",
+            "`source.auth.key` must be `{ file = \"…\" }` or `{ env = \"…\" }`",
+        );
         None
     };
     let token_url = auth.parsed::<Url>("token-url");

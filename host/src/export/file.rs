@@ -1,7 +1,6 @@
 //! One file, from the first byte to closed in the ledger, however often it takes.
 
 use std::{
-    collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -70,8 +69,13 @@ impl FileWork {
     /// Processes the file to its end. A file that cannot be had is written down as failed
     /// and is no error here.
     pub(super) async fn process(mut self) -> anyhow::Result<()> {
-        let name = self.file.resource_type.as_ref().map_or_else(String::new, ToString::to_string);
-        let progress = self.export.output.file(self.index, self.array, &name, self.file.count);
+        let name = self
+            .file
+            .resource_type
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        let progress =
+            self.export.output.file(self.index, self.array, &name, self.file.count);
         let tries = self.export.config.limits.file_tries;
         let mut caution = Caution::default();
         let mut refreshes = 0;
@@ -88,7 +92,9 @@ impl FileWork {
                 Err(Ended::Changed) => {
                     let (id, index) = (self.id.clone(), self.index);
                     self.ledger(move |ledger| ledger.restart_file(&id, index)).await?;
-                    let error = anyhow::anyhow!("the file changed on the server while it was delivered");
+                    let error = anyhow::anyhow!(
+                        "the file changed on the server while it was delivered"
+                    );
                     (error, None)
                 }
                 Err(Ended::Expired(error)) if refreshes < REFRESHES => {
@@ -100,7 +106,8 @@ impl FileWork {
                     return self.fail(&error, &progress);
                 }
                 Err(Ended::SinkDied(lines, records, error)) => {
-                    narrow(&mut caution, lines, records);
+                    // What the sink died on is handed over more carefully the next time.
+                    caution.learn(&lines, records);
                     (error, Some(Duration::ZERO))
                 }
                 Err(Ended::Again(error, after)) => (error, after),
@@ -192,7 +199,9 @@ impl FileWork {
 
     async fn take(&self, lane: &mut Lane, block: &Block) -> Result<(), Ended> {
         match lane.take(block).await.map_err(ended)? {
-            Some(advance) => self.write_down(advance, Last::No).await.map_err(Ended::Fatal),
+            Some(advance) => {
+                self.write_down(advance, Last::No).await.map_err(Ended::Fatal)
+            }
             None => Ok(()),
         }
     }
@@ -201,10 +210,12 @@ impl FileWork {
     /// it is the same again, what came is delivered and the verdict will say so.
     fn check_count(&self, lane: &Lane, attempt: u32) -> Result<(), Ended> {
         let read = lane.tally().total().read;
-        let is_comparable = self.array == FileArray::Output && self.file.resource_type.is_some();
+        let is_comparable =
+            self.array == FileArray::Output && self.file.resource_type.is_some();
         match self.file.count {
             Some(count) if is_comparable && count != read && attempt == 1 => {
-                let error = anyhow::anyhow!("{read} resources came, the manifest says {count}");
+                let error =
+                    anyhow::anyhow!("{read} resources came, the manifest says {count}");
                 Err(Ended::Again(error, None))
             }
             Some(_) | None => Ok(()),
@@ -219,19 +230,29 @@ impl FileWork {
             }
         };
         let bases = Bases::new([self.export.config.source.base_url.to_string()]);
-        assemble::lane(&self.export.loaded, bases, self.id.as_str(), self.index, kind, caution)
+        assemble::lane(
+            &self.export.loaded,
+            bases,
+            self.id.as_str(),
+            self.index,
+            kind,
+            caution,
+        )
     }
 
     async fn resume(&self) -> anyhow::Result<Option<Advance>> {
         let id = self.id.clone();
         let files = self.ledger(move |ledger| ledger.files(&id)).await?;
         let own = files.into_iter().find(|file| file.index == self.index);
-        let Some(checkpoint) = own.and_then(|file| file.checkpoint) else { return Ok(None) };
+        let Some(checkpoint) = own.and_then(|file| file.checkpoint) else {
+            return Ok(None);
+        };
         Ok(Some(Advance {
             through: checkpoint.durable_through,
             token: checkpoint.token,
             prefix_hash: checkpoint.prefix_hash,
-            tally: serde_json::from_str(&checkpoint.tally).context("reading a checkpoint")?,
+            tally: serde_json::from_str(&checkpoint.tally)
+                .context("reading a checkpoint")?,
             quarantined: Vec::new(),
         }))
     }
@@ -318,29 +339,25 @@ fn ended(error: LaneError) -> Ended {
         LaneError::SinkDied { ref lines, records, .. } => {
             Ended::SinkDied(lines.clone(), records, error.into())
         }
-        LaneError::Sink(SinkError::Retryable { after, .. }) => Ended::Again(error.into(), after),
+        LaneError::Sink(SinkError::Retryable { after, .. }) => {
+            Ended::Again(error.into(), after)
+        }
         // A sink that lost its open parts says so at the next batch: begin again from the
         // last checkpoint.
         LaneError::Sink(SinkError::Fatal { ref code, .. }) if code == "not-open" => {
             Ended::Again(error.into(), None)
         }
         _ => {
-            let hint = "the log says more with `--log info`; running again goes on where it was";
+            let hint =
+                "the log says more with `--log info`; running again goes on where it was";
             let what = "a plugin of the chain failed".to_owned();
-            let failure =
-                Failure { exit: Exit::Failed, blame: "plugin", what, hint: Some(hint.to_owned()) };
+            let failure = Failure {
+                exit: Exit::Failed,
+                blame: "plugin",
+                what,
+                hint: Some(hint.to_owned()),
+            };
             Ended::Fatal(anyhow::Error::new(error).context(failure))
         }
-    }
-}
-
-/// After a sink's death: the same lines one by one; a record that kills it alone is poison.
-fn narrow(caution: &mut Caution, lines: std::ops::RangeInclusive<u64>, records: usize) {
-    let is_alone = caution.alone.as_ref().is_some_and(|alone| alone.contains(lines.start()));
-    if is_alone && records == 1 {
-        let poison: &mut BTreeSet<u64> = &mut caution.poison;
-        poison.insert(*lines.start());
-    } else {
-        caution.alone = Some(lines);
     }
 }

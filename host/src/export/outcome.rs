@@ -74,7 +74,10 @@ impl OutcomeCounts {
     fn note(&mut self, issue: &Issue) {
         self.errors += u64::from(matches!(issue.severity.as_str(), "error" | "fatal"));
         let word = |text: &str| -> String {
-            text.chars().filter(|c| c.is_ascii_lowercase() || *c == '-').take(32).collect()
+            text.chars()
+                .filter(|c| c.is_ascii_lowercase() || *c == '-')
+                .take(32)
+                .collect()
         };
         let name = format!("{} {}", word(&issue.severity), word(&issue.code));
         let is_known = self.issues.contains_key(&name) || self.issues.len() < CODES;
@@ -96,7 +99,9 @@ pub(super) async fn read(
     let mut download = client.download(manifest, file).await?;
     let mut framer = Framer::new(FramerLimits::default());
     let mut counts = OutcomeCounts::default();
-    while let Some(chunk) = download.try_next().await.context("reading an outcome file")? {
+    while let Some(chunk) =
+        download.try_next().await.context("reading an outcome file")?
+    {
         framer.push(&chunk);
         while let Some(block) = framer.next_block() {
             counts.take(&block);

@@ -27,7 +27,11 @@ impl Export {
             source.type_filters.join("\n"),
             self.loaded.fingerprint.clone(),
         ];
-        format!("{}@{:016x}", self.chain.name, xxh3_64(definition.join("\n\n").as_bytes()))
+        format!(
+            "{}@{:016x}",
+            self.chain.name,
+            xxh3_64(definition.join("\n\n").as_bytes())
+        )
     }
 
     /// Gives up what an earlier configuration of this chain left unfinished.
@@ -53,14 +57,16 @@ impl Export {
         let mut plans = plan(types, &marks, overlap, reach == Reach::Full);
         let prefix = format!("{}@", self.chain.name);
         let is_changed = marks.is_empty()
-            && self.ledger.streams()?.iter().any(|other| {
-                other != stream && other.starts_with(&prefix)
-            });
+            && self
+                .ledger
+                .streams()?
+                .iter()
+                .any(|other| other != stream && other.starts_with(&prefix));
         if is_changed && reach == Reach::Incremental {
+            let why = "the server, a plugin, its settings or a cohort changed since the last \
+                       export of this chain";
             for plan in &mut plans {
-                plan.why = "the server, a plugin, its settings or a cohort changed since the \
-                            last export of this chain"
-                    .to_owned();
+                why.clone_into(&mut plan.why);
             }
         }
         Ok(plans)
@@ -90,7 +96,9 @@ pub(super) fn request(base: &Url, kickoff: &Kickoff) -> String {
         let names: Vec<&str> = kickoff.types.iter().map(ResourceType::as_str).collect();
         query.push(format!("_type={}", names.join(",")));
     }
-    query.extend(kickoff.type_filters.iter().map(|filter| format!("_typeFilter={filter}")));
+    query.extend(
+        kickoff.type_filters.iter().map(|filter| format!("_typeFilter={filter}")),
+    );
     let path = kickoff.level.kickoff_path();
     if query.is_empty() {
         format!("{base}/{path}")

@@ -55,13 +55,19 @@ impl Verdict {
         match self {
             Self::Complete => "complete".to_owned(),
             Self::Count { expected, found } => {
-                format!("incomplete: {found} resources came, the manifest says {expected}")
+                format!(
+                    "incomplete: {found} resources came, the manifest says {expected}"
+                )
             }
             Self::Empty => "complete: the server has none".to_owned(),
             Self::Faulty(count) => format!("held: {count} in quarantine for a fault"),
             Self::FileFailed(why) => format!("incomplete: a file failed: {why}"),
-            Self::NotGranted => "incomplete: the granted scope does not cover it".to_owned(),
-            Self::PartlyGranted => "incomplete: the granted scope covers a part of it".to_owned(),
+            Self::NotGranted => {
+                "incomplete: the granted scope does not cover it".to_owned()
+            }
+            Self::PartlyGranted => {
+                "incomplete: the granted scope covers a part of it".to_owned()
+            }
             Self::ServerErrors(count) => {
                 format!("incomplete: the server reports {count} errors of its own")
             }
@@ -82,8 +88,13 @@ pub(super) struct Evidence<'a> {
 /// A verdict for every type that was asked for or seen.
 pub(super) fn judge(evidence: &Evidence<'_>) -> BTreeMap<String, Verdict> {
     let asked = evidence.asked.iter().map(ToString::to_string);
-    let listed = evidence.files.iter().filter_map(|file| Some(file.resource_type.as_ref()?.to_string()));
-    let names: BTreeSet<String> = asked.chain(listed.filter(|name| name != "Bundle" && name != "OperationOutcome")).collect();
+    let listed = evidence
+        .files
+        .iter()
+        .filter_map(|file| Some(file.resource_type.as_ref()?.to_string()));
+    let names: BTreeSet<String> = asked
+        .chain(listed.filter(|name| name != "Bundle" && name != "OperationOutcome"))
+        .collect();
     names
         .into_iter()
         .map(|name| {
@@ -109,7 +120,8 @@ fn verdict(evidence: &Evidence<'_>, name: &str) -> Verdict {
         let why = file.failure.clone().unwrap_or_else(|| "not closed".to_owned());
         return Verdict::FileFailed(why);
     }
-    let coverage = name.parse().ok().and_then(|name| Some(evidence.granted?.coverage(&name)));
+    let coverage =
+        name.parse().ok().and_then(|name| Some(evidence.granted?.coverage(&name)));
     match coverage {
         Some(Coverage::None) => return Verdict::NotGranted,
         Some(Coverage::Partial) => return Verdict::PartlyGranted,
@@ -123,13 +135,15 @@ fn verdict(evidence: &Evidence<'_>, name: &str) -> Verdict {
         let read = file.checkpoint.as_ref().and_then(|checkpoint| {
             Some(serde_json::from_str::<Tally>(&checkpoint.tally).ok()?.total().read)
         });
-        if let (Some(expected), Some(found), Some(_)) = (file.count, read, &file.resource_type)
+        if let (Some(expected), Some(found), Some(_)) =
+            (file.count, read, &file.resource_type)
             && expected != found
         {
             return Verdict::Count { expected, found };
         }
     }
-    let counts = evidence.tally.iter().find(|(kind, _)| *kind == name).map(|(_, counts)| counts);
+    let counts =
+        evidence.tally.iter().find(|(kind, _)| *kind == name).map(|(_, counts)| counts);
     // What no type can be told of concerns every type.
     let untold = evidence.tally.iter().find(|(kind, _)| kind.is_empty());
     let faulty = counts.map_or(0, |counts| counts.faulty)

@@ -19,11 +19,17 @@ struct Total {
 
 impl Bars {
     pub(super) fn new() -> Self {
-        Self { all: MultiProgress::new(), total: Mutex::default(), waiting: Mutex::default() }
+        Self {
+            all: MultiProgress::new(),
+            total: Mutex::default(),
+            waiting: Mutex::default(),
+        }
     }
 
     pub(super) fn line(&self, text: &str) {
-        if let Some(bar) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(bar) =
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
             bar.finish_and_clear();
         }
         // A line that cannot be shown is shown nowhere else.
@@ -72,7 +78,9 @@ impl Bars {
     }
 
     pub(super) fn end(&self) {
-        if let Some(total) = self.total.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(total) =
+            self.total.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
             total.bar.finish_and_clear();
         }
     }
@@ -90,5 +98,6 @@ impl Bars {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

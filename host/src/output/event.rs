@@ -43,15 +43,21 @@ impl Event<'_> {
                 format!("file {index} ({name}): try {attempt} failed, trying again")
             }
             Self::FileDone { index, name, read, delivered, wire } => {
-                format!("file {index} ({name}): {read} read, {delivered} delivered, {wire} over the wire")
+                format!(
+                    "file {index} ({name}): {read} read, {delivered} delivered, {wire} over the wire"
+                )
             }
             Self::FileFailed { index, name, reason } => {
                 format!("file {index} ({name}): FAILED: {reason}")
             }
             Self::Files { outputs, deletions, outcomes, done, resources } => {
-                let resources =
-                    resources.map_or(String::new(), |count| format!(", {count} resources"));
-                let done = if *done == 0 { String::new() } else { format!("; {done} done before") };
+                let resources = resources
+                    .map_or(String::new(), |count| format!(", {count} resources"));
+                let done = if *done == 0 {
+                    String::new()
+                } else {
+                    format!("; {done} done before")
+                };
                 format!(
                     "manifest: {outputs} files{resources}, {deletions} of deletions, {outcomes} of outcomes{done}"
                 )
@@ -64,7 +70,9 @@ impl Event<'_> {
             Self::Remark(remark) => format!("note: {remark}"),
             Self::Report(report) => report.render(),
             Self::Resuming { export, phase } => {
-                format!("export {export}: going on where an earlier run stopped ({phase})")
+                format!(
+                    "export {export}: going on where an earlier run stopped ({phase})"
+                )
             }
             Self::Waiting => "waiting for the server to prepare the export".to_owned(),
         }

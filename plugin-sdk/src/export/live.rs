@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use super::{FilterSeat, SinkSeat, TransformSeat};
 use crate::{
-    Action, Assignment, Batch, Checkpoint, CloseReason, Filter, FinishedExport, FinishedFile,
-    PluginError, Sink, Transform,
+    Action, Assignment, Batch, Checkpoint, CloseReason, Filter, FinishedExport,
+    FinishedFile, PluginError, Sink, Transform,
     bindings::{
         filter_world::exports::bulkhead::plugin::filter as filter_wit,
         imports::bulkhead::plugin::types as wit,
@@ -27,7 +27,11 @@ impl<T: Filter> FilterSeat<T> {
         let decision = seated(&self.0, |plugin| plugin.evaluate(&Batch(of)))?;
         Ok(filter_wit::Decision {
             keep: decision.keep.into_wit(),
-            rejects: decision.rejects.into_iter().map(crate::Rejection::into_wit).collect(),
+            rejects: decision
+                .rejects
+                .into_iter()
+                .map(crate::Rejection::into_wit)
+                .collect(),
         })
     }
 }
@@ -61,7 +65,11 @@ impl<T: Transform> TransformSeat<T> {
         };
         Ok(transform_wit::Changes {
             edits: changes.edits.into_iter().map(edit).collect(),
-            rejects: changes.rejects.into_iter().map(crate::Rejection::into_wit).collect(),
+            rejects: changes
+                .rejects
+                .into_iter()
+                .map(crate::Rejection::into_wit)
+                .collect(),
         })
     }
 }
@@ -89,11 +97,18 @@ impl<T: Sink> SinkSeat<T> {
     /// # Errors
     ///
     /// What the plugin says.
-    pub fn deliver(&self, of: &sink_wit::Batch) -> Result<sink_wit::Receipt, wit::PluginError> {
+    pub fn deliver(
+        &self,
+        of: &sink_wit::Batch,
+    ) -> Result<sink_wit::Receipt, wit::PluginError> {
         let receipt = seated(&self.0, |plugin| plugin.deliver(&Batch(of)))?;
         Ok(sink_wit::Receipt {
             accepted: receipt.accepted.into_wit(),
-            rejects: receipt.rejects.into_iter().map(crate::Rejection::into_wit).collect(),
+            rejects: receipt
+                .rejects
+                .into_iter()
+                .map(crate::Rejection::into_wit)
+                .collect(),
             durable: receipt.durable.map(checkpoint),
         })
     }
@@ -129,7 +144,10 @@ impl<T: Sink> SinkSeat<T> {
     /// # Errors
     ///
     /// What the plugin says.
-    pub fn conclude(&self, export: sink_wit::FinishedExport) -> Result<(), wit::PluginError> {
+    pub fn conclude(
+        &self,
+        export: sink_wit::FinishedExport,
+    ) -> Result<(), wit::PluginError> {
         let export = FinishedExport {
             export_id: export.export_id,
             transaction_time: export.transaction_time,

@@ -44,7 +44,11 @@ pub(crate) fn changes(batch: Handle<'_>) -> Vec<u8> {
 }
 
 pub(crate) fn byte_lens(batch: Handle<'_>) -> Vec<u32> {
-    batch.rows().iter().map(|row| u32::try_from(row.body.len()).unwrap_or(u32::MAX)).collect()
+    batch
+        .rows()
+        .iter()
+        .map(|row| u32::try_from(row.body.len()).unwrap_or(u32::MAX))
+        .collect()
 }
 
 pub(crate) fn last_updated(batch: Handle<'_>) -> Vec<i64> {
@@ -150,10 +154,13 @@ impl Writer {
         framing: Framing,
     ) -> Result<u64, ArtifactError> {
         let before = self.bytes.len();
-        let chosen = of.rows().iter().enumerate().filter(|(index, _)| which.contains(*index));
+        let chosen =
+            of.rows().iter().enumerate().filter(|(index, _)| which.contains(*index));
         for (_, row) in chosen {
             match framing {
-                Framing::DeleteBundles => self.bytes.extend_from_slice(&row.delete_bundle()),
+                Framing::DeleteBundles => {
+                    self.bytes.extend_from_slice(&row.delete_bundle())
+                }
                 Framing::Lines => self.bytes.extend_from_slice(&row.body),
             }
             self.bytes.push(b'\n');

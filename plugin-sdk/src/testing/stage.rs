@@ -75,7 +75,10 @@ impl Stage {
             let committed = world.artifacts.iter().filter(|((of, _), _)| of == store);
             committed
                 .map(|((_, name), (compression, bytes))| {
-                    (name.clone(), Stored { compression: *compression, bytes: bytes.clone() })
+                    (
+                        name.clone(),
+                        Stored { compression: *compression, bytes: bytes.clone() },
+                    )
                 })
                 .collect()
         })

@@ -50,7 +50,9 @@ pub(crate) fn clock_ms() -> u64 {
 
 /// Not random: a test wants the same bytes each time.
 pub(crate) fn random(len: u32) -> Vec<u8> {
-    (0..len.min(4096)).map(|index| u8::try_from(index % 251).unwrap_or_default()).collect()
+    (0..len.min(4096))
+        .map(|index| u8::try_from(index % 251).unwrap_or_default())
+        .collect()
 }
 
 pub(crate) fn state_get(key: &str) -> Option<Vec<u8>> {

@@ -40,7 +40,8 @@ fn batch(lines: &str) -> Batch {
 async fn nothing_is_visible_before_commit_and_all_after() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let mut writer = store.create("e1/Patient/0.ndjson".parse().unwrap(), Compression::None).unwrap();
+    let mut writer =
+        store.create("e1/Patient/0.ndjson".parse().unwrap(), Compression::None).unwrap();
     writer.append(b"one\n".to_vec()).await.unwrap();
     assert!(tree(dir.path()).iter().all(|(name, _)| name.starts_with(".bulkhead-test/")));
     let done = writer.commit().await.unwrap();
@@ -73,7 +74,8 @@ async fn a_commit_replaces_and_gives_the_same_bytes() {
     let store = open(dir.path());
     let mut digests = Vec::new();
     for _ in 0..2 {
-        let mut writer = store.create("a.gz".parse().unwrap(), Compression::Gzip).unwrap();
+        let mut writer =
+            store.create("a.gz".parse().unwrap(), Compression::Gzip).unwrap();
         writer.append(b"{}\n".repeat(1000)).await.unwrap();
         digests.push(writer.commit().await.unwrap().sha256);
     }
@@ -81,7 +83,9 @@ async fn a_commit_replaces_and_gives_the_same_bytes() {
     let stored = tree(dir.path());
     assert_eq!(stored.len(), 1);
     let mut text = String::new();
-    flate2::read::GzDecoder::new(stored[0].1.as_slice()).read_to_string(&mut text).unwrap();
+    flate2::read::GzDecoder::new(stored[0].1.as_slice())
+        .read_to_string(&mut text)
+        .unwrap();
     assert_eq!(text, "{}\n".repeat(1000));
 }
 
@@ -128,6 +132,10 @@ fn only_local_addresses_are_opened() {
         ("a web address", "https://example.org/", false),
     ];
     for (name, address, expected) in cases {
-        assert_eq!(Store::open("lake", address, "test").is_ok(), expected, "case: {name}");
+        assert_eq!(
+            Store::open("lake", address, "test").is_ok(),
+            expected,
+            "case: {name}"
+        );
     }
 }

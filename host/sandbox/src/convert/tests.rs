@@ -167,7 +167,7 @@ fn a_sink_accepts_or_rejects_and_its_token_is_small() {
 
 #[test]
 fn codes_are_of_one_form() {
-    let cases = [
+    let cases: [(&str, &str, bool); 11] = [
         ("letters", "no", true),
         ("digits first", "4xx", true),
         ("dots and dashes", "a.b-c", true),

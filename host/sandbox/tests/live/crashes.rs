@@ -187,11 +187,11 @@ async fn a_guest_that_changes_its_mind_about_its_settings_broke_the_contract() {
 #[tokio::test]
 async fn what_a_guest_says_is_cut_and_cleaned() {
     // A failure whose code is not of the form of codes: tag 1, case `fatal`, a code of 3 bytes.
-    let fatal = r#"
+    let fatal = "
       (i32.store8 (i32.const 1024) (i32.const 1))
       (i32.store8 (i32.const 1028) (i32.const 1))
       (i32.store (i32.const 1032) (i32.const 4096))
-      (i32.store (i32.const 1036) (i32.const 3))"#;
+      (i32.store (i32.const 1036) (i32.const 3))";
     let sandbox = Sandbox::new(None).unwrap();
     let guest =
         Guest { items: r#"(data (i32.const 4096) "A\1bB")"#, ..Guest::filter(fatal) };
@@ -201,10 +201,10 @@ async fn what_a_guest_says_is_cut_and_cleaned() {
     assert_eq!(judged, Err(StageError::Fatal { stage, code }));
 
     // One problem with the settings, whose pointer, code and message are that same text.
-    let problem = r#"
+    let problem = "
       (i32.store8 (i32.const 1024) (i32.const 1))
       (i32.store (i32.const 1028) (i32.const 4112))
-      (i32.store (i32.const 1032) (i32.const 1))"#;
+      (i32.store (i32.const 1032) (i32.const 1))";
     let data = r#"(data (i32.const 4096) "A\1bB")
       (data (i32.const 4112)
         "\00\10\00\00\03\00\00\00\00\10\00\00\03\00\00\00\00\10\00\00\03\00\00\00")"#;

@@ -89,7 +89,7 @@ impl Guest {
 
     /// Loads it as stage `stage` of a sandbox without cache.
     pub(crate) async fn load(
-        &self,
+        self,
         sandbox: &Sandbox,
         ground: Ground,
     ) -> Result<Plugin, Error> {

@@ -4,6 +4,12 @@
 //! Guests are written as core modules in the text format and made components by the same
 //! tool that plugin authors use; see [`guest`].
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "helpers of tests say what they expect by failing, as tests do"
+)]
+
 mod capabilities;
 mod crashes;
 mod guest;

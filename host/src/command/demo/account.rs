@@ -74,14 +74,17 @@ impl Account {
         let mut text = String::new();
         let what = if self.is_incremental { "changed" } else { "holds" };
         // Writing to a String does not fail.
-        let _ = writeln!(text, "What the server's script says it {what}, and what was read:");
+        let _ =
+            writeln!(text, "What the server's script says it {what}, and what was read:");
         let _ = writeln!(
             text,
             "  {:22} {:>9} {:>9}   {:>9} {:>9}",
             "", what, "read", "deleted", "read"
         );
         for (name, row) in &self.rows {
-            let mark = if row.scripted == row.read && row.scripted_deletions == row.read_deletions {
+            let mark = if row.scripted == row.read
+                && row.scripted_deletions == row.read_deletions
+            {
                 ""
             } else {
                 "   <- DIFFERS"
@@ -97,7 +100,8 @@ impl Account {
             "Delivered by the report: {}; entries in the files on disk, counted anew: {}.",
             self.delivered, self.on_disk
         );
-        let verdict = if self.agrees() { "All accounts agree." } else { "THE ACCOUNTS DIFFER." };
+        let verdict =
+            if self.agrees() { "All accounts agree." } else { "THE ACCOUNTS DIFFER." };
         let _ = writeln!(text, "{verdict}");
         text
     }
@@ -105,12 +109,16 @@ impl Account {
 
 /// Counts what the files of an export hold: lines, and entries of deletions.
 fn count_lines(dir: &Path) -> anyhow::Result<u64> {
-    let manifest = fs_err::read(dir.join("manifest.json")).context("reading the output's manifest")?;
+    let manifest = fs_err::read(dir.join("manifest.json"))
+        .context("reading the output's manifest")?;
     let manifest: Value = serde_json::from_slice(&manifest)?;
     let mut count = 0;
     for array in ["output", "deleted"] {
         for file in manifest.get(array).and_then(Value::as_array).into_iter().flatten() {
-            let name = file.get("url").and_then(Value::as_str).context("a file without a name")?;
+            let name = file
+                .get("url")
+                .and_then(Value::as_str)
+                .context("a file without a name")?;
             let mut text = String::new();
             let file = fs_err::File::open(dir.join(name))?;
             flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text)?;

@@ -1,17 +1,19 @@
 //! The demonstration's folder: keys, cohort, configuration, and which day it is.
 
 use std::{
-    io::Write,
+    fmt::Write as _,
+    io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
+use base64::Engine as _;
 use bulkhead_bulk::{Algorithm, SigningKey};
 use bulkhead_model::Secret;
 use bulkhead_sample_server::{
-    Auth, Client, Data, Error as ServerError, MadeUp, Options, RandomBytes, RealClock, Running,
-    Script, Server,
+    Auth, Client, Data, Error as ServerError, MadeUp, Options, RandomBytes, RealClock,
+    Running, Script, Server,
 };
 use bulkhead_sandbox::Package;
 use serde::{Deserialize, Serialize};
@@ -55,7 +57,11 @@ impl Scene {
         let file = dir.join("demo.json");
         if let Ok(text) = fs_err::read_to_string(&file) {
             let state: State = serde_json::from_str(&text).with_context(|| {
-                format!("reading {}: delete {} to begin anew", file.display(), dir.display())
+                format!(
+                    "reading {}: delete {} to begin anew",
+                    file.display(),
+                    dir.display()
+                )
             })?;
             let before = state.rounds_done.checked_sub(1);
             return Ok(Self { dir: dir.to_owned(), state, before });
@@ -66,7 +72,7 @@ impl Scene {
         write_private(&scene.dir.join("client.pem"), key.to_pem()?.expose())?;
         let mut secret = [0; 32];
         clock::random(&mut secret);
-        let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = base64::engine::general_purpose::STANDARD.encode(secret);
         write_private(&scene.dir.join("research.key"), text.as_bytes())?;
         scene.write_members()?;
         scene.save()?;
@@ -128,14 +134,21 @@ impl Scene {
                 "port {} of this machine is taken",
                 self.state.port
             ))
-            .hint(format!("end the other program, or delete {} to begin anew", self.dir.display()))
+            .hint(format!(
+                "end the other program, or delete {} to begin anew",
+                self.dir.display()
+            ))
             .into(),
             other => anyhow::Error::new(other).context("starting the sample server"),
         })
     }
 
     /// Writes the configuration that an operator would write.
-    pub(super) fn write_config(&self, server: &Running, plugins: &Path) -> anyhow::Result<()> {
+    pub(super) fn write_config(
+        &self,
+        server: &Running,
+        plugins: &Path,
+    ) -> anyhow::Result<()> {
         let types: Vec<String> = self
             .script()
             .ids(self.round())
@@ -170,11 +183,13 @@ impl Scene {
             let path = fs_err::canonicalize(plugins.join(format!("{name}.wasm")))?;
             let package = Package::read(&path)?;
             let section = name.replace('_', "-");
-            text.push_str(&format!(
-                "\n[plugins.{section}]\npath = {:?}\nsha256 = \"{}\"\ngrants = {grants}\n",
-                path.display().to_string(),
+            let path = path.display().to_string();
+            // Writing to a String does not fail.
+            let _ = write!(
+                text,
+                "\n[plugins.{section}]\npath = {path:?}\nsha256 = \"{}\"\ngrants = {grants}\n",
                 package.sha256()
-            ));
+            );
         }
         text.push_str(
             "\n[[chain]]\n\

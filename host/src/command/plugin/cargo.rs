@@ -9,7 +9,7 @@
 
 use std::{
     ffi::OsString,
-    io::ErrorKind,
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -187,7 +187,7 @@ impl Crate {
         let lines = messages.split(|byte| *byte == b'\n');
         // What does not read is no message but, say, a build script's own words.
         let messages = lines.filter_map(|line| serde_json::from_slice(line).ok());
-        let files = messages.filter_map(|message| match message {
+        let mut files = messages.filter_map(|message| match message {
             Message::CompilerArtifact { package_id, target, filenames }
                 if package_id == self.id && target.is_library() =>
             {
@@ -197,7 +197,7 @@ impl Crate {
             }
             Message::CompilerArtifact { .. } | Message::Other => None,
         });
-        files.last()
+        files.next_back()
     }
 }
 
@@ -219,12 +219,10 @@ pub(super) fn require_target(dir: &Path) -> anyhow::Result<()> {
     if has_target()? {
         return Ok(());
     }
-    tracing::info!(target_name = TARGET, "adding a compilation target with rustup");
-    {
-        use std::io::Write;
-        let mut err = std::io::stderr().lock();
-        writeln!(err, "adding the compilation target {TARGET} with rustup, once")?;
-    }
+    writeln!(
+        std::io::stderr().lock(),
+        "adding the compilation target {TARGET} with rustup, once"
+    )?;
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", TARGET]).current_dir(dir).stdin(Stdio::null());
     let added = rustup.status().is_ok_and(|status| status.success());

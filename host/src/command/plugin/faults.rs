@@ -4,19 +4,10 @@ use bulkhead_sandbox::{Denied, Manifest, Package, Role};
 
 use super::{interface, text::plain};
 
-/// The manifest that this host reads.
-const MANIFEST_VERSION: u32 = 1;
-
 /// Every reason why no grant could make `package` load; none when it can.
 pub(super) fn faults(package: &Package, manifest: &Manifest) -> Vec<String> {
     let role = manifest.role;
     let mut faults = Vec::new();
-    if manifest.bulkhead != MANIFEST_VERSION {
-        faults.push(format!(
-            "the manifest is of version {}, and this bulkhead reads version {MANIFEST_VERSION}",
-            manifest.bulkhead
-        ));
-    }
     if manifest.name.trim().is_empty() {
         faults.push("the manifest gives no name".to_owned());
     }

@@ -35,9 +35,7 @@ fn tells_what_no_grant_can_mend() {
     let http = "bulkhead:plugin/outbound-http@0.1.0";
     let keyed = "bulkhead:plugin/keyed-hash@0.1.0";
     let wasi = "wasi:io/streams@0.2.0";
-    let mut future = manifest("filter", &[]);
-    future["bulkhead"] = json!(2);
-    let cases: [(&str, &[&str], serde_json::Value, &[&str]); 8] = [
+    let cases: [(&str, &[&str], serde_json::Value, &[&str]); 7] = [
         ("asks and imports", &[batches, bodies], manifest("filter", &["bodies"]), &[]),
         ("asks for nothing", &[batches], manifest("filter", &[]), &[]),
         (
@@ -65,7 +63,6 @@ fn tells_what_no_grant_can_mend() {
             &["does not provide"],
         ),
         ("foreign", &[wasi], manifest("filter", &[]), &["`wasi:io/streams@0.2.0`"]),
-        ("manifest of the future", &[], future, &["version 2"]),
     ];
     for (name, imports, manifest, expected) in cases {
         let report = report(imports, &manifest);
@@ -121,14 +118,14 @@ fn shows_how_to_use_what_can_be_loaded() {
 
 #[test]
 fn a_plugin_cannot_write_on_the_terminal_what_it_likes() {
+    // The package refuses control characters elsewhere; a schema is not its business.
+    let deceiving = "x\u{1b}[2J\r\nloadable\u{202E}\u{9b}";
     let mut hostile = manifest("filter", &[]);
-    for member in ["name", "version", "description"] {
-        hostile[member] = json!("x\u{1b}[2J\r\nloadable\u{202E}");
-    }
-    hostile["rejects"] = json!([{ "code": "\u{1b}c", "meaning": "\u{9b}2J" }]);
-    hostile["events"] = json!(["\u{7}"]);
-    hostile["settings"] =
-        json!({ "properties": { "\u{1b}[1m": { "default": "\u{1b}" } } });
+    hostile["settings"] = json!({ "properties": {
+        deceiving: { "default": deceiving, "description": deceiving, "type": deceiving },
+        "word": { "oneOf": [{ "const": deceiving, "description": deceiving }] },
+        "table": { "type": "object", "properties": { deceiving: {} } },
+    } });
     let shown = report(&[], &hostile).to_string();
     let controls: Vec<char> = shown
         .chars()
