@@ -134,8 +134,7 @@ impl Export {
 
     /// Journals the intent, with every clock, before anything is sent.
     async fn begin(&self, stream: &str, plan: &Plan) -> anyhow::Result<ExportRecord> {
-        let server =
-            self.client.discover().await.context("asking the server what it can do")?;
+        let server = self.client.discover().await.map_err(unreached)?;
         let kickoff_instant = clock::now();
         let source = &self.config.source;
         let since = match (plan.since, server.date) {
@@ -309,6 +308,15 @@ fn stopped() -> anyhow::Error {
     let what = "stopped; what is delivered stays".to_owned();
     let hint = Some("run again: it goes on where it was".to_owned());
     Failure { exit: Exit::Stopped, blame: "operator", what, hint }.into()
+}
+
+/// The first request failed: most often the address is wrong or the server is down.
+fn unreached(error: BulkError) -> anyhow::Error {
+    let blame = error.blame().as_str();
+    let advice = "check `source.base-url`, and that this machine can reach the server";
+    let hint = error.hint().or(Some(advice.to_owned()));
+    let what = "asking the server what it can do".to_owned();
+    anyhow::Error::new(error).context(Failure { exit: Exit::Failed, blame, what, hint })
 }
 
 /// A failure of the protocol, with whose fault it is.

@@ -1,1 +1,1 @@
-//! bulkhead-tests
+//! Whole-program tests: everything is in the test binary `it`.

@@ -1,0 +1,25 @@
+//! Whole-program tests: the real binary, first-party plugins as shipped, and servers on
+//! 127.0.0.1. What one crate can show alone is tested in that crate.
+//!
+//! `cargo xtask test` builds the binary and the plugins first. `BULKHEAD_PLUGINS` names the
+//! folder of the plugins; it is `target/plugins` by default.
+
+#![cfg(test)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::format_push_string,
+    reason = "tests say what they expect by failing, and are read more often than run"
+)]
+
+mod bytes;
+mod changes;
+mod counting;
+mod exports;
+mod kills;
+mod network;
+mod plugins;
+mod quarantine;
+mod refusals;
+mod rig;
+mod setup;
+mod stopping;

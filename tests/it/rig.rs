@@ -1,0 +1,17 @@
+//! What the tests are made of: the program, its folder, servers, and readers of its output.
+
+mod fake;
+mod lake;
+mod program;
+mod random;
+mod sample;
+mod site;
+mod walk;
+
+pub(crate) use fake::{Fake, Reply, Seen, Served};
+pub(crate) use lake::{Delivered, exports, tree};
+pub(crate) use program::{Ended, Program, Started};
+pub(crate) use random::Random;
+pub(crate) use sample::{NOW, Sample, get, random_bytes};
+pub(crate) use site::{Setup, Site, sha256};
+pub(crate) use walk::{Owner, Walk, read_folder};
