@@ -231,7 +231,15 @@ pub fn parallel_curl(folder: &Path, urls: &[String]) -> anyhow::Result<Took> {
     let mut command = Command::new("curl");
     command
         .current_dir(folder)
-        .args(["-sS", "-f", "--parallel", "--parallel-max", "4", "--remote-name-all"])
+        .args([
+            "-sS",
+            "-f",
+            "--no-progress-meter",
+            "--parallel",
+            "--parallel-max",
+            "4",
+            "--remote-name-all",
+        ])
         .args(urls);
     run(&mut command)
 }

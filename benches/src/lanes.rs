@@ -3,7 +3,7 @@
 //! Bytes come in chunks as a download gives them, go through framer, intake and stages, and
 //! end in a sink that takes everything and keeps nothing.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, hint::black_box, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use bulkhead_egress::Stores;
@@ -30,16 +30,23 @@ pub const KEY: &str = "research";
 /// The key.
 pub const KEY_BYTES: &[u8] = b"a key of 32 bytes for benchmarks";
 
-/// Cuts a file into blocks as a run does.
-pub fn blocks(file: &File) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut framer = Framer::new(FramerLimits::default());
-    for chunk in file.bytes.chunks(CHUNK) {
-        framer.push(chunk);
-        blocks.extend(std::iter::from_fn(|| framer.next_block()));
-    }
-    blocks.extend(framer.finish().0);
-    blocks
+/// Cuts a file into blocks as a run does. A block that is dropped before the next is taken
+/// gives its memory back to the framer, as in a run.
+pub fn blocks(file: &File) -> impl Iterator<Item = Block> + '_ {
+    let mut chunks = file.bytes.chunks(CHUNK);
+    let mut framer = Some(Framer::new(FramerLimits::default()));
+    std::iter::from_fn(move || {
+        loop {
+            let open = framer.as_mut()?;
+            if let Some(block) = open.next_block() {
+                return Some(block);
+            }
+            match chunks.next() {
+                Some(chunk) => open.push(chunk),
+                None => return framer.take()?.finish().0,
+            }
+        }
+    })
 }
 
 /// The batches of a file before any stage.
@@ -48,7 +55,7 @@ pub fn blocks(file: &File) -> Vec<Block> {
 ///
 /// Never for a file that is read from its start.
 pub fn batches(file: &File) -> anyhow::Result<Vec<Batch>> {
-    let mut intake = intake(file);
+    let mut intake = fresh(file);
     let mut tally = Tally::default();
     let mut batches = Vec::new();
     for block in blocks(file) {
@@ -57,7 +64,21 @@ pub fn batches(file: &File) -> anyhow::Result<Vec<Batch>> {
     Ok(batches)
 }
 
-fn intake(file: &File) -> Intake {
+/// Reads a file into batches and keeps none.
+///
+/// # Errors
+///
+/// As [`batches`].
+pub fn intake(file: &File) -> anyhow::Result<()> {
+    let mut intake = fresh(file);
+    let mut tally = Tally::default();
+    for block in blocks(file) {
+        black_box(intake.take(&block, &mut tally)?);
+    }
+    Ok(())
+}
+
+fn fresh(file: &File) -> Intake {
     Intake::new(0, FileKind::Output(Some(file.resource_type.clone())), Bases::default())
 }
 
@@ -70,7 +91,7 @@ pub async fn travel(file: &File, stages: Vec<Box<dyn Stage>>) -> anyhow::Result<
     let pause: Pause = Arc::new(|duration| tokio::time::sleep(duration).boxed());
     let chain = Chain::new(stages, ChainLimits::default(), Arc::clone(&pause));
     let sink = Box::new(Void { through: 0 });
-    let mut lane = Lane::new(intake(file), chain, sink, LaneLimits::default(), pause);
+    let mut lane = Lane::new(fresh(file), chain, sink, LaneLimits::default(), pause);
     lane.open().await?;
     let mut framer = Framer::new(FramerLimits::default());
     for chunk in file.bytes.chunks(CHUNK) {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context as _;
+use aws_lc_rs::hmac;
 use bulkhead_bulk::{
     Auth, BackendServices, Client, PollLimits, Settings, SigningKey, Surroundings,
 };
@@ -192,6 +193,11 @@ pub(crate) async fn chain(
         let resources = resources(config, chain, of, cohorts, &stores, ledger)?;
         loaded.push(stage(chain, of, plugin, package, sandbox, resources).await?);
         marks.push(format!("{} {} {}", of.name, package.sha256(), of.settings));
+        for name in &plugin.grants.keys {
+            if let Some(source) = config.keys.get(name) {
+                marks.push(key_mark(name, &source.read()?));
+            }
+        }
         for cohort in &plugin.grants.cohorts {
             let set = cohorts.get(cohort).map(|set| set.fingerprint());
             marks.push(format!("{cohort} {}", set.unwrap_or_default()));
@@ -202,6 +208,14 @@ pub(crate) async fn chain(
     let fingerprint =
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(marks.join("\n").as_bytes()));
     Ok(LoadedChain { stages: loaded, sink, stores, fingerprint })
+}
+
+/// Tells keys apart without telling anything of them: pseudonyms under another key are
+/// other pseudonyms, so a change of the key begins anew.
+fn key_mark(name: &str, key: &bulkhead_model::Secret) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
+    let tag = hmac::sign(&key, b"bulkhead: which key is this?");
+    format!("{name} {:032x}", xxhash_rust::xxh3::xxh3_128(tag.as_ref()))
 }
 
 /// Loads one plugin as one stage.

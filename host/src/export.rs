@@ -134,7 +134,11 @@ impl Export {
 
     /// Journals the intent, with every clock, before anything is sent.
     async fn begin(&self, stream: &str, plan: &Plan) -> anyhow::Result<ExportRecord> {
-        let server = self.client.discover().await.map_err(unreached)?;
+        let server = tokio::select! {
+            server = self.client.discover() => server,
+            () = self.stop.requested() => return Err(stopped()),
+        };
+        let server = server.map_err(unreached)?;
         let kickoff_instant = clock::now();
         let source = &self.config.source;
         let since = match (plan.since, server.date) {

@@ -6,7 +6,7 @@ use crate::rig::{Sample, Setup, Site};
 
 /// Lines that are easy to spoil, each valid JSON of a member.
 fn nasty() -> Vec<(&'static str, String)> {
-    let long = "é€😀x".repeat(300_000);
+    let long = "é€😀x".repeat(310_000);
     assert!(long.len() > 3_000_000);
     let mut lines: Vec<(&'static str, String)> = [
         ("decimals", r#""valueQuantity":{"value":1.10}"#),

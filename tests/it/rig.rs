@@ -7,11 +7,12 @@ mod random;
 mod sample;
 mod site;
 mod walk;
+mod warm;
 
-pub(crate) use fake::{Fake, Reply, Seen, Served};
+pub(crate) use fake::{Fake, Served};
 pub(crate) use lake::{Delivered, exports, tree};
-pub(crate) use program::{Ended, Program, Started};
+pub(crate) use program::{Ended, Program};
 pub(crate) use random::Random;
-pub(crate) use sample::{NOW, Sample, get, random_bytes};
+pub(crate) use sample::{Sample, get};
 pub(crate) use site::{Setup, Site, sha256};
 pub(crate) use walk::{Owner, Walk, read_folder};

@@ -41,8 +41,15 @@ impl Patients {
 
     /// How many patients named anywhere are not in `cohort`.
     pub fn outsiders(&self, cohort: &PatientSet) -> usize {
-        let elsewhere = self.mentioned.iter().filter(|key| !self.linked.contains(key));
-        self.linked.iter().chain(elsewhere).filter(|key| !cohort.contains(**key)).count()
+        let is_outside = |key: &&PatientKey| !cohort.contains(**key);
+        let linked = self.linked.iter().filter(is_outside).count();
+        if self.mentioned.is_empty() {
+            return linked;
+        }
+        // Server-controlled: both may be long, so no search of one through the other.
+        let known: HashSet<PatientKey> = self.linked.iter().copied().collect();
+        let elsewhere = self.mentioned.iter().filter(|key| !known.contains(*key));
+        linked + elsewhere.filter(is_outside).count()
     }
 
     /// Whether there is a primary patient and all of them are in `cohort`.

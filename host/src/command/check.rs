@@ -123,14 +123,15 @@ async fn check_chain(
         let package = match assemble::package(&stage.plugin, plugin) {
             Ok(package) => package,
             Err(error) => {
-                problems.push(format!("{error:#}"));
+                problems.push(at(config, plugin.line, &error));
                 continue;
             }
         };
         let manifest = match package.manifest() {
             Ok(manifest) => manifest,
             Err(error) => {
-                problems.push(format!("plugin `{}`: {error}", stage.plugin));
+                let error = anyhow::anyhow!("plugin `{}`: {error}", stage.plugin);
+                problems.push(at(config, plugin.line, &error));
                 continue;
             }
         };
@@ -154,7 +155,8 @@ async fn check_chain(
         worst += plugin.limits.memory.bytes();
         match assemble::try_stage(config, chain, stage, &package, sandbox, cohorts).await
         {
-            Err(error) => problems.push(format!("{error:#}")),
+            // Grants stand with the plugin, settings with the stage.
+            Err(error) => problems.push(at(config, stage.line, &error)),
             Ok(plugin) => loaded.push(plugin),
         }
         for name in &plugin.grants.stores {
@@ -167,7 +169,7 @@ async fn check_chain(
         && let Some(sink) = loaded.pop()
         && let Err(error) = assemble::check_roles(chain, &loaded, &sink)
     {
-        problems.push(format!("{error:#}"));
+        problems.push(at(config, chain.sink.line, &error));
     }
     let lanes = config.limits.files_in_flight as u64;
     // A lane holds a block as it came and as it leaves, and one unfinished line.
@@ -179,6 +181,11 @@ async fn check_chain(
         "  memory: at most {most} with {lanes} files in flight, if every plugin takes all it may"
     )?;
     Ok(())
+}
+
+/// A problem with its place in the configuration.
+fn at(config: &Config, line: usize, error: &anyhow::Error) -> String {
+    format!("{}:{line}: {error:#}", config.path.display())
 }
 
 fn plural(count: usize, noun: &str) -> String {

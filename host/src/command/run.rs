@@ -105,13 +105,7 @@ fn locked(error: bulkhead_ledger::Error) -> anyhow::Error {
         return error.into();
     }
     let what = "another run uses this ledger".to_owned();
-    let hint = Some(
-        "wait for it, or give this configuration a `[state] path` of its own".to_owned(),
-    );
-    anyhow::Error::new(error).context(Failure {
-        exit: Exit::Locked,
-        blame: "operator",
-        what,
-        hint,
-    })
+    // The ledger's own hint says what to do.
+    let failure = Failure { exit: Exit::Locked, blame: "operator", what, hint: None };
+    anyhow::Error::new(error).context(failure)
 }

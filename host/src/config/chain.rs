@@ -20,6 +20,8 @@ pub(crate) struct ChainConfig {
 /// One plugin at work in a chain.
 #[derive(Clone, Debug)]
 pub(crate) struct StageConfig {
+    /// Where it stands in the configuration.
+    pub(crate) line: usize,
     /// Unique in its chain.
     pub(crate) name: String,
     /// Which plugin.
@@ -98,7 +100,8 @@ fn read_stage(stage: &Reader<'_>, folder: &Path) -> Option<StageConfig> {
         (None, None) => Some(serde_json::json!({})),
     };
     stage.finish();
-    Some(StageConfig { name: name?, plugin: plugin?, settings: settings? })
+    let line = stage.line();
+    Some(StageConfig { line, name: name?, plugin: plugin?, settings: settings? })
 }
 
 fn read_file(stage: &Reader<'_>, path: &Path) -> Option<serde_json::Value> {

@@ -13,6 +13,8 @@ use super::{Pinning, reader::Reader};
 /// One plugin and what it may.
 #[derive(Clone, Debug)]
 pub(crate) struct PluginConfig {
+    /// Where it stands in the configuration.
+    pub(crate) line: usize,
     /// The component.
     pub(crate) path: PathBuf,
     /// The pinned SHA-256, lower-case hexadecimal.
@@ -38,7 +40,8 @@ pub(crate) fn read(
         plugin.finish();
         if let Some(path) = path {
             let path = folder.join(path);
-            plugins.insert(name, PluginConfig { path, sha256, grants, limits });
+            let line = plugin.line();
+            plugins.insert(name, PluginConfig { line, path, sha256, grants, limits });
         }
     }
     plugins

@@ -30,9 +30,14 @@ impl Problems {
         }
     }
 
+    /// The line of what stands at `span`, from 1.
+    pub(crate) fn line(&self, span: &Range<usize>) -> usize {
+        self.line_starts.partition_point(|start| *start <= span.start)
+    }
+
     /// Notes a problem with the text at `span`.
     pub(crate) fn add(&self, span: &Range<usize>, message: impl Into<String>) {
-        let line = self.line_starts.partition_point(|start| *start <= span.start);
+        let line = self.line(span);
         self.found.borrow_mut().push(Problem { line, message: message.into() });
     }
 

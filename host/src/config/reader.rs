@@ -47,6 +47,11 @@ impl<'a> Reader<'a> {
         self.table.is_some()
     }
 
+    /// The line where the table begins, from 1.
+    pub(crate) fn line(&self) -> usize {
+        self.problems.line(&self.span)
+    }
+
     /// Notes a problem with this table as a whole.
     pub(crate) fn problem(&self, message: impl Into<String>) {
         self.problems.add(&self.span, message);

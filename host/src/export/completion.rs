@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bulkhead_bulk::Manifest;
-use bulkhead_ledger::{ExportRecord, FileArray};
+use bulkhead_ledger::{ExportRecord, FileArray, HeldReason};
 use bulkhead_pipeline::Tally;
 use bulkhead_sandbox::{Conclusion, PluginSink};
 
@@ -87,9 +87,7 @@ impl Export {
         let json = serde_json::to_string(&report)?;
         let held = self.ledger.complete(&record.id, &marks, &json, clock::now())?;
         for held in held {
-            report
-                .held
-                .insert(held.resource_type.to_string(), format!("{:?}", held.reason));
+            report.held.insert(held.resource_type.to_string(), why_held(held.reason));
         }
         Ok(report)
     }
@@ -123,4 +121,14 @@ impl Export {
             })
             .collect()
     }
+}
+
+/// Why the ledger kept a watermark where it was.
+fn why_held(reason: HeldReason) -> String {
+    match reason {
+        HeldReason::Behind => "this export's snapshot is older than it",
+        HeldReason::Gap => "this export asked from a later moment than it",
+        HeldReason::Undelivered => "a file that may concern it failed",
+    }
+    .to_owned()
 }

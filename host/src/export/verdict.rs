@@ -38,6 +38,8 @@ pub(crate) enum Verdict {
     FileFailed(String),
     /// The token does not cover it.
     NotGranted,
+    /// What the server reports of its own export could not be read.
+    OutcomesUnread(u64),
     /// The token covers a part of it.
     PartlyGranted,
     /// The server reports errors of its own.
@@ -64,6 +66,9 @@ impl Verdict {
             Self::FileFailed(why) => format!("incomplete: a file failed: {why}"),
             Self::NotGranted => {
                 "incomplete: the granted scope does not cover it".to_owned()
+            }
+            Self::OutcomesUnread(count) => {
+                format!("held: {count} of the server's own reports could not be read")
             }
             Self::PartlyGranted => {
                 "incomplete: the granted scope covers a part of it".to_owned()
@@ -129,6 +134,9 @@ fn verdict(evidence: &Evidence<'_>, name: &str) -> Verdict {
     }
     if evidence.outcomes.errors > 0 {
         return Verdict::ServerErrors(evidence.outcomes.errors);
+    }
+    if evidence.outcomes.unread > 0 {
+        return Verdict::OutcomesUnread(evidence.outcomes.unread);
     }
     let outputs = evidence.files.iter().filter(|file| file.array == FileArray::Output);
     for file in outputs.filter(concerns) {

@@ -3,7 +3,7 @@
 //! It judges by facts that the host computed (how many patients a record names, how many of
 //! them are members), never by a body: this component imports `batches` and `cohorts` and
 //! nothing else, so it provably sees neither a resource nor an identifier. What it decides
-//! is the table in the README, which [`verdict`] spells out.
+//! is the table in the README, which `verdict.rs` spells out.
 //!
 //! Source: Bulk Data IG, "Group Level Export" (the Patient compartment as a point of
 //! reference); CompartmentDefinition/patient 4.0.1, which the host reads.

@@ -66,7 +66,7 @@ pub enum Treatment {
     Drop,
     /// They pass.
     Keep,
-    /// They are sealed in quarantine, from where they can be replayed.
+    /// Quarantine keeps their place and code, not their bodies.
     #[default]
     Quarantine,
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
 
-use super::{Ended, Program, exports, lake::Delivered, program::plugin};
+use super::{Ended, Program, exports, lake::Delivered, program::plugin, warm::warm};
 
 /// The folder of one operator.
 pub(crate) struct Site(TempDir);
@@ -103,8 +103,16 @@ impl Site {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// A folder with this configuration and these members of the cohort.
+    /// A folder with this configuration and these members of the cohort, and with the
+    /// plugins compiled as if there had been a run.
     pub(crate) fn with(setup: &Setup, members: &[String]) -> Self {
+        let site = Self::cold(setup, members);
+        warm(&site.path(".bulkhead"));
+        site
+    }
+
+    /// The same before any run.
+    pub(crate) fn cold(setup: &Setup, members: &[String]) -> Self {
         let site = Self::new();
         site.write("bulkhead.toml", &setup.text());
         site.write("members.csv", &format!("id\n{}\n", members.join("\n")));

@@ -2,7 +2,7 @@
 //!
 //! Owns the judgement of references and contained resources; the walk owns where they stand.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, collections::HashSet, ops::Range};
 
 use bulkhead_model::{Instant, PatientKey, ResourceType};
 
@@ -138,6 +138,8 @@ impl<'l> Found<'l> {
                 self.unresolved(role);
             }
         }
+        let Patients { primary, linked, mentioned, .. } = &mut self.patients;
+        [primary, linked, mentioned].into_iter().for_each(distinct);
         Ok(Envelope {
             resource_type: self.resource_type.unwrap_or_default(),
             id: self.id,
@@ -198,11 +200,24 @@ impl Logical {
     }
 }
 
+/// Adds a patient. Beyond a few, repetitions wait for [`distinct`]: a Group can have a member
+/// for every patient of the server, and comparing each with all would take hours.
 fn add(keys: &mut Vec<PatientKey>, key: PatientKey) {
-    if !keys.contains(&key) {
+    if keys.len() >= FEW || !keys.contains(&key) {
         keys.push(key);
     }
 }
+
+/// Leaves every patient once, in the order of first mention.
+fn distinct(keys: &mut Vec<PatientKey>) {
+    if keys.len() >= FEW {
+        let mut seen = HashSet::with_capacity(keys.len());
+        keys.retain(|key| seen.insert(*key));
+    }
+}
+
+/// So many are compared one by one: cheaper than hashing, and nearly all resources have fewer.
+const FEW: usize = 16;
 
 /// R4 says 1 to 64 of `[A-Za-z0-9.-]`; live servers also use `_` and longer ones.
 fn is_id(text: &str) -> bool {
