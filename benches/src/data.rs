@@ -88,7 +88,7 @@ fn file(path: &Path) -> anyhow::Result<File> {
         .find_map(|part| part.parse::<ResourceType>().ok())
         .with_context(|| format!("`{name}` tells no resource type"))?;
     let raw = fs_err::read(path)?;
-    let bytes = if name.ends_with(".gz") {
+    let bytes = if path.extension().is_some_and(|extension| extension == "gz") {
         let mut text = Vec::new();
         std::io::copy(&mut flate2::read::MultiGzDecoder::new(raw.as_slice()), &mut text)
             .with_context(|| format!("unpacking `{name}`"))?;

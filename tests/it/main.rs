@@ -6,7 +6,6 @@
 
 #![cfg(test)]
 #![expect(
-    clippy::unwrap_used,
     clippy::format_push_string,
     reason = "tests say what they expect by failing, and are read more often than run"
 )]

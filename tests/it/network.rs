@@ -41,7 +41,7 @@ fn every_request_has_the_headers_that_the_guide_asks_for() {
     assert!(seen[kickoffs[0]].query.contains("_type="), "{}", seen[kickoffs[0]].query);
     let cancelled = at("DELETE", "/");
     assert_eq!(cancelled.len(), 1);
-    assert_eq!(header(cancelled[0]).2, true);
+    assert!(header(cancelled[0]).2);
     let status = &seen[cancelled[0]].path;
     let polls = at("GET", status);
     assert!(!polls.is_empty());
@@ -55,10 +55,10 @@ fn every_request_has_the_headers_that_the_guide_asks_for() {
         assert!(file > polls[0], "a file before the manifest");
     }
     assert_eq!(header(polls[0]).0, Some("application/json"));
-    assert_eq!(header(polls[0]).2, true);
+    assert!(header(polls[0]).2);
     for discovery in ["/metadata", "/.well-known/smart-configuration", "/auth/token"] {
-        for at in 0..seen.len() {
-            assert!(!(seen[at].path.ends_with(discovery) && seen[at].authorized));
+        for seen in &seen {
+            assert!(!(seen.path.ends_with(discovery) && seen.authorized));
         }
     }
     // Nothing of the token lies in the folder, the logs or the ledger's JSON.

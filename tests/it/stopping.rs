@@ -20,7 +20,7 @@ fn a_signal_while_waiting_stops_the_run_and_the_next_one_finishes_it() {
         let second = site.run().expect(4);
         second.says("error: another run uses this ledger");
         second.says(
-            "hint: wait for it, or give this configuration a `[state] path` of its own",
+            "hint: wait for the other run to end, or give this one a ledger of its own",
         );
 
         first.signal(name);

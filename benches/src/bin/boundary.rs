@@ -92,7 +92,7 @@ impl Bench<'_> {
         let closure: Make<'_> = Box::new(|_| Ok(Box::new(Closure(Arc::clone(cohort)))));
         self.compare(
             title,
-            [
+            &[
                 ("native", native),
                 ("sandboxed", sandboxed(plugin)),
                 ("native closure", closure),
@@ -107,16 +107,16 @@ impl Bench<'_> {
             let prepared = bodies.get(at).cloned().unwrap_or_default();
             Ok(Box::new(NativeTransform::new(prepared)?))
         });
-        self.compare(title, [("native", native), ("sandboxed", sandboxed(plugin))])
+        self.compare(title, &[("native", native), ("sandboxed", sandboxed(plugin))])
     }
 
     /// The stages on the whole path, then alone.
     fn compare<const N: usize>(
         &self,
         title: &str,
-        makes: [(&str, Make<'_>); N],
+        makes: &[(&str, Make<'_>); N],
     ) -> anyhow::Result<()> {
-        self.agree(&makes)?;
+        self.agree(makes)?;
         let bytes = self.files.iter().map(|file| file.bytes.len() as u64).sum();
         let mut whole: Vec<Contestant<'_>> = makes
             .iter()
@@ -125,7 +125,7 @@ impl Bench<'_> {
         let series = take_turns(self.rounds, &mut whole)?;
         println!("{}", rounds::table(&format!("{title}, whole path"), bytes, &series));
         let mut alone = Vec::new();
-        for (name, make) in &makes {
+        for (name, make) in makes {
             let mut stages: Vec<Box<dyn Stage>> =
                 (0..self.files.len()).map(make).collect::<anyhow::Result<_>>()?;
             alone.push(Contestant::new(*name, move || self.judge(&mut stages)));

@@ -6,6 +6,7 @@
 //! filters, writes, hashes and syncs. Every round begins with what it writes removed and the
 //! disk synced.
 
+#![expect(clippy::disallowed_methods, reason = "measuring is reading clocks")]
 #![expect(clippy::print_stdout, reason = "a measurement tells its numbers there")]
 
 use std::{

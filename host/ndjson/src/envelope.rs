@@ -1,6 +1,6 @@
 //! What is known of a line without its body.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use bulkhead_model::{Instant, PatientKey, PatientSet};
 
@@ -33,6 +33,10 @@ pub struct Patients {
     pub unresolved: bool,
 }
 
+/// So many patients are compared one by one: cheaper than hashing, and nearly all resources
+/// name fewer.
+pub(crate) const FEW: usize = 16;
+
 impl Patients {
     /// How many of the linked patients are in `cohort`.
     pub fn members(&self, cohort: &PatientSet) -> usize {
@@ -43,13 +47,16 @@ impl Patients {
     pub fn outsiders(&self, cohort: &PatientSet) -> usize {
         let is_outside = |key: &&PatientKey| !cohort.contains(**key);
         let linked = self.linked.iter().filter(is_outside).count();
-        if self.mentioned.is_empty() {
-            return linked;
-        }
-        // Server-controlled: both may be long, so no search of one through the other.
-        let known: HashSet<PatientKey> = self.linked.iter().copied().collect();
-        let elsewhere = self.mentioned.iter().filter(|key| !known.contains(*key));
-        linked + elsewhere.filter(is_outside).count()
+        // Server-controlled: when both are long, one is not searched through for the other.
+        let elsewhere = if self.linked.len().min(self.mentioned.len()) < FEW {
+            let known = |key: &&PatientKey| self.linked.contains(key);
+            self.mentioned.iter().filter(is_outside).filter(|key| !known(key)).count()
+        } else {
+            let known: HashSet<&PatientKey> = self.linked.iter().collect();
+            let unknown = self.mentioned.iter().filter(|key| !known.contains(key));
+            unknown.filter(is_outside).count()
+        };
+        linked + elsewhere
     }
 
     /// Whether there is a primary patient and all of them are in `cohort`.

@@ -159,7 +159,7 @@ impl Writer {
         for (_, row) in chosen {
             match framing {
                 Framing::DeleteBundles => {
-                    self.bytes.extend_from_slice(&row.delete_bundle())
+                    self.bytes.extend_from_slice(&row.delete_bundle());
                 }
                 Framing::Lines => self.bytes.extend_from_slice(&row.body),
             }

@@ -74,7 +74,8 @@ fn export(folder: &Path, id: String) -> Delivered {
 fn lines_of(folder: &Path, file: &Value) -> Vec<Vec<u8>> {
     let url = file["url"].as_str().unwrap();
     let bytes = fs_err::read(folder.join(url)).unwrap();
-    let bytes = if url.ends_with(".gz") { gunzip(&bytes) } else { bytes };
+    let is_gzip = Path::new(url).extension() == Some("gz".as_ref());
+    let bytes = if is_gzip { gunzip(&bytes) } else { bytes };
     let lines: Vec<Vec<u8>> =
         bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     assert_eq!(file["count"].as_u64(), Some(lines.len() as u64), "{url}");

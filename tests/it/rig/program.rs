@@ -74,7 +74,9 @@ impl Started {
             match self.news.recv_timeout(LONGEST) {
                 Ok(line) if line.contains(text) => return line,
                 Ok(line) => before.push(line),
-                Err(_) => panic!("nobody said `{text}`, but:\n{}", before.join("\n")),
+                Err(error) => {
+                    panic!("nobody said `{text}` ({error}), but:\n{}", before.join("\n"))
+                }
             }
         }
     }

@@ -114,8 +114,8 @@ impl Site {
     /// The same before any run.
     pub(crate) fn cold(setup: &Setup, members: &[String]) -> Self {
         let site = Self::new();
-        site.write("bulkhead.toml", &setup.text());
-        site.write("members.csv", &format!("id\n{}\n", members.join("\n")));
+        site.write("bulkhead.toml", setup.text());
+        site.write("members.csv", format!("id\n{}\n", members.join("\n")));
         site.write("research.key", "a key of the tests, and of nothing else");
         site
     }
@@ -174,5 +174,9 @@ impl Site {
 
 /// As operators pin it.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in digest(&SHA256, bytes).as_ref() {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
 }

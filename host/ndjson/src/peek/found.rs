@@ -8,7 +8,7 @@ use bulkhead_model::{Instant, PatientKey, ResourceType};
 
 use super::Malformed;
 use crate::{
-    envelope::{Envelope, Patients},
+    envelope::{Envelope, FEW, Patients},
     path::Role,
     reference::{Bases, Target, target},
 };
@@ -215,9 +215,6 @@ fn distinct(keys: &mut Vec<PatientKey>) {
         keys.retain(|key| seen.insert(*key));
     }
 }
-
-/// So many are compared one by one: cheaper than hashing, and nearly all resources have fewer.
-const FEW: usize = 16;
 
 /// R4 says 1 to 64 of `[A-Za-z0-9.-]`; live servers also use `_` and longer ones.
 fn is_id(text: &str) -> bool {

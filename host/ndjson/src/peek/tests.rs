@@ -323,3 +323,31 @@ fn is_not_fooled_by_a_second_element() {
         assert_eq!(unresolved, expected, "case: {name}");
     }
 }
+
+#[test]
+fn a_group_of_many_has_each_member_once_and_in_order() {
+    let ids: Vec<String> = (0..1000).map(|number| format!("p{number}")).collect();
+    let twice = ids.iter().chain(&ids);
+    let members: Vec<String> = twice
+        .map(|id| format!(r#"{{"entity":{{"reference":"Patient/{id}"}}}}"#))
+        .collect();
+    let line = format!(r#"{{"resourceType":"Group","member":[{}]}}"#, members.join(","));
+    let patients = peek(&line).expect("a group").patients;
+    let expected: Vec<PatientKey> = ids.iter().map(|id| PatientKey::of(id)).collect();
+    assert_eq!(patients.linked, expected);
+    let all_but_one = expected.iter().skip(1).copied().collect();
+    assert_eq!(patients.outsiders(&all_but_one), 1);
+}
+
+#[test]
+fn an_outsider_counts_once_however_often_and_wherever_it_is_named() {
+    let many: Vec<PatientKey> =
+        (0..40).map(|number| PatientKey::of(&number.to_string())).collect();
+    for (name, len) in [("few", 4), ("many", 40)] {
+        let all = many.get(..len).unwrap_or_default().to_vec();
+        let patients =
+            Patients { linked: all.clone(), mentioned: all, ..Patients::default() };
+        let inside = many.iter().take(1).copied().collect();
+        assert_eq!(patients.outsiders(&inside), len - 1, "case: {name}");
+    }
+}
