@@ -28,6 +28,11 @@ use clap::Parser;
 
 use crate::cli::Cli;
 
+/// Blocks of a megabyte come and go: the system's allocator hands each back to the kernel and
+/// asks for it again, which costs more than everything done to it (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log::init(&cli.log);

@@ -99,6 +99,17 @@ impl Peek {
         }
     }
 
+    /// Checks a line and reads its type, id and moment in one walk, whatever its type. For
+    /// bodies whose patients are known from elsewhere: paths are not told apart here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Peek::read`].
+    pub fn identify(&self, line: &[u8]) -> Result<Envelope, Malformed> {
+        let text = std::str::from_utf8(line).map_err(|_| Malformed::Utf8)?;
+        self.walk(text, None)?.finish()
+    }
+
     fn walk<'a>(
         &'a self,
         line: &'a str,

@@ -290,7 +290,7 @@ impl Settle<'_> {
             let is_object = row.is_some_and(|row| row.is_object());
             return if is_object { Ok(()) } else { refuse("output-not-json") };
         }
-        let Ok(envelope) = self.peek.read(body) else {
+        let Ok(envelope) = self.peek.identify(body) else {
             return refuse("output-not-a-resource");
         };
         let span =

@@ -124,7 +124,8 @@ impl<'a> Reader<'a> {
                     self.problems,
                 )),
                 _ => {
-                    self.problems.add(&item.span(), format!("`{place}` must hold tables"))
+                    self.problems
+                        .add(&item.span(), format!("`{place}` must hold tables"));
                 }
             }
         }
