@@ -164,7 +164,7 @@ pub(crate) struct LoadedChain {
     /// Where artifacts go.
     pub(crate) stores: Stores,
     /// What says whether this is still the same chain on the same data: plugin digests,
-    /// settings and cohorts.
+    /// settings, keys and cohorts.
     pub(crate) fingerprint: String,
 }
 
