@@ -58,6 +58,15 @@ pub enum Compression {
     Zstd,
 }
 
+/// What the host computes over the bytes as stored. It costs as much time as writing them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// Nothing.
+    None,
+    /// FIPS 180-4.
+    Sha256,
+}
+
 /// How records become lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -74,8 +83,8 @@ pub struct Committed {
     pub name: String,
     /// Its size as stored.
     pub bytes: u64,
-    /// SHA-256 of it as stored.
-    pub sha256: Vec<u8>,
+    /// The digest of it as stored, when one was asked for.
+    pub digest: Option<Vec<u8>>,
 }
 
 /// An artifact in the making: visible to no one before [`Writer::commit`], and without a
@@ -92,8 +101,9 @@ impl Writer {
         store: &str,
         name: &str,
         compression: Compression,
+        digest: Digest,
     ) -> Result<Self, ArtifactError> {
-        host::Writer::create(store, name, compression).map(Self)
+        host::Writer::create(store, name, compression, digest).map(Self)
     }
 
     /// Appends bytes of the plugin's own.

@@ -15,28 +15,44 @@ pub enum Compression {
     Zstd,
 }
 
-/// Hashes and counts what goes through.
+/// What is computed over the bytes as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// Nothing.
+    None,
+    /// FIPS 180-4.
+    Sha256,
+}
+
+/// Counts what goes through, and hashes it where that was asked for.
 pub(crate) struct Hashing<W> {
     inner: W,
-    digest: Context,
+    digest: Option<Context>,
     bytes: u64,
 }
 
 impl<W: Write> Hashing<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, digest: Context::new(&SHA256), bytes: 0 }
+    fn new(inner: W, digest: Digest) -> Self {
+        let digest = match digest {
+            Digest::None => None,
+            Digest::Sha256 => Some(Context::new(&SHA256)),
+        };
+        Self { inner, digest, bytes: 0 }
     }
 
-    /// What it wrote to, the SHA-256 and the number of bytes.
-    pub(crate) fn finish(self) -> (W, Vec<u8>, u64) {
-        (self.inner, self.digest.finish().as_ref().to_vec(), self.bytes)
+    /// What it wrote to, the digest and the number of bytes.
+    pub(crate) fn finish(self) -> (W, Option<Vec<u8>>, u64) {
+        let digest = self.digest.map(|digest| digest.finish().as_ref().to_vec());
+        (self.inner, digest, self.bytes)
     }
 }
 
 impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
-        self.digest.update(bytes.get(..written).unwrap_or_default());
+        if let Some(digest) = &mut self.digest {
+            digest.update(bytes.get(..written).unwrap_or_default());
+        }
         self.bytes += written as u64;
         Ok(written)
     }
@@ -57,8 +73,12 @@ pub(crate) enum Encoder<W: Write> {
 }
 
 impl<W: Write> Encoder<W> {
-    pub(crate) fn new(inner: W, compression: Compression) -> io::Result<Self> {
-        let inner = Hashing::new(inner);
+    pub(crate) fn new(
+        inner: W,
+        compression: Compression,
+        digest: Digest,
+    ) -> io::Result<Self> {
+        let inner = Hashing::new(inner, digest);
         Ok(match compression {
             // No name, no time: the same content gives the same bytes.
             Compression::Gzip => Self::Gzip(Box::new(flate2::write::GzEncoder::new(

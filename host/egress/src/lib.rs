@@ -10,7 +10,7 @@ mod name;
 mod store;
 mod writer;
 
-pub use encoder::Compression;
+pub use encoder::{Compression, Digest};
 pub use error::Error;
 pub use name::ArtifactName;
 pub use store::{Store, Stores};

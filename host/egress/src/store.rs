@@ -16,7 +16,7 @@ use std::{
 use cap_std::{ambient_authority, fs::Dir};
 use url::Url;
 
-use crate::{ArtifactName, Compression, Error, Writer, writer::Scratch};
+use crate::{ArtifactName, Compression, Digest, Error, Writer, writer::Scratch};
 
 /// A directory that artifacts go to.
 #[derive(Debug)]
@@ -73,11 +73,12 @@ impl Store {
         self: &Arc<Self>,
         name: ArtifactName,
         compression: Compression,
+        digest: Digest,
     ) -> Result<Writer, Error> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let scratch = Scratch::create(Arc::clone(self), format!("{number}.part"))
             .map_err(|source| Error::writing(&self.name, source))?;
-        Writer::new(scratch, name, compression)
+        Writer::new(scratch, name, compression, digest)
             .map_err(|source| Error::writing(&self.name, source))
     }
 

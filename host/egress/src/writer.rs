@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use bulkhead_pipeline::{Batch, Positions, Record};
+use bulkhead_pipeline::{Batch, Positions};
 use cap_std::fs::{File, OpenOptions};
 
-use crate::{ArtifactName, Compression, Error, Store, encoder::Encoder};
+use crate::{ArtifactName, Compression, Digest, Error, Store, encoder::Encoder};
 
 /// How records become lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub struct Committed {
     pub name: ArtifactName,
     /// Its size as stored.
     pub bytes: u64,
-    /// SHA-256 of it as stored.
-    pub sha256: Vec<u8>,
+    /// The digest of it as stored, when one was asked for.
+    pub digest: Option<Vec<u8>>,
 }
 
 /// A scratch file that is gone when nobody holds it.
@@ -91,9 +91,10 @@ impl Writer {
         scratch: Scratch,
         name: ArtifactName,
         compression: Compression,
+        digest: Digest,
     ) -> io::Result<Self> {
         let store = scratch.store.name().to_owned();
-        let encoder = Encoder::new(scratch, compression)?;
+        let encoder = Encoder::new(scratch, compression, digest)?;
         Ok(Self { store, name, encoder: Some(encoder) })
     }
 
@@ -119,9 +120,22 @@ impl Writer {
     ) -> Result<u64, Error> {
         self.with(move |encoder| {
             let mut added = 0;
-            for (at, record) in batch.records().iter().enumerate() {
-                if which.contains(at) {
-                    added += append_record(encoder, record, framing)?;
+            match framing {
+                Framing::DeleteBundles => {
+                    let indexed = batch.records().iter().enumerate();
+                    for (_, record) in indexed.filter(|(at, _)| which.contains(*at)) {
+                        let bundle = delete_bundle(&record.body).ok_or_else(|| {
+                            io::Error::other("a deletion without a key")
+                        })?;
+                        encoder.write_all(bundle.as_bytes())?;
+                        added += bundle.len() as u64;
+                    }
+                }
+                Framing::Lines => {
+                    for piece in batch.lines(|at| which.contains(at)) {
+                        encoder.write_all(piece)?;
+                        added += piece.len() as u64;
+                    }
                 }
             }
             Ok(added)
@@ -138,9 +152,9 @@ impl Writer {
         let encoder = self.encoder.take().ok_or(Error::Closed)?;
         let (name, store) = (self.name, self.store);
         let work = move || {
-            let (scratch, sha256, bytes) = encoder.finish()?.finish();
+            let (scratch, digest, bytes) = encoder.finish()?.finish();
             scratch.publish(&name)?;
-            Ok(Committed { name, bytes, sha256 })
+            Ok(Committed { name, bytes, digest })
         };
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(io::Error::other)
@@ -164,28 +178,7 @@ impl Writer {
     }
 }
 
-fn append_record(
-    encoder: &mut Encoder<Scratch>,
-    record: &Record,
-    framing: Framing,
-) -> io::Result<u64> {
-    match framing {
-        Framing::DeleteBundles => {
-            let bundle = delete_bundle(&record.body)
-                .ok_or_else(|| io::Error::other("a deletion without a key"))?;
-            encoder.write_all(bundle.as_bytes())?;
-            encoder.write_all(b"\n")?;
-            Ok(bundle.len() as u64 + 1)
-        }
-        Framing::Lines => {
-            encoder.write_all(&record.body)?;
-            encoder.write_all(b"\n")?;
-            Ok(record.body.len() as u64 + 1)
-        }
-    }
-}
-
-/// A key, `{"resourceType":"…","id":"…"}`, as a Bundle that deletes it.
+/// A key, `{"resourceType":"…","id":"…"}`, as a Bundle that deletes it, with its line end.
 fn delete_bundle(key: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(key).ok()?;
     let envelope = bulkhead_ndjson::Peek::new(None, bulkhead_ndjson::Bases::default())
@@ -194,9 +187,11 @@ fn delete_bundle(key: &[u8]) -> Option<String> {
     let at =
         |span: &std::ops::Range<u32>| text.get(span.start as usize..span.end as usize);
     let (kind, id) = (at(&envelope.resource_type)?, at(&envelope.id?)?);
-    Some(format!(
-        r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"request":{{"method":"DELETE","url":"{kind}/{id}"}}}}]}}"#
-    ))
+    Some(
+        format!(
+            r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"request":{{"method":"DELETE","url":"{kind}/{id}"}}}}]}}"#
+        ) + "\n",
+    )
 }
 
 #[cfg(test)]

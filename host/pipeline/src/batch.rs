@@ -73,15 +73,20 @@ pub struct Batch {
     attempt: u32,
     kinds: Kinds,
     records: Arc<Vec<Record>>,
+    /// The lines that the records came from; their bodies are windows into it until a stage
+    /// changes them.
+    block: Bytes,
 }
 
 impl Batch {
     /// Of `records` of file `file`. The id is made of the file and the first line, so that
     /// the same records have the same id when they come again.
-    pub fn new(file: u32, kinds: Kinds, records: Vec<Record>) -> Self {
+    ///
+    /// `block` is what the records were read from; it only makes [`Batch::lines`] quicker.
+    pub fn new(file: u32, kinds: Kinds, records: Vec<Record>, block: Bytes) -> Self {
         let first = records.first().map_or(0, |record| record.seq);
         let id = u64::from(file) << 40 | (first & ((1 << 40) - 1));
-        Self { id, attempt: 1, kinds, records: Arc::new(records) }
+        Self { id, attempt: 1, kinds, records: Arc::new(records), block }
     }
 
     /// Stable across redelivery: an idempotency key.
@@ -144,7 +149,7 @@ impl Batch {
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
         let records = self.records.get(range).unwrap_or_default().to_vec();
-        Self { records: Arc::new(records), kinds: self.kinds.clone(), ..*self }
+        Self { records: Arc::new(records), ..self.clone() }
     }
 
     /// The records at which `chosen` says true, with the same id.
@@ -155,7 +160,52 @@ impl Batch {
             .filter(|(at, _)| chosen(*at))
             .map(|(_, record)| record.clone())
             .collect();
-        Self { records: Arc::new(records), kinds: self.kinds.clone(), ..*self }
+        Self { records: Arc::new(records), ..self.clone() }
+    }
+
+    /// The bodies of the records at which `chosen` says true, each with its line end, in as
+    /// few pieces as can be had without a copy: neighbours that nothing has changed are one.
+    pub fn lines(&self, chosen: impl Fn(usize) -> bool) -> impl Iterator<Item = &[u8]> {
+        let indexed = self.records.iter().enumerate();
+        let mut bodies = indexed
+            .filter(move |(at, _)| chosen(*at))
+            .map(|(_, record)| self.place(&record.body))
+            .peekable();
+        let mut owes_end = false;
+        std::iter::from_fn(move || {
+            if std::mem::take(&mut owes_end) {
+                return Some(&b"\n"[..]);
+            }
+            match bodies.next()? {
+                Place::Elsewhere(body) => {
+                    owes_end = true;
+                    Some(body)
+                }
+                Place::InBlock(Range { start, mut end }) => {
+                    let follows = |end: usize| move |place: &Place<'_>| matches!(place, Place::InBlock(next) if next.start == end);
+                    while self.block.get(end) == Some(&b'\n') {
+                        end += 1;
+                        match bodies.next_if(follows(end)) {
+                            Some(Place::InBlock(next)) => end = next.end,
+                            Some(Place::Elsewhere(_)) | None => {
+                                return self.block.get(start..end);
+                            }
+                        }
+                    }
+                    owes_end = true;
+                    self.block.get(start..end)
+                }
+            }
+        })
+    }
+
+    /// Where a body stands in the block, found by its address.
+    fn place<'a>(&self, body: &'a Bytes) -> Place<'a> {
+        let start = body.as_ptr().addr().wrapping_sub(self.block.as_ptr().addr());
+        match start.checked_add(body.len()) {
+            Some(end) if end <= self.block.len() => Place::InBlock(start..end),
+            Some(_) | None => Place::Elsewhere(body),
+        }
     }
 
     /// Where to part the records at `range` into two halves, as near to the middle as lines
@@ -170,13 +220,98 @@ impl Batch {
     }
 
     /// The parts; records are moved when no one else holds them.
-    pub(crate) fn into_parts(self) -> (u64, Kinds, Vec<Record>) {
+    pub(crate) fn into_parts(self) -> (u64, Kinds, Vec<Record>, Bytes) {
         let records =
             Arc::try_unwrap(self.records).unwrap_or_else(|held| (*held).clone());
-        (self.id, self.kinds, records)
+        (self.id, self.kinds, records, self.block)
     }
 
-    pub(crate) fn from_parts(id: u64, kinds: Kinds, records: Vec<Record>) -> Self {
-        Self { id, attempt: 1, kinds, records: Arc::new(records) }
+    pub(crate) fn from_parts(
+        id: u64,
+        kinds: Kinds,
+        records: Vec<Record>,
+        block: Bytes,
+    ) -> Self {
+        Self { id, attempt: 1, kinds, records: Arc::new(records), block }
+    }
+}
+
+/// Where a body lies.
+enum Place<'a> {
+    /// In memory of its own.
+    Elsewhere(&'a [u8]),
+    /// At these bytes of the batch's block.
+    InBlock(Range<usize>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_neighbours_in_one_piece_and_every_line_once() {
+        // name, block, bodies (windows, or text of their own), chosen, pieces
+        type Body = Result<Range<usize>, &'static str>;
+        let cases: &[(&str, &'static str, &[Body], &[usize], &[&str])] = &[
+            (
+                "all",
+                "a\nbb\nc\n",
+                &[Ok(0..1), Ok(2..4), Ok(5..6)],
+                &[0, 1, 2],
+                &["a\nbb\nc\n"],
+            ),
+            (
+                "a gap",
+                "a\nbb\nc\n",
+                &[Ok(0..1), Ok(2..4), Ok(5..6)],
+                &[0, 2],
+                &["a\n", "c\n"],
+            ),
+            ("no last end", "a\nb", &[Ok(0..1), Ok(2..3)], &[0, 1], &["a\nb", "\n"]),
+            (
+                "a carriage return",
+                "a\r\nb\n",
+                &[Ok(0..1), Ok(3..4)],
+                &[0, 1],
+                &["a", "\n", "b\n"],
+            ),
+            (
+                "an empty line between",
+                "a\n\nb\n",
+                &[Ok(0..1), Ok(3..4)],
+                &[0, 1],
+                &["a\n", "b\n"],
+            ),
+            (
+                "changed",
+                "a\nb\nc\n",
+                &[Ok(0..1), Err("X"), Ok(4..5)],
+                &[0, 1, 2],
+                &["a\n", "X", "\n", "c\n"],
+            ),
+            ("out of order", "a\nb\n", &[Ok(2..3), Ok(0..1)], &[0, 1], &["b\n", "a\n"]),
+            ("none", "a\n", &[Ok(0..1)], &[], &[]),
+        ];
+        for (name, block, bodies, chosen, pieces) in cases {
+            let block = Bytes::from_static(block.as_bytes());
+            let record = |body: &Body| Record {
+                seq: 1,
+                kind: 0,
+                change: Change::Upsert,
+                body: match body {
+                    Ok(window) => block.slice(window.clone()),
+                    Err(text) => Bytes::from(text.as_bytes().to_vec()),
+                },
+                envelope: Arc::default(),
+                is_row: false,
+                is_changed: false,
+            };
+            let records = bodies.iter().map(record).collect();
+            let batch = Batch::new(0, Kinds::default(), records, block.clone());
+            let found: Vec<&[u8]> = batch.lines(|at| chosen.contains(&at)).collect();
+            let expected: Vec<&[u8]> =
+                pieces.iter().map(|piece| piece.as_bytes()).collect();
+            assert_eq!(found, expected, "case: {name}");
+        }
     }
 }

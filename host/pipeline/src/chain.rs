@@ -198,7 +198,7 @@ impl Settle<'_> {
         if verdicts.iter().all(|verdict| *verdict == Verdict::Keep) {
             return Some(batch);
         }
-        let (id, mut kinds, records) = batch.into_parts();
+        let (id, mut kinds, records, block) = batch.into_parts();
         let mut left = Vec::with_capacity(records.len());
         for (record, verdict) in records.into_iter().zip(verdicts) {
             let name = kinds.name(record.kind).to_owned();
@@ -240,7 +240,7 @@ impl Settle<'_> {
                 refused.push(Quarantined { line, kind: name, stage, class, code });
             }
         }
-        (!left.is_empty()).then(|| Batch::from_parts(id, kinds, left))
+        (!left.is_empty()).then(|| Batch::from_parts(id, kinds, left, block))
     }
 
     fn ended(&self, record: &Record, name: &str, tally: &mut Tally) {

@@ -118,8 +118,9 @@ impl Intake {
             counts.read_deletions += deletions.count() as u64;
             counts.read += alike.len() as u64;
         }
-        let batch = (!records.is_empty())
-            .then(|| Batch::new(self.file, self.kinds.clone(), records));
+        let batch = (!records.is_empty()).then(|| {
+            Batch::new(self.file, self.kinds.clone(), records, block.bytes.clone())
+        });
         Ok(Taken { batch, refused, last_line })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Positions,
-    artifacts::{ArtifactError, Committed, Compression, Framing},
+    artifacts::{ArtifactError, Committed, Compression, Digest, Framing},
     cohort::{CohortError, Memberships},
     state::StateError,
     telemetry::{Level, Value},
@@ -125,6 +125,7 @@ pub(crate) struct Writer {
     store: String,
     name: String,
     compression: Compression,
+    digest: Digest,
     bytes: Vec<u8>,
 }
 
@@ -133,10 +134,11 @@ impl Writer {
         store: &str,
         name: &str,
         compression: Compression,
+        digest: Digest,
     ) -> Result<Self, ArtifactError> {
         world::check_store(store)?;
         let (store, name) = (store.to_owned(), name.to_owned());
-        Ok(Self { store, name, compression, bytes: Vec::new() })
+        Ok(Self { store, name, compression, digest, bytes: Vec::new() })
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the same shape as in a component")]
@@ -173,7 +175,10 @@ impl Writer {
         let committed = Committed {
             name: self.name.clone(),
             bytes: self.bytes.len() as u64,
-            sha256: world::sha256(&self.bytes),
+            digest: match self.digest {
+                Digest::None => None,
+                Digest::Sha256 => Some(world::sha256(&self.bytes)),
+            },
         };
         world::publish(&self.store, &self.name, self.compression, self.bytes);
         Ok(committed)

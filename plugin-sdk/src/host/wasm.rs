@@ -2,7 +2,7 @@
 
 use crate::{
     Positions,
-    artifacts::{ArtifactError, Committed, Compression, Framing},
+    artifacts::{ArtifactError, Committed, Compression, Digest, Framing},
     bindings::imports::bulkhead::plugin as wit,
     cohort::{CohortError, Memberships},
     state::StateError,
@@ -161,13 +161,20 @@ impl Writer {
         store: &str,
         name: &str,
         compression: Compression,
+        digest: Digest,
     ) -> Result<Self, ArtifactError> {
         let compression = match compression {
             Compression::Gzip => wit::artifacts::Compression::Gzip,
             Compression::None => wit::artifacts::Compression::None,
             Compression::Zstd => wit::artifacts::Compression::Zstd,
         };
-        wit::artifacts::create(store, name, compression).map(Self).map_err(artifact_error)
+        let digest = match digest {
+            Digest::None => wit::artifacts::Digest::None,
+            Digest::Sha256 => wit::artifacts::Digest::Sha256,
+        };
+        wit::artifacts::create(store, name, compression, digest)
+            .map(Self)
+            .map_err(artifact_error)
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
@@ -189,7 +196,7 @@ impl Writer {
 
     pub(crate) fn commit(self) -> Result<Committed, ArtifactError> {
         let done = wit::artifacts::Writer::commit(self.0).map_err(artifact_error)?;
-        Ok(Committed { name: done.name, bytes: done.bytes, sha256: done.sha256 })
+        Ok(Committed { name: done.name, bytes: done.bytes, digest: done.digest })
     }
 }
 

@@ -8,7 +8,7 @@
 
 use bulkhead_plugin::{
     FinishedExport, PluginError,
-    artifacts::{Compression, Writer},
+    artifacts::{Compression, Digest, Writer},
 };
 use serde::Serialize;
 
@@ -51,7 +51,7 @@ pub(crate) fn publish(plan: &Plan, export: &FinishedExport) -> Result<(), Plugin
     bytes.push(b'\n');
 
     let name = plan.manifest(&export.export_id);
-    let mut writer = Writer::create(&plan.store, &name, Compression::None)?;
+    let mut writer = Writer::create(&plan.store, &name, Compression::None, Digest::None)?;
     for chunk in bytes.chunks(CHUNK) {
         writer.write(chunk)?;
     }

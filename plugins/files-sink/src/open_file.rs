@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use bulkhead_plugin::{Assignment, Batch, Checkpoint, PluginError, artifacts::Writer};
+use bulkhead_plugin::{
+    Assignment, Batch, Checkpoint, PluginError,
+    artifacts::{Digest, Writer},
+};
 
 use crate::{
     layout::check_export_id,
@@ -72,7 +75,8 @@ impl OpenFile {
                 let number = self.durable.next_part(series);
                 let name = plan.part(&self.export, self.file, series, number);
                 let compression = plan.compression.of_artifact();
-                let writer = Writer::create(&plan.store, &name, compression)?;
+                let writer =
+                    Writer::create(&plan.store, &name, compression, Digest::None)?;
                 self.parts.insert(series.clone(), OpenPart { writer, rows: 0, bytes: 0 });
             }
         }

@@ -40,8 +40,9 @@ fn batch(lines: &str) -> Batch {
 async fn nothing_is_visible_before_commit_and_all_after() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let mut writer =
-        store.create("e1/Patient/0.ndjson".parse().unwrap(), Compression::None).unwrap();
+    let mut writer = store
+        .create("e1/Patient/0.ndjson".parse().unwrap(), Compression::None, Digest::None)
+        .unwrap();
     writer.append(b"one\n".to_vec()).await.unwrap();
     assert!(tree(dir.path()).iter().all(|(name, _)| name.starts_with(".bulkhead-test/")));
     let done = writer.commit().await.unwrap();
@@ -53,7 +54,8 @@ async fn nothing_is_visible_before_commit_and_all_after() {
 async fn a_dropped_writer_leaves_no_trace() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let mut writer = store.create("x".parse().unwrap(), Compression::Zstd).unwrap();
+    let mut writer =
+        store.create("x".parse().unwrap(), Compression::Zstd, Digest::None).unwrap();
     writer.append(vec![b'x'; 1 << 20]).await.unwrap();
     drop(writer);
     assert_eq!(tree(dir.path()), []);
@@ -74,10 +76,11 @@ async fn a_commit_replaces_and_gives_the_same_bytes() {
     let store = open(dir.path());
     let mut digests = Vec::new();
     for _ in 0..2 {
-        let mut writer =
-            store.create("a.gz".parse().unwrap(), Compression::Gzip).unwrap();
+        let mut writer = store
+            .create("a.gz".parse().unwrap(), Compression::Gzip, Digest::Sha256)
+            .unwrap();
         writer.append(b"{}\n".repeat(1000)).await.unwrap();
-        digests.push(writer.commit().await.unwrap().sha256);
+        digests.push(writer.commit().await.unwrap().digest.unwrap());
     }
     assert_eq!(digests[0], digests[1]);
     let stored = tree(dir.path());
@@ -95,11 +98,13 @@ async fn records_are_written_byte_for_byte_and_keys_as_bundles() {
     let store = open(dir.path());
     let lines = "{\"resourceType\":\"Observation\",\"id\":\"1\",\"v\":1.10,\"t\":\"\\u00e9é\"}\n\
                  {\"id\":\"2\", \"resourceType\":\"Observation\"}\n";
-    let mut writer = store.create("o".parse().unwrap(), Compression::None).unwrap();
+    let mut writer =
+        store.create("o".parse().unwrap(), Compression::None, Digest::None).unwrap();
     let added = writer.append_records(batch(lines), Positions::All, Framing::Lines).await;
     assert_eq!(added.unwrap(), lines.len() as u64);
     writer.commit().await.unwrap();
-    let mut writer = store.create("d".parse().unwrap(), Compression::None).unwrap();
+    let mut writer =
+        store.create("d".parse().unwrap(), Compression::None, Digest::None).unwrap();
     let second = Positions::Bits(vec![0b10]);
     writer.append_records(batch(lines), second, Framing::DeleteBundles).await.unwrap();
     writer.commit().await.unwrap();
@@ -116,7 +121,8 @@ async fn a_planted_link_leads_nowhere() {
     let outside = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     std::os::unix::fs::symlink(outside.path(), dir.path().join("e1")).unwrap();
-    let mut writer = store.create("e1/x".parse().unwrap(), Compression::None).unwrap();
+    let mut writer =
+        store.create("e1/x".parse().unwrap(), Compression::None, Digest::None).unwrap();
     writer.append(b"phi".to_vec()).await.unwrap();
     assert!(matches!(writer.commit().await, Err(Error::Write { .. })));
     assert_eq!(tree(outside.path()), []);

@@ -1,7 +1,7 @@
 //! `artifacts`: append out of sight, appear whole. Bytes of records go from host memory to
 //! the store; a blind guest never holds them.
 
-use bulkhead_egress::{ArtifactName, Compression, Error, Framing, Writer};
+use bulkhead_egress::{ArtifactName, Compression, Digest, Error, Framing, Writer};
 use bulkhead_pipeline::Batch;
 use wasmtime::{Result, component::Resource};
 
@@ -24,6 +24,7 @@ impl artifacts::Host for Context {
         store: String,
         name: String,
         compression: artifacts::Compression,
+        digest: artifacts::Digest,
     ) -> Result<Result<Resource<OpenArtifact>, ArtifactError>> {
         if !self.grants.stores.contains(&store) {
             return Ok(Err(ArtifactError::UnknownStore));
@@ -39,7 +40,11 @@ impl artifacts::Host for Context {
             artifacts::Compression::Gzip => Compression::Gzip,
             artifacts::Compression::Zstd => Compression::Zstd,
         };
-        match store.create(name, compression) {
+        let digest = match digest {
+            artifacts::Digest::None => Digest::None,
+            artifacts::Digest::Sha256 => Digest::Sha256,
+        };
+        match store.create(name, compression, digest) {
             // Over the cap of handles, this is an error of the table: the guest traps.
             Ok(writer) => Ok(Ok(self.table.push(OpenArtifact(Some(writer)))?)),
             Err(error) => Ok(Err(self.explain(&error))),
@@ -103,7 +108,7 @@ impl artifacts::HostWriter for Context {
             Ok(done) => Ok(Ok(Committed {
                 name: done.name.to_string(),
                 bytes: done.bytes,
-                sha256: done.sha256,
+                digest: done.digest,
             })),
             Err(error) => Ok(Err(self.explain(&error))),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bulkhead_plugin::{
-    artifacts::Writer,
+    artifacts::{Digest, Writer},
     testing::{Records, Stored},
 };
 use proptest::prelude::*;
@@ -34,7 +34,8 @@ impl<'a> Run<'a> {
     fn crash(&mut self, files: &Files) {
         self.stage = stage();
         for (name, part) in files {
-            let mut writer = Writer::create(STORE, name, part.compression).unwrap();
+            let mut writer =
+                Writer::create(STORE, name, part.compression, Digest::None).unwrap();
             writer.write(&part.bytes).unwrap();
             writer.commit().unwrap();
         }
