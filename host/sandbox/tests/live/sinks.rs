@@ -97,10 +97,10 @@ async fn only_granted_stores_can_be_written_to() {
 async fn with_store(on_batch: &'static str, dir: &Path, granted: &[&str]) -> Plugin {
     let guest = Guest {
         imports: r#"(import "bulkhead:plugin/artifacts@0.1.0" "create"
-            (func $create (param i32 i32 i32 i32 i32 i32)))"#,
+            (func $create (param i32 i32 i32 i32 i32 i32 i32)))"#,
         items: r#"(data (i32.const 4096) "lake")
           (func $begin (call $create (i32.const 4096) (i32.const 4) (i32.const 4096)
-            (i32.const 4) (i32.const 0) (i32.const 2048)))"#,
+            (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 2048)))"#,
         on_batch,
         ..Guest::new(Role::Sink)
     };
