@@ -1,6 +1,6 @@
 //! JSON strings: where they end, whether they are legal, and what they say.
 //!
-//! Eight bytes are looked at in one step, for most strings of FHIR are short; what is longer
+//! Sixteen bytes are looked at in one step, for most strings of FHIR are short; what is longer
 //! goes to `memchr`. A string without an escape is never copied.
 //!
 //! Source: RFC 8259 §7.
@@ -8,6 +8,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use memchr::memchr2;
+use wide::u8x16;
 
 use super::{Scanner, Syntax};
 
@@ -113,16 +114,16 @@ impl<'l> Scanner<'l> {
 /// What is left from the next quote, backslash or control character on.
 #[inline]
 fn plain_end(mut rest: &[u8]) -> &[u8] {
-    let mut words = 0;
-    while let Some((word, after)) = rest.split_first_chunk() {
-        let special = special(u64::from_le_bytes(*word));
+    let mut steps = 0;
+    while let Some((bytes, after)) = rest.split_first_chunk() {
+        let special = special(*bytes);
         if special != 0 {
-            let plain = (special.trailing_zeros() / 8) as usize;
+            let plain = special.trailing_zeros() as usize;
             return rest.get(plain..).unwrap_or_default();
         }
         rest = after;
-        words += 1;
-        if words == SHORT_WORDS {
+        steps += 1;
+        if steps == SHORT_STEPS {
             return long_plain_end(rest);
         }
     }
@@ -147,27 +148,22 @@ fn long_plain_end(rest: &[u8]) -> &[u8] {
     rest.get(control.unwrap_or(end)..).unwrap_or_default()
 }
 
-/// Eight-byte steps before a string counts as long: from there on a call of `memchr` pays.
-const SHORT_WORDS: u32 = 6;
+/// Steps before a string counts as long: from there on a call of `memchr` pays.
+const SHORT_STEPS: u32 = 3;
 
 #[inline]
 const fn is_special(byte: u8) -> bool {
     byte == b'"' || byte == b'\\' || byte < b' '
 }
 
-/// The high bit of every byte that is special; above the lowest one others may be set wrongly,
-/// for a subtraction borrows upwards. The lowest is always right.
+/// One bit for every byte that is special, the lowest for the first.
 #[inline]
-const fn special(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
-    const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
-    let quote = (word ^ QUOTES).wrapping_sub(ONES) & !(word ^ QUOTES);
-    let backslash = (word ^ BACKSLASHES).wrapping_sub(ONES) & !(word ^ BACKSLASHES);
-    let control = word.wrapping_sub(SPACES) & !word;
-    (quote | backslash | control) & HIGH
+fn special(bytes: [u8; 16]) -> u32 {
+    let bytes = u8x16::from(bytes);
+    let quote = bytes.simd_eq(u8x16::splat(b'"'));
+    let backslash = bytes.simd_eq(u8x16::splat(b'\\'));
+    let control = bytes.min(u8x16::splat(b' ' - 1)).simd_eq(bytes);
+    (quote | backslash | control).to_bitmask()
 }
 
 /// Reads what follows a backslash: the character and what is left.
