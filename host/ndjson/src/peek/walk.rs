@@ -63,12 +63,11 @@ impl<'l> Walk<'l> {
             match self.scan.text().said_bytes().as_ref() {
                 b"resourceType" => {
                     let text = self.text()?;
-                    self.found
-                        .resource_type(text.and_then(|text| text.plain_span(self.line)));
+                    self.found.resource_type(text.and_then(|text| text.plain_span()));
                 }
                 b"id" => {
                     let text = self.text()?;
-                    self.found.id(text.and_then(|text| text.plain_span(self.line)));
+                    self.found.id(text.and_then(|text| text.plain_span()));
                 }
                 b"meta" => self.meta()?,
                 b"contained" => self.value(Place::CONTAINED)?,
@@ -136,31 +135,12 @@ impl<'l> Walk<'l> {
     /// What is left of a value on no known path, where most of a resource is: only
     /// references count.
     fn elsewhere(&mut self, value: Value) -> Result<(), Syntax> {
-        match value {
-            Value::Array => {
-                let mut has_item = self.scan.first_item();
-                while has_item {
-                    let value = self.scan.value()?;
-                    if matches!(value, Value::Array | Value::Object) {
-                        self.elsewhere(value)?;
-                    }
-                    has_item = self.scan.next_item()?;
-                }
-            }
-            Value::Scalar | Value::Text => {}
-            Value::Object => {
-                let mut has_key = self.scan.first_key()?;
-                while has_key {
-                    if self.scan.text().says("reference") {
-                        self.reference(None)?;
-                    } else {
-                        let value = self.scan.value()?;
-                        if matches!(value, Value::Array | Value::Object) {
-                            self.elsewhere(value)?;
-                        }
-                    }
-                    has_key = self.scan.next_key()?;
-                }
+        if matches!(value, Value::Array | Value::Object) {
+            let outside = self.scan.depth().saturating_sub(1);
+            let mut has_reference = self.scan.first_reference(outside)?;
+            while has_reference {
+                self.reference(None)?;
+                has_reference = self.scan.next_reference(outside)?;
             }
         }
         Ok(())

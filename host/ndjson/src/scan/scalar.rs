@@ -29,10 +29,8 @@ fn after_number(text: &[u8]) -> Option<&[u8]> {
     let mut has_exponent = false;
     if let [b'e' | b'E', exponent @ ..] = rest {
         has_exponent = true;
-        let unsigned = match exponent {
-            [b'+' | b'-', unsigned @ ..] => unsigned,
-            unsigned => unsigned,
-        };
+        let unsigned =
+            if let [b'+' | b'-', rest @ ..] = exponent { rest } else { exponent };
         rest = after_some_digits(unsigned)?;
     }
     let len = text.len() - rest.len();
