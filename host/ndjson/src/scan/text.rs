@@ -225,3 +225,34 @@ fn unescape(raw: &str) -> String {
     said.push_str(rest);
     said
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn one_by_one(bytes: [u8; 16]) -> u32 {
+        bytes.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(is_special(*byte)))
+    }
+
+    #[test]
+    fn knows_every_byte_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for at in 0..16 {
+                for around in [b'a', b' ', b'"', 0x7f, 0x80, 0xff] {
+                    let mut bytes = [around; 16];
+                    bytes[at] = byte;
+                    assert_eq!(special(bytes), one_by_one(bytes), "{byte} at {at}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn knows_any_sixteen_bytes(bytes: [u8; 16]) {
+            prop_assert_eq!(special(bytes), one_by_one(bytes));
+        }
+    }
+}
