@@ -22,6 +22,9 @@ use memchr::memchr;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// Room is made for a whole block up to this size, in bytes: the usual one.
+const MOST_ROOM: usize = 1 << 20;
+
 /// Where blocks and lines end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FramerLimits {
@@ -136,6 +139,13 @@ impl Framer {
 
     /// Takes what arrived. Call [`Framer::next_block`] until it gives nothing before the next.
     pub fn push(&mut self, chunk: &[u8]) {
+        if self.buffer.capacity() - self.buffer.len() < chunk.len() {
+            // Room for the rest of a block at once: grown bit by bit, it would be copied again
+            // and again. Memory that is not written to is only promised.
+            let block = self.open.limits.block_bytes.min(MOST_ROOM);
+            let missing = block.saturating_sub(self.buffer.len());
+            self.buffer.reserve(missing.saturating_add(chunk.len()));
+        }
         self.buffer.extend_from_slice(chunk);
     }
 

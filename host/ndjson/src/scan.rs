@@ -1,7 +1,7 @@
 //! JSON, token by token: a full syntax check without a tree and without a copy.
 //!
-//! [`Scanner`] owns the grammar (RFC 8259): what may follow what, numbers, literals, nesting
-//! up to [`DEPTH`]. Text is `text.rs`. What a token means is the caller's: it asks for a value
+//! [`Scanner`] owns the grammar (RFC 8259): what may follow what, nesting up to [`DEPTH`].
+//! Text is `text.rs`, numbers and literals are `scalar.rs`. What a token means is the caller's: it asks for a value
 //! and, when one is opened, for its keys or items to the end. A caller that does not ask to
 //! the end leaves the line unchecked, so every walk ends with [`Scanner::end`].
 //!
@@ -9,11 +9,15 @@
 //!
 //! Source: RFC 8259 §2–7.
 
+mod scalar;
 mod text;
 
+use scalar::after_scalar;
 pub(crate) use text::Text;
+use text::{Extent, extent};
 
-/// Levels of objects and arrays. FHIR needs about 20; a stack frame is held for each.
+/// Levels of objects and arrays. FHIR needs about 20; a bit is held for each, and a stack frame
+/// for those that are not passed over.
 const DEPTH: u32 = 127;
 
 /// The line is not JSON.
@@ -33,12 +37,20 @@ pub(crate) enum Value {
     Text,
 }
 
+/// The objects and arrays that are open.
+#[derive(Clone, Copy, Debug, Default)]
+struct Nesting {
+    depth: u32,
+    /// One bit a level, the innermost lowest: 1 for an object.
+    objects: u128,
+}
+
 /// A place in a line.
 #[derive(Debug)]
 pub(crate) struct Scanner<'l> {
     line: &'l str,
     rest: &'l [u8],
-    depth: u32,
+    nesting: Nesting,
     /// The key or text read last. Kept here, not handed through every result: moving it
     /// about costs more than reading it.
     text: Text<'l>,
@@ -46,7 +58,12 @@ pub(crate) struct Scanner<'l> {
 
 impl<'l> Scanner<'l> {
     pub(crate) const fn new(line: &'l str) -> Self {
-        Self { line, rest: line.as_bytes(), depth: 0, text: Text::NONE }
+        Self {
+            line,
+            rest: line.as_bytes(),
+            nesting: Nesting { depth: 0, objects: 0 },
+            text: Text::NONE,
+        }
     }
 
     /// The key or text read last.
@@ -55,14 +72,26 @@ impl<'l> Scanner<'l> {
         &self.text
     }
 
+    /// How many objects and arrays are open.
+    #[inline]
+    pub(crate) const fn depth(&self) -> u32 {
+        self.nesting.depth
+    }
+
     /// Begins a value.
     #[inline]
     pub(crate) fn value(&mut self) -> Result<Value, Syntax> {
-        match self.token()? {
+        let from = after_blank(self.rest);
+        let (first, rest) = from.split_first().ok_or(Syntax)?;
+        self.rest = rest;
+        match first {
             b'"' => self.read_text().map(|()| Value::Text),
-            b'{' => self.open().map(|()| Value::Object),
-            b'[' => self.open().map(|()| Value::Array),
-            first => self.scalar(first).map(|()| Value::Scalar),
+            b'{' => self.nesting.open(b'{').map(|()| Value::Object),
+            b'[' => self.nesting.open(b'[').map(|()| Value::Array),
+            _ => {
+                self.rest = after_scalar(from)?;
+                Ok(Value::Scalar)
+            }
         }
     }
 
@@ -89,8 +118,7 @@ impl<'l> Scanner<'l> {
     /// Whether the array that was just opened has an item.
     #[inline]
     pub(crate) fn first_item(&mut self) -> bool {
-        self.skip_blank();
-        if let [b']', rest @ ..] = self.rest {
+        if let [b']', rest @ ..] = after_blank(self.rest) {
             self.rest = rest;
             return self.close();
         }
@@ -107,129 +135,162 @@ impl<'l> Scanner<'l> {
         }
     }
 
+    /// Passes over the object or array that has just begun, up to the first key `reference`
+    /// in it, however deep; gives whether there is one. `outside` is the depth around it.
+    #[inline]
+    pub(crate) fn first_reference(&mut self, outside: u32) -> Result<bool, Syntax> {
+        self.pass_over(outside, true)
+    }
+
+    /// Whether there is another key `reference`, after the value of the one before.
+    #[inline]
+    pub(crate) fn next_reference(&mut self, outside: u32) -> Result<bool, Syntax> {
+        self.pass_over(outside, false)
+    }
+
+    /// Reads on until the depth is `outside` again or the value of `reference` is due.
+    ///
+    /// Most of a resource is read here, in one loop whose state stays in registers: handed
+    /// from call to call through memory it would take longer than all else.
+    fn pass_over(&mut self, outside: u32, mut is_first: bool) -> Result<bool, Syntax> {
+        let mut rest = self.rest;
+        let mut nesting = self.nesting;
+        loop {
+            let mut from = after_blank(rest);
+            let mut byte = *from.first().ok_or(Syntax)?;
+            if byte == nesting.end() {
+                rest = from.get(1..).unwrap_or_default();
+                nesting.close();
+                is_first = false;
+                if nesting.depth <= outside {
+                    (self.rest, self.nesting) = (rest, nesting);
+                    return Ok(false);
+                }
+                continue;
+            }
+            if !is_first {
+                if byte != b',' {
+                    return Err(Syntax);
+                }
+                from = after_blank(from.get(1..).unwrap_or_default());
+                byte = *from.first().ok_or(Syntax)?;
+            }
+            if nesting.is_object() {
+                if byte != b'"' {
+                    return Err(Syntax);
+                }
+                let name = from.get(1..).unwrap_or_default();
+                let Extent { len, is_escaped } = extent(name)?;
+                from = after_colon(name.get(len + 1..).unwrap_or_default())?;
+                let raw = name.get(..len).unwrap_or_default();
+                if raw == b"reference"
+                    || is_escaped && Text::new(raw, 0, true).says("reference")
+                {
+                    (self.rest, self.nesting) = (from, nesting);
+                    return Ok(true);
+                }
+                from = after_blank(from);
+                byte = *from.first().ok_or(Syntax)?;
+            }
+            is_first = false;
+            let behind = from.get(1..).unwrap_or_default();
+            rest = match byte {
+                b'"' => behind.get(extent(behind)?.len + 1..).unwrap_or_default(),
+                b'{' | b'[' => {
+                    nesting.open(byte)?;
+                    is_first = true;
+                    behind
+                }
+                _ => after_scalar(from)?,
+            };
+        }
+    }
+
     /// Checks that nothing follows.
     pub(crate) fn end(&mut self) -> Result<(), Syntax> {
-        self.skip_blank();
-        if self.rest.is_empty() { Ok(()) } else { Err(Syntax) }
+        if after_blank(self.rest).is_empty() { Ok(()) } else { Err(Syntax) }
     }
 
     /// A key and its colon.
     #[inline]
     fn key(&mut self) -> Result<bool, Syntax> {
         self.read_text()?;
-        if self.token()? == b':' { Ok(true) } else { Err(Syntax) }
+        self.rest = after_colon(self.rest)?;
+        Ok(true)
     }
 
     #[inline]
-    fn open(&mut self) -> Result<(), Syntax> {
-        self.depth += 1;
-        if self.depth > DEPTH { Err(Syntax) } else { Ok(()) }
+    fn read_text(&mut self) -> Result<(), Syntax> {
+        let from = self.rest;
+        let Extent { len, is_escaped } = extent(from)?;
+        let raw = from.get(..len).unwrap_or_default();
+        self.text = Text::new(raw, self.line.len() - from.len(), is_escaped);
+        self.rest = from.get(len + 1..).unwrap_or_default();
+        Ok(())
     }
 
     /// Ends an object or array: there is no further key or item.
     #[inline]
     const fn close(&mut self) -> bool {
-        self.depth = self.depth.saturating_sub(1);
+        self.nesting.close();
         false
     }
 
     /// The next byte that is not blank.
     #[inline]
     fn token(&mut self) -> Result<u8, Syntax> {
-        if let [first, rest @ ..] = self.rest
-            && *first > b' '
-        {
-            self.rest = rest;
-            return Ok(*first);
-        }
-        self.skip_blank();
-        let (first, rest) = self.rest.split_first().ok_or(Syntax)?;
+        let (first, rest) = after_blank(self.rest).split_first().ok_or(Syntax)?;
         self.rest = rest;
         Ok(*first)
-    }
-
-    #[inline]
-    fn skip_blank(&mut self) {
-        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
-    }
-
-    /// How many bytes of the line have been read.
-    #[inline]
-    const fn at(&self) -> usize {
-        self.line.len() - self.rest.len()
-    }
-
-    fn scalar(&mut self, first: u8) -> Result<(), Syntax> {
-        match first {
-            b't' => self.literal(b"rue"),
-            b'f' => self.literal(b"alse"),
-            b'n' => self.literal(b"ull"),
-            first => self.number(first),
-        }
-    }
-
-    fn literal(&mut self, tail: &[u8]) -> Result<(), Syntax> {
-        self.rest = self.rest.strip_prefix(tail).ok_or(Syntax)?;
-        Ok(())
-    }
-
-    /// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`, and within what a double holds.
-    fn number(&mut self, first: u8) -> Result<(), Syntax> {
-        let start = self.at().checked_sub(1).ok_or(Syntax)?;
-        let lead = if first == b'-' { self.byte()? } else { first };
-        match lead {
-            b'0' => {}
-            b'1'..=b'9' => self.skip_digits(),
-            _ => return Err(Syntax),
-        }
-        if let [b'.', rest @ ..] = self.rest {
-            self.rest = rest;
-            self.some_digits()?;
-        }
-        let mut has_exponent = false;
-        if let [b'e' | b'E', rest @ ..] = self.rest {
-            has_exponent = true;
-            self.rest = rest;
-            if let [b'+' | b'-', rest @ ..] = self.rest {
-                self.rest = rest;
-            }
-            self.some_digits()?;
-        }
-        let end = self.at();
-        if has_exponent || end - start > SURELY_FINITE {
-            let number = self.line.get(start..end).ok_or(Syntax)?;
-            if !number.parse().is_ok_and(f64::is_finite) {
-                return Err(Syntax);
-            }
-        }
-        Ok(())
-    }
-
-    fn byte(&mut self) -> Result<u8, Syntax> {
-        let (first, rest) = self.rest.split_first().ok_or(Syntax)?;
-        self.rest = rest;
-        Ok(*first)
-    }
-
-    fn some_digits(&mut self) -> Result<(), Syntax> {
-        if !self.byte()?.is_ascii_digit() {
-            return Err(Syntax);
-        }
-        self.skip_digits();
-        Ok(())
-    }
-
-    fn skip_digits(&mut self) {
-        while let [b'0'..=b'9', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
     }
 }
 
-/// A number of this many bytes without an exponent is below 10³⁰⁰; a double ends above 10³⁰⁸.
-const SURELY_FINITE: usize = 300;
+impl Nesting {
+    #[inline]
+    fn open(&mut self, bracket: u8) -> Result<(), Syntax> {
+        self.objects = self.objects << 1 | u128::from(bracket == b'{');
+        self.depth += 1;
+        if self.depth > DEPTH { Err(Syntax) } else { Ok(()) }
+    }
+
+    #[inline]
+    const fn close(&mut self) {
+        self.objects >>= 1;
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// Whether what is open innermost is an object.
+    #[inline]
+    const fn is_object(self) -> bool {
+        self.objects & 1 == 1
+    }
+
+    /// What ends the innermost.
+    #[inline]
+    const fn end(self) -> u8 {
+        if self.is_object() { b'}' } else { b']' }
+    }
+}
+
+/// What is left behind blanks.
+#[inline]
+fn after_blank(mut rest: &[u8]) -> &[u8] {
+    if let [first, ..] = rest
+        && *first > b' '
+    {
+        return rest;
+    }
+    while let [b' ' | b'\t' | b'\n' | b'\r', after @ ..] = rest {
+        rest = after;
+    }
+    rest
+}
+
+/// What is left behind a key's colon.
+#[inline]
+fn after_colon(rest: &[u8]) -> Result<&[u8], Syntax> {
+    after_blank(rest).strip_prefix(b":").ok_or(Syntax)
+}
 
 #[cfg(test)]
 mod tests;

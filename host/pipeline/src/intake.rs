@@ -167,13 +167,10 @@ impl Intake {
         records: &mut Vec<Record>,
         tally: &mut Tally,
     ) -> Result<(), (String, Reject)> {
-        let announced = self.announced();
         let (number, span) = match line {
             Line::TooLong { .. } => {
-                return Err((
-                    announced,
-                    Reject::new(RejectClass::TooLarge, "line-too-long"),
-                ));
+                let reject = Reject::new(RejectClass::TooLarge, "line-too-long");
+                return Err((self.announced(), reject));
             }
             Line::Whole { number, span } => (*number, span.clone()),
         };
@@ -186,12 +183,12 @@ impl Intake {
             None => self.peek.read(&body),
         };
         let envelope = envelope.map_err(|malformed: Malformed| {
-            (announced.clone(), Reject::new(RejectClass::Malformed, malformed.code()))
+            (self.announced(), Reject::new(RejectClass::Malformed, malformed.code()))
         })?;
         let name = text_at(&body, &envelope.resource_type);
         if let Some(reject) = self.misplaced(name) {
             // Counted under what the file announces: a made-up name adds no row to a report.
-            return Err((announced, reject));
+            return Err((self.announced(), reject));
         }
         let kind = self.intern(name)?;
         records.push(Record {

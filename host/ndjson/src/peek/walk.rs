@@ -5,6 +5,8 @@
 //!
 //! Source: FHIR R4 "References" and "Contained Resources"; R5 `CodeableReference`.
 
+use std::borrow::Cow;
+
 use super::found::{Contained, Found, Logical};
 use crate::{
     path::Node,
@@ -62,13 +64,12 @@ impl<'l> Walk<'l> {
         while has_key {
             match self.scan.text().said_bytes().as_ref() {
                 b"resourceType" => {
-                    let text = self.text()?;
-                    self.found
-                        .resource_type(text.and_then(|text| text.plain_span(self.line)));
+                    let span = self.text()?.and_then(Text::plain_span);
+                    self.found.resource_type(span);
                 }
                 b"id" => {
-                    let text = self.text()?;
-                    self.found.id(text.and_then(|text| text.plain_span(self.line)));
+                    let span = self.text()?.and_then(Text::plain_span);
+                    self.found.id(span);
                 }
                 b"meta" => self.meta()?,
                 b"contained" => self.value(Place::CONTAINED)?,
@@ -92,10 +93,8 @@ impl<'l> Walk<'l> {
         let mut has_key = self.scan.first_key()?;
         while has_key {
             if self.scan.text().says("lastUpdated") {
-                let text = self.text()?;
-                self.found.last_updated(
-                    &text.map(|text| text.said(self.line)).unwrap_or_default(),
-                );
+                let said = self.said()?;
+                self.found.last_updated(&said);
             } else {
                 self.value(Place::ELSEWHERE)?;
             }
@@ -105,13 +104,19 @@ impl<'l> Walk<'l> {
     }
 
     /// A value where text belongs; anything else is walked over like any value.
-    fn text(&mut self) -> Result<Option<Text<'l>>, Syntax> {
+    fn text(&mut self) -> Result<Option<&Text<'l>>, Syntax> {
         let value = self.scan.value()?;
-        if value == Value::Text {
-            return Ok(Some(*self.scan.text()));
+        if value != Value::Text {
+            self.elsewhere(value)?;
+            return Ok(None);
         }
-        self.elsewhere(value)?;
-        Ok(None)
+        Ok(Some(self.scan.text()))
+    }
+
+    /// What such text says; nothing when it is none.
+    fn said(&mut self) -> Result<Cow<'l, str>, Syntax> {
+        let line = self.line;
+        Ok(self.text()?.map(|text| text.said(line)).unwrap_or_default())
     }
 
     fn value(&mut self, place: Place) -> Result<(), Syntax> {
@@ -136,31 +141,12 @@ impl<'l> Walk<'l> {
     /// What is left of a value on no known path, where most of a resource is: only
     /// references count.
     fn elsewhere(&mut self, value: Value) -> Result<(), Syntax> {
-        match value {
-            Value::Array => {
-                let mut has_item = self.scan.first_item();
-                while has_item {
-                    let value = self.scan.value()?;
-                    if matches!(value, Value::Array | Value::Object) {
-                        self.elsewhere(value)?;
-                    }
-                    has_item = self.scan.next_item()?;
-                }
-            }
-            Value::Scalar | Value::Text => {}
-            Value::Object => {
-                let mut has_key = self.scan.first_key()?;
-                while has_key {
-                    if self.scan.text().says("reference") {
-                        self.reference(None)?;
-                    } else {
-                        let value = self.scan.value()?;
-                        if matches!(value, Value::Array | Value::Object) {
-                            self.elsewhere(value)?;
-                        }
-                    }
-                    has_key = self.scan.next_key()?;
-                }
+        if matches!(value, Value::Array | Value::Object) {
+            let outside = self.scan.depth().saturating_sub(1);
+            let mut has_reference = self.scan.first_reference(outside)?;
+            while has_reference {
+                self.reference(None)?;
+                has_reference = self.scan.next_reference(outside)?;
             }
         }
         Ok(())
@@ -180,10 +166,7 @@ impl<'l> Walk<'l> {
             match name.as_ref() {
                 b"reference" => logical.has_reference |= self.reference(node)?,
                 b"type" if role.is_some() => {
-                    let text = self.text()?;
-                    logical.names(
-                        &text.map(|text| text.said(self.line)).unwrap_or_default(),
-                    );
+                    logical.names(&self.said()?);
                 }
                 b"identifier" if role.is_some() => {
                     logical.has_identifier = true;
@@ -194,9 +177,7 @@ impl<'l> Walk<'l> {
                     contained.is_patient |= text.is_some_and(|text| text.says("Patient"));
                 }
                 b"id" if shape == Shape::Contained => {
-                    let text = self.text()?;
-                    contained.id =
-                        text.map(|text| text.said(self.line)).unwrap_or_default();
+                    contained.id = self.said()?;
                 }
                 name => {
                     let node = node.and_then(|node| node.child(name));

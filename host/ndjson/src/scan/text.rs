@@ -1,6 +1,6 @@
 //! JSON strings: where they end, whether they are legal, and what they say.
 //!
-//! Eight bytes are looked at in one step, for most strings of FHIR are short; what is longer
+//! Sixteen bytes are looked at in one step, for most strings of FHIR are short; what is longer
 //! goes to `memchr`. A string without an escape is never copied.
 //!
 //! Source: RFC 8259 §7.
@@ -8,104 +8,111 @@
 use std::{borrow::Cow, ops::Range};
 
 use memchr::memchr2;
+use wide::u8x16;
 
-use super::{Scanner, Syntax};
+use super::Syntax;
 
-/// A string as it stands in the line, quotes excluded. Its syntax has been checked.
+/// A string as it stands in the line, quotes excluded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<'l> {
-    /// The line from the string's first byte on.
-    from: &'l [u8],
-    len: usize,
-    escapes: usize,
+    raw: &'l [u8],
+    /// Where in the line it begins.
+    start: usize,
+    is_escaped: bool,
 }
 
 impl<'l> Text<'l> {
-    pub(super) const NONE: Self = Self { from: &[], len: 0, escapes: 0 };
+    pub(super) const NONE: Self = Self { raw: &[], start: 0, is_escaped: false };
+
+    #[inline]
+    pub(super) const fn new(raw: &'l [u8], start: usize, is_escaped: bool) -> Self {
+        Self { raw, start, is_escaped }
+    }
 
     /// What it says; `line` is the line in which it stands.
+    #[inline]
     pub(crate) fn said(&self, line: &'l str) -> Cow<'l, str> {
-        if self.escapes > 0 {
+        if self.is_escaped {
             return Cow::Owned(self.unescaped());
         }
-        let start = line.len().saturating_sub(self.from.len());
-        Cow::Borrowed(line.get(start..start.saturating_add(self.len)).unwrap_or_default())
+        let end = self.start.saturating_add(self.raw.len());
+        Cow::Borrowed(line.get(self.start..end).unwrap_or_default())
     }
 
     /// What it says, as bytes.
     #[inline]
     pub(crate) fn said_bytes(&self) -> Cow<'l, [u8]> {
-        if self.escapes == 0 {
-            Cow::Borrowed(self.raw())
-        } else {
+        if self.is_escaped {
             Cow::Owned(self.unescaped().into_bytes())
+        } else {
+            Cow::Borrowed(self.raw)
         }
     }
 
     /// Whether it says `name`.
     #[inline]
     pub(crate) fn says(&self, name: &str) -> bool {
-        if self.escapes == 0 {
-            self.raw() == name.as_bytes()
-        } else {
+        if self.is_escaped {
             self.unescaped() == name
+        } else {
+            self.raw == name.as_bytes()
         }
     }
 
-    /// Where it stands in `line` when it has no escape; `None` beyond 4 GiB too.
-    pub(crate) fn plain_span(&self, line: &str) -> Option<Range<u32>> {
-        if self.escapes > 0 {
+    /// Where it stands in the line when it has no escape; `None` beyond 4 GiB too.
+    pub(crate) fn plain_span(&self) -> Option<Range<u32>> {
+        if self.is_escaped {
             return None;
         }
-        let start = line.len().checked_sub(self.from.len())?;
-        let end = start.checked_add(self.len)?;
-        Some(u32::try_from(start).ok()?..u32::try_from(end).ok()?)
+        let end = self.start.checked_add(self.raw.len())?;
+        Some(u32::try_from(self.start).ok()?..u32::try_from(end).ok()?)
     }
 
     fn unescaped(&self) -> String {
         // Whole characters of a `str` between two ASCII quotes: always UTF-8.
-        unescape(std::str::from_utf8(self.raw()).unwrap_or_default())
-    }
-
-    #[inline]
-    fn raw(&self) -> &'l [u8] {
-        self.from.get(..self.len).unwrap_or_default()
+        unescape(std::str::from_utf8(self.raw).unwrap_or_default())
     }
 }
 
-impl<'l> Scanner<'l> {
-    /// Reads a string whose opening quote has been read.
-    #[inline]
-    pub(super) fn read_text(&mut self) -> Result<(), Syntax> {
-        let from = self.rest;
-        let mut escapes = 0;
-        match plain_end(from) {
-            [b'"', rest @ ..] => self.rest = rest,
-            rest => escapes = self.skip_escaped(rest)?,
-        }
-        let len = from.len() - self.rest.len() - 1;
-        self.text = Text { from, len, escapes };
-        Ok(())
-    }
+/// How long a string is whose opening quote has been read, and whether it has escapes.
+///
+/// Small enough to be handed over in registers: what goes through memory in pieces and comes
+/// back whole stalls the processor, and there is a string every ten bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    pub(super) len: usize,
+    pub(super) is_escaped: bool,
+}
 
-    /// Reads on where something special has come that is no quote; gives how many escapes
-    /// there are.
-    #[cold]
-    fn skip_escaped(&mut self, mut rest: &'l [u8]) -> Result<usize, Syntax> {
-        let mut escapes = 0;
-        loop {
-            match rest {
-                [b'"', rest @ ..] => {
-                    self.rest = rest;
-                    return Ok(escapes);
-                }
-                [b'\\', after @ ..] => {
-                    escapes += 1;
-                    rest = plain_end(escape(after).ok_or(Syntax)?.1);
-                }
-                // A control character, or the line has ended.
-                _ => return Err(Syntax),
-            }
+/// Reads a string whose opening quote has been read.
+#[inline]
+pub(super) fn extent(from: &[u8]) -> Result<Extent, Syntax> {
+    let special = from.first_chunk().map_or(0, |bytes| special(*bytes));
+    let len =
+        if special == 0 { plain_len(from) } else { special.trailing_zeros() as usize };
+    if from.get(len) == Some(&b'"') {
+        return Ok(Extent { len, is_escaped: false });
+    }
+    let len = escaped_len(from, len).ok_or(Syntax)?;
+    Ok(Extent { len, is_escaped: true })
+}
+
+/// How many bytes there are before the next quote, backslash or control character.
+#[inline(never)]
+fn plain_len(from: &[u8]) -> usize {
+    from.len() - plain_end(from).len()
+}
+
+/// The length of a string that has something special after `len` bytes that is no quote.
+#[cold]
+fn escaped_len(from: &[u8], len: usize) -> Option<usize> {
+    let mut rest = from.get(len..)?;
+    loop {
+        match rest {
+            [b'"', ..] => return Some(from.len() - rest.len()),
+            [b'\\', after @ ..] => rest = plain_end(escape(after)?.1),
+            // A control character, or the line has ended.
+            _ => return None,
         }
     }
 }
@@ -113,16 +120,16 @@ impl<'l> Scanner<'l> {
 /// What is left from the next quote, backslash or control character on.
 #[inline]
 fn plain_end(mut rest: &[u8]) -> &[u8] {
-    let mut words = 0;
-    while let Some((word, after)) = rest.split_first_chunk() {
-        let special = special(u64::from_le_bytes(*word));
+    let mut steps = 0;
+    while let Some((bytes, after)) = rest.split_first_chunk() {
+        let special = special(*bytes);
         if special != 0 {
-            let plain = (special.trailing_zeros() / 8) as usize;
+            let plain = special.trailing_zeros() as usize;
             return rest.get(plain..).unwrap_or_default();
         }
         rest = after;
-        words += 1;
-        if words == SHORT_WORDS {
+        steps += 1;
+        if steps == SHORT_STEPS {
             return long_plain_end(rest);
         }
     }
@@ -147,27 +154,22 @@ fn long_plain_end(rest: &[u8]) -> &[u8] {
     rest.get(control.unwrap_or(end)..).unwrap_or_default()
 }
 
-/// Eight-byte steps before a string counts as long: from there on a call of `memchr` pays.
-const SHORT_WORDS: u32 = 6;
+/// Steps before a string counts as long: from there on a call of `memchr` pays.
+const SHORT_STEPS: u32 = 3;
 
 #[inline]
 const fn is_special(byte: u8) -> bool {
     byte == b'"' || byte == b'\\' || byte < b' '
 }
 
-/// The high bit of every byte that is special; above the lowest one others may be set wrongly,
-/// for a subtraction borrows upwards. The lowest is always right.
+/// One bit for every byte that is special, the lowest for the first.
 #[inline]
-const fn special(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
-    const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
-    let quote = (word ^ QUOTES).wrapping_sub(ONES) & !(word ^ QUOTES);
-    let backslash = (word ^ BACKSLASHES).wrapping_sub(ONES) & !(word ^ BACKSLASHES);
-    let control = word.wrapping_sub(SPACES) & !word;
-    (quote | backslash | control) & HIGH
+fn special(bytes: [u8; 16]) -> u32 {
+    let bytes = u8x16::from(bytes);
+    // Turning bit 1 round puts the quote right above the control characters.
+    let turned = bytes ^ u8x16::splat(2);
+    let low = turned.min(u8x16::splat(b'"' ^ 2)).simd_eq(turned);
+    (low | bytes.simd_eq(u8x16::splat(b'\\'))).to_bitmask()
 }
 
 /// Reads what follows a backslash: the character and what is left.
@@ -222,4 +224,35 @@ fn unescape(raw: &str) -> String {
     }
     said.push_str(rest);
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn one_by_one(bytes: [u8; 16]) -> u32 {
+        bytes.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(is_special(*byte)))
+    }
+
+    #[test]
+    fn knows_every_byte_at_every_place() {
+        for byte in 0..=u8::MAX {
+            for at in 0..16 {
+                for around in [b'a', b' ', b'"', 0x7f, 0x80, 0xff] {
+                    let mut bytes = [around; 16];
+                    bytes[at] = byte;
+                    assert_eq!(special(bytes), one_by_one(bytes), "{byte} at {at}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn knows_any_sixteen_bytes(bytes: [u8; 16]) {
+            prop_assert_eq!(special(bytes), one_by_one(bytes));
+        }
+    }
 }

@@ -101,8 +101,102 @@ fn agrees_on_real_shapes_with_any_byte_replaced() {
     }
 }
 
+/// Places at which a scanner that looks at many bytes at once begins anew.
+const BORDERS: [usize; 5] = [16, 32, 48, 64, 128];
+
+/// What may stand across such a place.
+const STRADDLERS: [&str; 18] = [
+    r"\n",
+    r"\\",
+    r#"\""#,
+    r"\\\",
+    r"\u0041",
+    r"\uD83D\uDE00",
+    r"\uD83D",
+    r"\uDE00",
+    r"\u00",
+    "\u{1f}",
+    "\u{0}",
+    "\n",
+    "\u{7f}",
+    "é",
+    "😀",
+    "\"",
+    r#"","reference":"Patient/2"#,
+    r#"\\","#,
+];
+
+#[test]
+fn agrees_on_whatever_straddles_a_border() {
+    for border in BORDERS {
+        for straddler in STRADDLERS {
+            for before in border - 14..border + 3 {
+                for (open, close) in
+                    [(r#"{"a":""#, "\""), (r#"{""#, "\":1"), ("{\"a\":", "")]
+                {
+                    let fill = before.saturating_sub(open.len());
+                    let letters = "x".repeat(fill);
+                    let mut line = format!("{open}{letters}{straddler}{close}");
+                    for tail in ["", "}", r#","resourceType":"Observation"}"#] {
+                        agree(format!("{line}{tail}").as_bytes()).unwrap();
+                    }
+                    line.insert_str(1, &" ".repeat(5));
+                    agree(format!("{line},\"resourceType\":\"Group\"}}").as_bytes())
+                        .unwrap();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn agrees_on_real_shapes_wherever_they_stand() {
+    for line in LINES {
+        let body = line.strip_prefix('{').unwrap();
+        for shift in 0..=128 {
+            let (blank, letters) = (" ".repeat(shift), "x".repeat(shift));
+            for line in [
+                format!("{blank}{line}{blank}"),
+                format!("{{{blank}{body}"),
+                format!("{{\"{letters}\":\"{letters}\",{body}"),
+                line.replace(':', &format!(":{blank}")),
+            ] {
+                agree(line.as_bytes()).unwrap();
+            }
+        }
+    }
+}
+
+/// Every single byte of a line, broken, at every place of a sixty-four-byte block.
+#[test]
+fn agrees_on_a_broken_byte_wherever_it_stands() {
+    let body = r#""resourceType":"Task","for":{"reference":"Patient/1"},"a":[1,{"b":-0.5e1},true]}"#;
+    for shift in 0..64 {
+        let line = format!("{{\"{}\":null,{body}", "x".repeat(shift));
+        for at in line.len() - body.len()..line.len() {
+            for byte in b"\"\\{}[],: 0\x1f" {
+                let mut bytes = line.clone().into_bytes();
+                bytes[at] = *byte;
+                agree(&bytes).unwrap();
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn agrees_on_long_texts(
+        before in "[ -~éß]{0,140}",
+        text in r#"([a-z ]{0,70}(\\["\\/bfnrtu]|\\u[0-9a-fD]{4}|[\x00-\x1f"é😀])?){0,6}"#,
+        blank in "[ \t\r\n]{0,70}",
+    ) {
+        let before = before.replace(['"', '\\'], "");
+        agree(format!(
+            "{{\"resourceType\":\"Observation\",\"{before}\":{blank}[{blank}\"{text}\"{blank}],{blank}\"subject\"{blank}:{{\"reference\":\"Patient/1\",\"{text}\":0}}}}{blank}"
+        ).as_bytes())?;
+    }
 
     #[test]
     fn agrees_on_random_resources(value in object(json()), kind in select(TEXTS.as_slice())) {
