@@ -214,7 +214,7 @@ impl Framer {
     fn cut(&mut self, end: usize) -> Option<Block> {
         let bytes = self.buffer.split_to(end);
         // What follows is little: less than a chunk. It moves to where the next block will be.
-        let room = self.open.limits.block_bytes.saturating_add(SLACK);
+        let room = self.open.limits.block_bytes.min(MOST_ROOM).saturating_add(SLACK);
         let mut next = std::mem::take(&mut self.spare);
         if !next.try_reclaim(room) {
             next = BytesMut::with_capacity(room.max(self.buffer.len()));
