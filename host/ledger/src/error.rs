@@ -54,6 +54,40 @@ pub enum Error {
         /// What `SQLite` said.
         source: rusqlite::Error,
     },
+    /// A ledger of resources failed.
+    #[error("using the ledger of resources `{}`", path.display())]
+    Delivered {
+        /// Its folder.
+        path: PathBuf,
+        /// What the engine said.
+        source: Box<fjall::Error>,
+    },
+    /// An entry of a ledger of resources is not one that this program writes.
+    #[error("reading the ledger of resources `{}`, which is damaged", path.display())]
+    DeliveredDamaged {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// Another process has a ledger of resources open.
+    #[error("opening the ledger of resources `{}`: another process holds it", path.display())]
+    DeliveredLocked {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// An entry of a ledger of resources has a form of another version of this program.
+    #[error(
+        "reading the ledger of resources `{}`: form {found} of an entry is not {known}, the one \
+         known",
+        path.display()
+    )]
+    DeliveredVersion {
+        /// Its folder.
+        path: PathBuf,
+        /// The form found.
+        found: u8,
+        /// The form that this program knows.
+        known: u8,
+    },
     /// An export with this id is already in the journal.
     #[error("beginning export `{id}`, which the journal already holds")]
     Exists {
@@ -232,6 +266,19 @@ impl Error {
             }
             Self::Corrupt { .. } => Some(
                 "restore the ledger from a backup, or move it away: the next run is then a full one",
+            ),
+            Self::Delivered { .. } => Some(
+                "its folder must be writable, with space on its disk; if it cannot be read, move \
+                 it away: the next run then delivers again",
+            ),
+            Self::DeliveredDamaged { .. } => {
+                Some("move its folder away: the next run then delivers again")
+            }
+            Self::DeliveredLocked { .. } => Some(
+                "wait for the other run to end, or give this one a state folder of its own",
+            ),
+            Self::DeliveredVersion { .. } => Some(
+                "use the version of the program that wrote it, or move its folder away",
             ),
             Self::Full { .. } => Some(
                 "free space on the ledger's disk; the next run resumes where this one stopped",

@@ -2,8 +2,9 @@
 //!
 //! One `SQLite` file holds the journal of exports (how far each came), a checkpoint per file
 //! (which lines a sink called durable), a watermark per resource type (from when to ask
-//! next), the positions of quarantined lines and what plugins asked to remember. A call that
-//! returned `Ok` has been synced to disk.
+//! next), the positions of quarantined lines, who was in a cohort, and what plugins asked to
+//! remember. Beside it, one [`delivered`] ledger a chain and source says of each resource
+//! what was last delivered. A call that returned `Ok` has been synced to disk.
 //!
 //! This crate decides nothing about exports: it refuses what would make the record untrue (a
 //! checkpoint that goes backwards, a phase out of order, a watermark over a gap) and leaves
@@ -12,8 +13,8 @@
 //! # What the file holds
 //!
 //! No row that this crate writes of its own holds patient data: lines are named by their
-//! position, never by an id or by content. Three things deserve care all the same, which is
-//! why the file is `0600` and its directory is created `0700`:
+//! position, never by an id or by content, and patients by a hash. Three things deserve care
+//! all the same, which is why the file is `0600` and its directory is created `0700`:
 //!
 //! - `status_url` and `manifest` may hold capability URLs: who has them has the data.
 //! - `request`, `failure`, `report` and `tally` are the app's words, stored as they come.
@@ -23,10 +24,14 @@
 //! Source: Bulk Data IG, "Bulk Data Export Operation Request Flow" (a client may persist the
 //! status URL and resume), and the project's watermark rule (`docs/architecture.md`).
 
+pub mod delivered;
+
+mod cohort;
 mod column;
 mod error;
 mod export_id;
 mod ledger;
+mod overlap;
 mod phase;
 mod place;
 mod quarantine;
@@ -34,11 +39,13 @@ mod record;
 mod run_lock;
 mod schema;
 mod state;
+mod void;
 mod watermark;
 
 pub use error::Error;
 pub use export_id::{ExportId, ExportIdError};
 pub use ledger::Ledger;
+pub use overlap::LearntOverlap;
 pub use phase::Phase;
 pub use quarantine::QuarantineEntry;
 pub use record::{
@@ -46,4 +53,5 @@ pub use record::{
 };
 pub use run_lock::RunLock;
 pub use state::StateQuota;
+pub use void::Voids;
 pub use watermark::{Held, HeldReason, Watermark, WatermarkReset};

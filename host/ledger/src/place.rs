@@ -24,6 +24,18 @@ pub(crate) fn prepare(database: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a folder that is ours alone (`0700`), and narrows it when it is there.
+pub(crate) fn private_directory(directory: &Path) -> io::Result<()> {
+    create_directory(directory)?;
+    #[cfg(unix)]
+    {
+        use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+        fs_err::set_permissions(directory, Permissions::from_mode(0o700))?;
+    }
+    sync_directory(parent(directory))
+}
+
 /// Whether others than the owner may use the database file.
 #[cfg(unix)]
 pub(crate) fn exposed(database: &Path) -> io::Result<bool> {

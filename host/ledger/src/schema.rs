@@ -83,4 +83,5 @@ pub(crate) fn refusal(found: &Found, path: &std::path::Path) -> Option<Error> {
     }
 }
 
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_ledger.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/0001_ledger.sql"), include_str!("schema/0003_delivered.sql")];

@@ -15,6 +15,16 @@ impl PatientKey {
     pub fn of(id: &str) -> Self {
         Self(xxh3_128(id.as_bytes()))
     }
+
+    /// As bytes; they sort as the keys do.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// From what [`PatientKey::to_bytes`] gave.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
 }
 
 /// A set of patients, frozen. 20 to 24 bytes a patient.
@@ -57,6 +67,11 @@ impl PatientSet {
         self.keys.is_empty()
     }
 
+    /// The patients, in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = PatientKey> {
+        self.keys.iter().copied()
+    }
+
     /// A fingerprint of the set: the same for the same patients in any order.
     pub fn fingerprint(&self) -> String {
         let bytes: Vec<u8> =
@@ -97,6 +112,20 @@ fn bucket(key: PatientKey, shift: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_survive_as_bytes_and_keep_their_order() {
+        let keys: Vec<PatientKey> = ["1", "2", "3"].map(PatientKey::of).into();
+        let mut sorted = keys.clone();
+        sorted.sort_unstable();
+        let mut bytes: Vec<[u8; 16]> = keys.iter().map(|key| key.to_bytes()).collect();
+        bytes.sort_unstable();
+        let again: Vec<PatientKey> =
+            bytes.into_iter().map(PatientKey::from_bytes).collect();
+        assert_eq!(again, sorted);
+        let set: PatientSet = keys.into_iter().collect();
+        assert_eq!(set.iter().collect::<Vec<PatientKey>>(), sorted);
+    }
 
     #[test]
     fn holds_each_patient_once_in_any_order() {

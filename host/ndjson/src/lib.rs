@@ -2,10 +2,12 @@
 //!
 //! [`Framer`] cuts a byte stream into [`Block`]s of whole lines, at places that depend on the
 //! content alone. [`Peek`] reads a line's [`Envelope`]: type, id, lastUpdated and the patients
-//! it points at. Neither does I/O nor keeps a clock, and neither changes a byte.
+//! it points at; [`content_hash`] stands for what it says. None does I/O, keeps a clock or
+//! changes a byte.
 //!
 //! Source: NDJSON 1.0; Bulk Data IG, "Output Files".
 
+mod content;
 mod envelope;
 mod framer;
 mod path;
@@ -13,6 +15,7 @@ mod peek;
 mod reference;
 mod scan;
 
+pub use content::content_hash;
 pub use envelope::{Envelope, Patients};
 pub use framer::{Block, Framer, FramerLimits, Line};
 pub use peek::{Malformed, Peek};

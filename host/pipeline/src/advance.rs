@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RejectClass, Tally};
+use crate::{Handled, RejectClass, Tally};
 
 /// A record in quarantine: where it stood and why, never what it said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,4 +32,7 @@ pub struct Advance {
     pub tally: Tally,
     /// Records put in quarantine since the last advance.
     pub quarantined: Vec<Quarantined>,
+    /// What the sink took since the last advance, by line, each resource of a line once; a
+    /// later line of a resource overrides an earlier one. Empty in a lane without a memory.
+    pub handled: Vec<Handled>,
 }

@@ -1,6 +1,6 @@
 //! Records judged together.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, str, sync::Arc};
 
 use bulkhead_ndjson::Envelope;
 use bytes::Bytes;
@@ -32,8 +32,40 @@ pub struct Record {
     pub envelope: Arc<Envelope>,
     /// A row of a stream that a transform emitted, not a resource.
     pub is_row: bool,
-    /// Whether some stage changed the body.
+    /// Whether some stage changed the body, or a retraction took its place.
     pub is_changed: bool,
+    /// The destination holds the resource, as far as the lane's memory knows.
+    pub delivered_before: bool,
+    /// The first body, once there is another.
+    pub original: Option<Bytes>,
+}
+
+impl Record {
+    /// The line as it came, whatever a stage made of it; of a deletion, its key.
+    pub fn source(&self) -> &Bytes {
+        self.original.as_ref().unwrap_or(&self.body)
+    }
+
+    /// The resource's type as it came, of a row too.
+    pub fn resource_type(&self) -> &str {
+        self.at(&self.envelope.resource_type).unwrap_or_default()
+    }
+
+    /// The resource's id as it came, when it has one.
+    pub fn id(&self) -> Option<&str> {
+        self.at(self.envelope.id.as_ref()?)
+    }
+
+    fn at(&self, span: &Range<u32>) -> Option<&str> {
+        let text = self.source().get(span.start as usize..span.end as usize)?;
+        str::from_utf8(text).ok()
+    }
+
+    /// The same with another body.
+    pub(crate) fn with_body(&self, body: Bytes) -> Self {
+        let original = Some(self.source().clone());
+        Self { body, is_changed: true, original, ..self.clone() }
+    }
 }
 
 /// Kinds of one file that are told apart. R4 has 146 types; names are server-controlled.
@@ -58,6 +90,12 @@ impl Kinds {
     /// The name at `index`, or "" when there is none.
     pub fn name(&self, index: u16) -> &str {
         self.0.get(usize::from(index)).map_or("", |name| name)
+    }
+
+    /// `name` as it is held here, or a text of its own when it is not.
+    pub(crate) fn shared(&self, name: &str) -> Arc<str> {
+        let held = self.0.iter().find(|known| &***known == name);
+        held.map_or_else(|| name.into(), Arc::clone)
     }
 
     /// All names in the order of their indexes.
@@ -305,6 +343,8 @@ mod tests {
                 envelope: Arc::default(),
                 is_row: false,
                 is_changed: false,
+                delivered_before: false,
+                original: None,
             };
             let records = bodies.iter().map(record).collect();
             let batch = Batch::new(0, Kinds::default(), records, block.clone());

@@ -3,17 +3,18 @@
 //! A guest that dies takes no neighbour with it: the same batch is tried once more in a fresh
 //! instance, then in halves, down to the one line that kills it twice, which goes to quarantine.
 //! The number of deaths is bounded, so that a broken plugin stops the file and does not empty
-//! it into quarantine record by record.
+//! it into quarantine record by record. What a verdict does to its record is `settle.rs`.
+
+mod settle;
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use bulkhead_ndjson::Peek;
-use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::{
-    Batch, Change, Kinds, Output, Quarantined, Record, Reject, RejectClass, Stage,
-    StageError, Tally, Verdict, stage::Crash,
+    Batch, Quarantined, Reject, RejectClass, Stage, StageError, Tally, Verdict,
+    chain::settle::Settle, stage::Crash,
 };
 
 /// Waits; given by whoever owns the clock.
@@ -89,7 +90,7 @@ impl Chain {
         for at in 0..self.stages.len() {
             let verdicts = self.judge(at, &batch).await?;
             let Some(stage) = self.stages.get(at) else { break };
-            let settle = Settle { stage: stage.name(), peek: &self.peek };
+            let settle = Settle::new(stage.name(), &self.peek);
             match settle.apply(batch, verdicts, tally, &mut refused) {
                 Some(left) => batch = left,
                 None => return Ok(Settled { batch: None, refused }),
@@ -178,151 +179,6 @@ fn smaller(
     };
     // A stack: the first half comes off first, so that verdicts keep their order.
     vec![tried(middle..range.end), tried(range.start..middle)]
-}
-
-/// Applies one stage's verdicts.
-struct Settle<'a> {
-    stage: &'a str,
-    peek: &'a Peek,
-}
-
-impl Settle<'_> {
-    /// What is left of the batch; `None` when nothing is.
-    fn apply(
-        &self,
-        batch: Batch,
-        verdicts: Vec<Verdict>,
-        tally: &mut Tally,
-        refused: &mut Vec<Quarantined>,
-    ) -> Option<Batch> {
-        if verdicts.iter().all(|verdict| *verdict == Verdict::Keep) {
-            return Some(batch);
-        }
-        let (id, mut kinds, records, block) = batch.into_parts();
-        let mut left = Vec::with_capacity(records.len());
-        for (record, verdict) in records.into_iter().zip(verdicts) {
-            let name = kinds.name(record.kind).to_owned();
-            let rejected = match verdict {
-                Verdict::Keep => {
-                    left.push(record);
-                    None
-                }
-                Verdict::Drop => {
-                    self.ended(&record, &name, tally);
-                    None
-                }
-                Verdict::Reject(reject) => Some((record, reject)),
-                Verdict::Replace(body) => match self.replace(&record, body, &name) {
-                    Ok(replaced) => {
-                        left.push(replaced);
-                        None
-                    }
-                    Err(reject) => Some((record, reject)),
-                },
-                Verdict::Emit(outputs) => {
-                    match self.emit(&record, outputs, &mut kinds, &name) {
-                        Ok(emitted) => {
-                            self.count_emitted(&record, &emitted, &name, tally);
-                            left.extend(emitted);
-                            None
-                        }
-                        Err(reject) => Some((record, reject)),
-                    }
-                }
-            };
-            if let Some((record, Reject { class, code })) = rejected {
-                if record.is_row {
-                    // Rows count on delivery alone; a refused one takes a place of its own.
-                    tally.of(&name).added += 1;
-                }
-                tally.quarantine(&name, self.stage, class, &code);
-                let (line, stage) = (record.seq, self.stage.to_owned());
-                refused.push(Quarantined { line, kind: name, stage, class, code });
-            }
-        }
-        (!left.is_empty()).then(|| Batch::from_parts(id, kinds, left, block))
-    }
-
-    fn ended(&self, record: &Record, name: &str, tally: &mut Tally) {
-        // A row that a later stage drops was never a resource, and rows count on delivery.
-        if !record.is_row {
-            tally.drop(name, self.stage, 1);
-        }
-    }
-
-    fn count_emitted(
-        &self,
-        record: &Record,
-        emitted: &[Record],
-        name: &str,
-        tally: &mut Tally,
-    ) {
-        let resources = emitted.iter().filter(|record| !record.is_row).count() as u64;
-        match (resources, emitted.is_empty()) {
-            (0, true) => self.ended(record, name, tally),
-            (0, false) if !record.is_row => tally.consume(name, self.stage),
-            (0, false) => {}
-            (more, _) => tally.of(name).added += more - 1,
-        }
-    }
-
-    /// The record with a new body, which must be a resource of the same type, on one line.
-    fn replace(
-        &self,
-        record: &Record,
-        body: Bytes,
-        name: &str,
-    ) -> Result<Record, Reject> {
-        self.check(record, &body, name)?;
-        Ok(Record { body, is_changed: true, ..record.clone() })
-    }
-
-    fn check(&self, record: &Record, body: &Bytes, name: &str) -> Result<(), Reject> {
-        let refuse = |code: &str| Err(Reject::new(RejectClass::Other, code));
-        if memchr::memchr2(b'\n', b'\r', body).is_some() {
-            return refuse("output-of-several-lines");
-        }
-        if record.is_row {
-            // As text first: JSON that is skipped over is not checked for UTF-8.
-            let row = std::str::from_utf8(body).ok();
-            let row =
-                row.and_then(|row| serde_json::from_str::<serde_json::Value>(row).ok());
-            let is_object = row.is_some_and(|row| row.is_object());
-            return if is_object { Ok(()) } else { refuse("output-not-json") };
-        }
-        let Ok(envelope) = self.peek.identify(body) else {
-            return refuse("output-not-a-resource");
-        };
-        let span =
-            envelope.resource_type.start as usize..envelope.resource_type.end as usize;
-        if body.get(span) != Some(name.as_bytes()) {
-            return refuse("output-of-another-type");
-        }
-        if record.change != Change::Upsert && envelope.id.is_none() {
-            return refuse("output-without-id");
-        }
-        Ok(())
-    }
-
-    fn emit(
-        &self,
-        record: &Record,
-        outputs: Vec<Output>,
-        kinds: &mut Kinds,
-        name: &str,
-    ) -> Result<Vec<Record>, Reject> {
-        let one = |output: Output| match output.stream {
-            None => self.replace(record, output.body, name),
-            Some(stream) => {
-                let kind = kinds
-                    .intern(&stream)
-                    .ok_or_else(|| Reject::new(RejectClass::Other, "too-many-streams"))?;
-                let row = Record { kind, is_row: true, ..record.clone() };
-                self.replace(&row, output.body, &stream)
-            }
-        };
-        outputs.into_iter().map(one).collect()
-    }
 }
 
 #[cfg(test)]

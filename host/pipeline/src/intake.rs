@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::{
     Batch, Change, Kinds, Quarantined, Record, Reject, RejectClass, Tally,
     deletion::{Key, keys},
+    recalled,
 };
 
 /// The name under which lines are refused before any stage saw them.
@@ -23,6 +24,8 @@ pub enum FileKind {
     Deleted,
     /// Resources, of one type where the manifest says so.
     Output(Option<ResourceType>),
+    /// Bare keys that the host itself calls back: see [`Recalled`](crate::Recalled).
+    Recalled,
 }
 
 /// Why a file cannot be resumed.
@@ -63,7 +66,7 @@ impl Intake {
     /// For file `file`, from its start.
     pub fn new(file: u32, kind: FileKind, bases: Bases) -> Self {
         let expected = match &kind {
-            FileKind::Deleted => None,
+            FileKind::Deleted | FileKind::Recalled => None,
             FileKind::Output(expected) => expected.as_ref(),
         };
         let peek = Peek::new(expected, bases);
@@ -112,7 +115,7 @@ impl Intake {
             }
         }
         for alike in records.chunk_by(|a, b| a.kind == b.kind) {
-            let deletions = alike.iter().filter(|record| record.change == Change::Delete);
+            let deletions = alike.iter().filter(|record| record.change != Change::Upsert);
             let kind = alike.first().map_or("", |record| self.kinds.name(record.kind));
             let counts = tally.of(kind);
             counts.read_deletions += deletions.count() as u64;
@@ -175,8 +178,18 @@ impl Intake {
             Line::Whole { number, span } => (*number, span.clone()),
         };
         let body = block.bytes.slice(span.clone());
-        if self.kind == FileKind::Deleted {
-            return self.read_deletions(number, &body, records, tally);
+        match &self.kind {
+            FileKind::Deleted => {
+                return self.read_deletions(number, &body, records, tally);
+            }
+            FileKind::Recalled => {
+                let (key, change) =
+                    recalled::key(&body).map_err(|reject| (String::new(), reject))?;
+                let kind = self.intern(key.resource_type.as_str())?;
+                records.push(bare(number, kind, &key, change));
+                return Ok(());
+            }
+            FileKind::Output(_) => {}
         }
         let envelope = match text.and_then(|text| text.get(span)) {
             Some(text) => self.peek.read_str(text),
@@ -199,6 +212,8 @@ impl Intake {
             envelope: Arc::new(envelope),
             is_row: false,
             is_changed: false,
+            delivered_before: false,
+            original: None,
         });
         Ok(())
     }
@@ -216,7 +231,7 @@ impl Intake {
             match key {
                 Ok(key) => {
                     let kind = self.intern(key.resource_type.as_str())?;
-                    records.push(deletion(number, kind, &key));
+                    records.push(bare(number, kind, &key, Change::Delete));
                 }
                 // One line, one place in quarantine: the first reason stands for all.
                 Err(reject) if refused.is_none() => refused = Some(reject),
@@ -237,7 +252,9 @@ impl Intake {
 
     fn announced(&self) -> String {
         match &self.kind {
-            FileKind::Deleted | FileKind::Output(None) => String::new(),
+            FileKind::Deleted | FileKind::Output(None) | FileKind::Recalled => {
+                String::new()
+            }
             FileKind::Output(Some(announced)) => announced.to_string(),
         }
     }
@@ -252,7 +269,7 @@ impl Intake {
             FileKind::Output(Some(_)) => {
                 Some(Reject::new(RejectClass::Malformed, "wrong-type-in-file"))
             }
-            FileKind::Deleted | FileKind::Output(None) => None,
+            FileKind::Deleted | FileKind::Output(None) | FileKind::Recalled => None,
         }
     }
 }
@@ -262,22 +279,31 @@ fn text_at<'a>(body: &'a Bytes, span: &std::ops::Range<u32>) -> &'a str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
-/// A deleted resource as a record: the key as body, and of a Patient who it was.
-fn deletion(seq: u64, kind: u16, key: &Key) -> Record {
+/// A resource of which only the key is known: the key as body, and of a Patient who it was.
+fn bare(seq: u64, kind: u16, key: &Key, change: Change) -> Record {
     let name = key.resource_type.as_str();
     let own = (name == "Patient").then(|| PatientKey::of(&key.id));
     let own: Vec<PatientKey> = own.into_iter().collect();
     let patients = Patients { primary: own.clone(), linked: own, ..Patients::default() };
-    // Type and id are of a restricted alphabet: nothing in them needs an escape.
-    let body = format!(r#"{{"resourceType":"{name}","id":"{}"}}"#, key.id);
+    // Type and id are plain text: nothing in them needs an escape.
+    let (before, between) = (r#"{"resourceType":""#, r#"","id":""#);
+    let body = format!(r#"{before}{name}{between}{}"}}"#, key.id);
+    // A type has at most 64 bytes, an id 256.
+    let len = |text: &str| u32::try_from(text.len()).unwrap_or_default();
+    let resource_type = len(before)..len(before) + len(name);
+    let id = resource_type.end + len(between);
+    let id = Some(id..id + len(&key.id));
+    let envelope = Envelope { resource_type, id, patients, ..Envelope::default() };
     Record {
         seq,
         kind,
-        change: Change::Delete,
+        change,
         body: Bytes::from(body),
-        envelope: Arc::new(Envelope { patients, ..Envelope::default() }),
+        envelope: Arc::new(envelope),
         is_row: false,
         is_changed: false,
+        delivered_before: false,
+        original: None,
     }
 }
 

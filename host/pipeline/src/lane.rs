@@ -3,13 +3,15 @@
 //! A lane owns its stages and its sink, so the path has no lock. After every block it knows
 //! a mark: the last line, what became of all lines up to it, and which line the sink must
 //! have made durable for that to count. A mark becomes an [`Advance`] on the sink's word
-//! alone, never on "sent". Marks are `marks.rs`, a sink's deaths `caution.rs`.
+//! alone, never on "sent". Marks are `marks.rs`, a sink's deaths `caution.rs`,
+//! handing over `delivery.rs`.
 
 mod caution;
+mod delivery;
 mod error;
 mod marks;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use bulkhead_ndjson::Block;
 use futures::future::BoxFuture;
@@ -18,9 +20,10 @@ pub use caution::Caution;
 pub use error::LaneError;
 
 use crate::{
-    Advance, Batch, Chain, Change, Checkpoint, CloseReason, Intake, Pause, Quarantined,
-    Receipt, Record, Reject, RejectClass, Sink, SinkError, Tally,
+    Advance, Batch, Chain, Checkpoint, CloseReason, Intake, Memory, Pause, Sink,
+    SinkError, Tally,
     lane::marks::{Mark, Marks},
+    memory,
     stage::Crash,
     tally::Counts,
 };
@@ -46,6 +49,7 @@ impl Default for LaneLimits {
 /// One file's way through chain and sink.
 pub struct Lane {
     intake: Intake,
+    memory: Option<Box<dyn Memory>>,
     chain: Chain,
     sink: Box<dyn Sink>,
     limits: LaneLimits,
@@ -77,6 +81,7 @@ impl Lane {
     ) -> Self {
         Self {
             intake,
+            memory: None,
             chain,
             sink,
             limits,
@@ -121,6 +126,13 @@ impl Lane {
         Self { caution, ..self }
     }
 
+    /// The same, asking `memory` what was delivered before. Then [`Advance::handled`] says
+    /// what to remember.
+    #[must_use]
+    pub fn with_memory(self, memory: Box<dyn Memory>) -> Self {
+        Self { memory: Some(memory), ..self }
+    }
+
     /// What became of all records so far, durable or not.
     pub const fn tally(&self) -> &Tally {
         &self.tally
@@ -150,7 +162,11 @@ impl Lane {
         self.last_line = taken.last_line;
         self.quiet_bytes += block.bytes.len() as u64;
         self.marks.quarantine(taken.refused);
-        if let Some(batch) = taken.batch {
+        let new = match taken.batch {
+            Some(batch) => self.recall(batch).await?,
+            None => None,
+        };
+        if let Some(batch) = new {
             let settled = self.chain.settle(batch, &mut self.tally).await?;
             self.marks.quarantine(settled.refused);
             if let Some(batch) = settled.batch {
@@ -185,12 +201,14 @@ impl Lane {
         if self.durable.durable_through < self.accepted_through {
             return Err(self.breach());
         }
+        let (quarantined, handled) = self.marks.into_rest();
         Ok(Advance {
             through: self.last_line,
             token: self.durable.token,
             prefix_hash: self.intake.prefix_hash(),
             tally: self.tally,
-            quarantined: self.marks.into_quarantined(),
+            quarantined,
+            handled,
         })
     }
 
@@ -201,9 +219,17 @@ impl Lane {
         }
     }
 
+    /// What of a batch is to be delivered, as far as the memory can tell.
+    async fn recall(&mut self, batch: Batch) -> Result<Option<Batch>, LaneError> {
+        let Some(memory) = &mut self.memory else { return Ok(Some(batch)) };
+        let recalls = memory.recall(&batch).await?;
+        Ok(memory::apply(batch, &recalls, &mut self.tally)?)
+    }
+
     /// The furthest mark that the sink's last word covers.
     fn advance(&mut self) -> Option<Advance> {
-        let (mark, quarantined) = self.marks.reach(self.durable.durable_through)?;
+        let (mark, quarantined, handled) =
+            self.marks.reach(self.durable.durable_through)?;
         let Mark { through, prefix_hash, tally, .. } = mark;
         self.quiet_bytes = 0;
         Some(Advance {
@@ -212,123 +238,8 @@ impl Lane {
             prefix_hash,
             tally,
             quarantined,
+            handled,
         })
-    }
-
-    async fn deliver(&mut self, batch: Batch) -> Result<(), LaneError> {
-        if !self.caution.concerns(&batch) {
-            return self.hand_over(batch).await;
-        }
-        let mut start = 0;
-        for line in batch.records().chunk_by(|a, b| a.seq == b.seq) {
-            let alone = batch.slice(start..start + line.len());
-            start += line.len();
-            if self.caution.poison.contains(&alone.first_seq()) {
-                let reject = Reject::new(RejectClass::RefusedDownstream, "sink-died");
-                for record in line {
-                    self.refuse(record, batch.kind_name(record), reject.clone());
-                }
-            } else {
-                self.hand_over(alone).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands a batch over until every record is taken or refused.
-    async fn hand_over(&mut self, batch: Batch) -> Result<(), LaneError> {
-        let last = batch.last_seq();
-        let mut left = batch;
-        let mut in_vain = 0;
-        loop {
-            let after = match self.sink.deliver(&left).await {
-                Ok(receipt) => {
-                    let rest = self.settle(&left, &receipt)?;
-                    let first_left = rest.first().and_then(|at| left.records().get(*at));
-                    let handed =
-                        first_left.map_or(last, |record| record.seq.saturating_sub(1));
-                    self.handed_through = self.handed_through.max(handed);
-                    if let Some(checkpoint) = receipt.durable {
-                        self.hear(checkpoint)?;
-                    }
-                    if rest.is_empty() {
-                        return Ok(());
-                    }
-                    if rest.len() < left.len() {
-                        // It takes what it can: no reason to wait, nor to give up.
-                        left = left.select(|at| rest.contains(&at)).again();
-                        in_vain = 0;
-                        continue;
-                    }
-                    if in_vain >= self.limits.retries {
-                        let (sink, records) = (self.sink.name().to_owned(), left.len());
-                        return Err(LaneError::SinkStalled { sink, records });
-                    }
-                    None
-                }
-                Err(SinkError::Retryable { after, .. })
-                    if in_vain < self.limits.retries =>
-                {
-                    after
-                }
-                Err(error) => {
-                    let lines = left.first_seq()..=left.last_seq();
-                    return Err(LaneError::of(error, lines, left.len()));
-                }
-            };
-            self.back_off(in_vain, after).await;
-            in_vain += 1;
-            left = left.again();
-        }
-    }
-
-    /// Counts what the sink took and refused; gives what it did neither with.
-    fn settle(
-        &mut self,
-        batch: &Batch,
-        receipt: &Receipt,
-    ) -> Result<BTreeSet<usize>, LaneError> {
-        // The sink's adapter refuses receipts that break the contract; this is the second wall.
-        if !receipt.accepted.fits(batch.len()) {
-            return Err(self.breach());
-        }
-        let mut refused = receipt.rejects.iter().peekable();
-        let mut rest = BTreeSet::new();
-        let mut counts = Counts::default();
-        for (at, record) in batch.records().iter().enumerate() {
-            let reject = refused.next_if(|(index, _)| *index as usize == at);
-            match (receipt.accepted.contains(at), reject) {
-                (true, Some(_)) => return Err(self.breach()),
-                (true, None) => {
-                    self.accepted_through = self.accepted_through.max(record.seq);
-                    count(record, &mut counts);
-                }
-                (false, Some((_, reject))) => {
-                    self.refuse(record, batch.kind_name(record), reject.clone());
-                }
-                (false, None) => {
-                    rest.insert(at);
-                }
-            }
-            let next = batch.records().get(at + 1);
-            let is_last_alike = next.is_none_or(|next| next.kind != record.kind);
-            if is_last_alike && counts != Counts::default() {
-                self.tally.of(batch.kind_name(record)).add(&std::mem::take(&mut counts));
-            }
-        }
-        if refused.next().is_some() { Err(self.breach()) } else { Ok(rest) }
-    }
-
-    fn refuse(&mut self, record: &Record, kind: &str, reject: Reject) {
-        let Reject { class, code } = reject;
-        let (line, kind, stage) =
-            (record.seq, kind.to_owned(), self.sink.name().to_owned());
-        if record.is_row {
-            // Rows count on delivery alone; a refused one takes a place of its own.
-            self.tally.of(&kind).added += 1;
-        }
-        self.tally.quarantine(&kind, &stage, class, &code);
-        self.marks.quarantine([Quarantined { line, kind, stage, class, code }]);
     }
 
     /// Takes the sink at its word: it may only rise, and not beyond what was handed over.
@@ -376,18 +287,6 @@ impl Lane {
         let wait = after.unwrap_or_default().max(doubled).min(self.limits.longest_pause);
         (self.pause)(wait)
     }
-}
-
-/// Counts a record that the sink took.
-fn count(record: &Record, counts: &mut Counts) {
-    if record.is_row {
-        counts.rows += 1;
-    } else {
-        counts.delivered += 1;
-        counts.changed += u64::from(record.is_changed);
-        counts.delivered_deletions += u64::from(record.change != Change::Upsert);
-    }
-    counts.delivered_bytes += record.body.len() as u64 + 1;
 }
 
 #[cfg(test)]

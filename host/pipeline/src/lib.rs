@@ -2,7 +2,8 @@
 //! every record is accounted for.
 //!
 //! ```text
-//! Block → Intake → Batch → Chain ⟲ Stage::judge → settle → Batch → Sink::deliver → Advance
+//! Block → Intake → Batch → Memory::recall → Chain ⟲ Stage::judge → settle → Batch
+//!       → Sink::deliver → Advance
 //! ```
 //!
 //! This crate knows neither FHIR servers nor Wasm nor files: a test's closure is a full
@@ -15,6 +16,8 @@ mod chain;
 mod deletion;
 mod intake;
 mod lane;
+mod memory;
+mod recalled;
 #[cfg(test)]
 mod rig;
 mod sink;
@@ -27,6 +30,8 @@ pub use batch::{Batch, Change, Kinds, Record};
 pub use chain::{Chain, ChainError, ChainLimits, Pause};
 pub use intake::{FileKind, Intake, IntakeError, Taken};
 pub use lane::{Caution, Lane, LaneError, LaneLimits};
+pub use memory::{Handled, Memory, MemoryError, Recall};
+pub use recalled::Recalled;
 pub use sink::{Checkpoint, CloseReason, Positions, Receipt, Sink, SinkError};
 pub use stage::{Crash, Stage, StageError};
 pub use tally::{Counts, Tally};

@@ -12,7 +12,7 @@ use futures::{FutureExt as _, executor::block_on, future::BoxFuture, future::rea
 
 use crate::{
     Advance, Batch, Caution, Chain, ChainLimits, Checkpoint, CloseReason, Crash,
-    FileKind, Intake, Lane, LaneError, LaneLimits, Pause, Positions, Quarantined,
+    FileKind, Intake, Lane, LaneError, LaneLimits, Memory, Pause, Positions, Quarantined,
     Receipt, Record, Reject, RejectClass, Sink, SinkError, Stage, StageError, Verdict,
 };
 
@@ -257,6 +257,7 @@ impl Kept {
 pub(crate) struct Try<'a> {
     pub(crate) blocks: &'a [Block],
     pub(crate) kind: FileKind,
+    pub(crate) memory: Option<Box<dyn Memory>>,
     pub(crate) stages: Vec<Box<dyn Stage>>,
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) caution: Caution,
@@ -271,6 +272,7 @@ impl<'a> Try<'a> {
         Self {
             blocks,
             kind,
+            memory: None,
             stages,
             sink,
             caution,
@@ -285,7 +287,8 @@ impl<'a> Try<'a> {
         kept: &mut Kept,
         mut seen: impl FnMut(&Advance),
     ) -> Result<(), LaneError> {
-        let Self { blocks, kind, stages, sink, caution, pauses, quiet_bytes } = self;
+        let Self { blocks, kind, memory, stages, sink, caution, pauses, quiet_bytes } =
+            self;
         let chain = Chain::new(stages, ChainLimits::default(), pauses.pause());
         let limits = LaneLimits { quiet_bytes, ..LaneLimits::default() };
         let lane = Lane::new(intake(kind), chain, sink, limits, pauses.pause());
@@ -294,6 +297,9 @@ impl<'a> Try<'a> {
             None => lane,
         }
         .with_caution(caution);
+        if let Some(memory) = memory {
+            lane = lane.with_memory(memory);
+        }
         block_on(lane.open())?;
         for block in blocks {
             if let Some(advance) = block_on(lane.take(block))? {

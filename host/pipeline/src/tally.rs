@@ -12,7 +12,7 @@ use crate::RejectClass;
 pub struct Counts {
     /// Records that came in: resources, and deletions by the server.
     pub read: u64,
-    /// Of those, deletions.
+    /// Of those, deletions, and retractions that the host asked for.
     pub read_deletions: u64,
     /// Further resources that transforms made of one, and rows that were refused.
     pub added: u64,
@@ -20,7 +20,12 @@ pub struct Counts {
     pub delivered: u64,
     /// Of those, deletions and retractions.
     pub delivered_deletions: u64,
-    /// Of those delivered, with a body that some stage changed.
+    /// Of those, retractions.
+    pub retracted: u64,
+    /// Records that became retractions because a stage would not let a resource pass that the
+    /// destination holds, by stage. What became of them is counted with the others.
+    pub retracted_by: BTreeMap<String, u64>,
+    /// Of those delivered, with a body that some stage changed, retractions aside.
     pub changed: u64,
     /// Ended by a filter or a transform, by stage.
     pub dropped: BTreeMap<String, u64>,
@@ -67,6 +72,10 @@ impl Counts {
         self.added += other.added;
         self.delivered += other.delivered;
         self.delivered_deletions += other.delivered_deletions;
+        self.retracted += other.retracted;
+        for (stage, count) in &other.retracted_by {
+            bump(&mut self.retracted_by, stage, *count);
+        }
         self.changed += other.changed;
         for (stage, count) in &other.dropped {
             bump(&mut self.dropped, stage, *count);
@@ -113,6 +122,11 @@ impl Tally {
     /// Counts `count` records dropped by `stage`.
     pub fn drop(&mut self, kind: &str, stage: &str, count: u64) {
         bump(&mut self.of(kind).dropped, stage, count);
+    }
+
+    /// Counts one record that became a retraction instead of ending at `stage`.
+    pub fn retract(&mut self, kind: &str, stage: &str) {
+        bump(&mut self.of(kind).retracted_by, stage, 1);
     }
 
     /// Counts one record that `stage` turned into rows.

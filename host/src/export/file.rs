@@ -254,6 +254,7 @@ impl FileWork {
             tally: serde_json::from_str(&checkpoint.tally)
                 .context("reading a checkpoint")?,
             quarantined: Vec::new(),
+            handled: Vec::new(),
         }))
     }
 

@@ -1,12 +1,16 @@
 //! The ledger through its public door: every test has a database of its own on disk.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod cohorts;
 mod crash;
+mod delivered;
 mod files;
 mod journal;
+mod overlaps;
 mod place;
 mod shared;
 mod state;
+mod voids;
 mod watermarks;
 
 use bulkhead_ledger::{

@@ -4,9 +4,13 @@ use futures::executor::block_on;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::rig::{
-    Pauses, blocks, chain, each, file, intake, observation, observations, stage, trap,
+use crate::{
+    Change, Output, Record,
+    rig::{
+        Pauses, blocks, chain, each, file, intake, observation, observations, stage, trap,
+    },
 };
+use bytes::Bytes;
 
 fn batch(count: u64, tally: &mut Tally) -> Batch {
     let text = file(count);
@@ -333,7 +337,11 @@ fn verdict(die: u8) -> Verdict {
 
 proptest! {
     #[test]
-    fn every_record_is_accounted_for(dice in vec(vec(any::<u8>(), 40), 1..4), count in 1_u64..40) {
+    fn every_record_is_accounted_for(
+        dice in vec(vec(any::<u8>(), 40), 1..4),
+        held in vec(any::<bool>(), 40),
+        count in 1_u64..40,
+    ) {
         let stages = dice.into_iter().enumerate().map(|(at, dice)| {
             let name = ["a", "b", "c"][at];
             let mut calls = 0;
@@ -342,7 +350,13 @@ proptest! {
                 verdict(dice[(calls + usize::try_from(record.seq).unwrap()) % dice.len()])
             })
         });
-        let (settled, mut tally) = settle(count, stages.collect());
+        let mut tally = Tally::default();
+        let (id, kinds, mut records, block) = batch(count, &mut tally).into_parts();
+        for (record, held) in records.iter_mut().zip(held) {
+            record.delivered_before = held;
+        }
+        let batch = Batch::from_parts(id, kinds, records, block);
+        let settled = block_on(chain(stages.collect()).settle(batch, &mut tally)).unwrap();
         let left = lines(settled.batch.as_ref());
         prop_assert!(left.is_sorted());
         prop_assert_eq!(tally.total().quarantined_in_all(), settled.refused.len() as u64);
@@ -351,5 +365,8 @@ proptest! {
         prop_assert_eq!(tally.total().read, count);
         let rows = settled.batch.iter().flat_map(Batch::records).filter(|record| record.is_row);
         prop_assert_eq!(tally.total().rows, rows.count() as u64);
+        for record in settled.batch.iter().flat_map(Batch::records) {
+            prop_assert!(record.change == Change::Upsert || record.delivered_before);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::{ChainError, IntakeError, SinkError};
+use crate::{ChainError, IntakeError, MemoryError, SinkError};
 
 /// Why a file cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum LaneError {
     /// The file is not the one that was begun.
     #[error("resuming the file")]
     Intake(#[from] IntakeError),
+    /// The memory failed.
+    #[error("asking what was delivered before")]
+    Memory(#[from] MemoryError),
     /// The sink failed for good.
     #[error("delivering to the sink")]
     Sink(#[source] SinkError),

@@ -1,8 +1,9 @@
-//! States of a file on their way to becoming durable, and the quarantine entries between them.
+//! States of a file on their way to becoming durable, and what is told with them: entries in
+//! quarantine, and records that were handled.
 
 use std::collections::VecDeque;
 
-use crate::{Quarantined, Tally};
+use crate::{Batch, Handled, Quarantined, Record, Tally};
 
 /// A state of the file that counts once the sink has made `needs` durable.
 pub(super) struct Mark {
@@ -13,12 +14,20 @@ pub(super) struct Mark {
     pub(super) tally: Tally,
 }
 
-/// Marks in file order. Entries in quarantine are handed out once, with the mark they precede.
+/// How many of each precede a mark and were not handed out.
+#[derive(Clone, Copy)]
+struct Preceding {
+    quarantined: usize,
+    handled: usize,
+}
+
+/// Marks in file order. What is told with them is handed out once, with the mark it precedes.
 #[derive(Default)]
 pub(super) struct Marks {
-    /// Each with the number of entries that precede it and were not handed out.
-    marks: VecDeque<(Mark, usize)>,
+    marks: VecDeque<(Mark, Preceding)>,
     quarantined: VecDeque<Quarantined>,
+    /// Bounded by what the sink takes before it makes something durable.
+    handled: VecDeque<Handled>,
 }
 
 impl Marks {
@@ -26,33 +35,52 @@ impl Marks {
         self.quarantined.extend(entries);
     }
 
+    /// Notes a record of `batch` that the sink took; of several rows of one resource, one.
+    pub(super) fn handle(&mut self, batch: &Batch, record: &Record) {
+        if self.handled.back().is_some_and(|last| last.is_of(record)) {
+            return;
+        }
+        self.handled.extend(Handled::of(batch, record));
+    }
+
     pub(super) fn push(&mut self, mark: Mark) {
         // Of marks that need the same word of the sink the latest says it all.
         if self.marks.back().is_some_and(|(last, _)| last.needs == mark.needs) {
             self.marks.pop_back();
         }
-        self.marks.push_back((mark, self.quarantined.len()));
+        let (quarantined, handled) = (self.quarantined.len(), self.handled.len());
+        self.marks.push_back((mark, Preceding { quarantined, handled }));
     }
 
-    /// The furthest mark that `durable_through` covers, with the entries up to it.
+    /// The furthest mark that `durable_through` covers, with what precedes it.
     pub(super) fn reach(
         &mut self,
         durable_through: u64,
-    ) -> Option<(Mark, Vec<Quarantined>)> {
+    ) -> Option<(Mark, Vec<Quarantined>, Vec<Handled>)> {
         let mut reached = None;
         while self.marks.front().is_some_and(|(mark, _)| mark.needs <= durable_through) {
             reached = self.marks.pop_front();
         }
         let (mark, preceding) = reached?;
-        let entries = self.quarantined.drain(..preceding).collect();
+        let entries = self.quarantined.drain(..preceding.quarantined).collect();
+        let handled = in_order(self.handled.drain(..preceding.handled).collect());
         for (_, later) in &mut self.marks {
-            *later -= preceding;
+            later.quarantined -= preceding.quarantined;
+            later.handled -= preceding.handled;
         }
-        Some((mark, entries))
+        Some((mark, entries, handled))
     }
 
-    /// All entries that were not handed out.
-    pub(super) fn into_quarantined(self) -> Vec<Quarantined> {
-        self.quarantined.into()
+    /// All that was not handed out.
+    pub(super) fn into_rest(self) -> (Vec<Quarantined>, Vec<Handled>) {
+        (self.quarantined.into(), in_order(self.handled.into()))
     }
+}
+
+/// By line, each resource of a line once. A sink takes records in several hand-overs and in
+/// an order of its own.
+fn in_order(mut handled: Vec<Handled>) -> Vec<Handled> {
+    handled.sort_by_key(|one| one.seq);
+    handled.dedup_by(|a, b| a.seq == b.seq && a.id == b.id && a.kind == b.kind);
+    handled
 }

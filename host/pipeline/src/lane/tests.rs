@@ -1,7 +1,7 @@
 mod resume;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -9,7 +9,7 @@ use futures::{FutureExt as _, executor::block_on, future::ready};
 
 use super::*;
 use crate::{
-    Positions,
+    Positions, Receipt, Record, Reject, RejectClass,
     rig::{
         Kept, Mood, PartSink, Pauses, Store, Try, Whim, blocks, chain, each, file,
         intake, observations, take_all,

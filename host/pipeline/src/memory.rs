@@ -1,0 +1,147 @@
+//! What was delivered before, and what of the records at hand will be so from now on.
+//!
+//! A lane with a [`Memory`] asks it once a batch, before the chain: what need not be delivered
+//! again ends there, and of what goes on the chain knows whether a drop must become a
+//! retraction. What the sink has taken comes back as [`Handled`], with the [`Advance`] behind
+//! which it is durable. Who keeps it, and what counts as the same, is the host's business.
+//!
+//! A [`Handled`] holds digests of the line and not the line: until the sink makes something
+//! durable, as many wait as it has taken, and windows would keep their whole blocks alive.
+//!
+//! [`Advance`]: crate::Advance
+
+use std::{collections::BTreeMap, error::Error as StdError, sync::Arc};
+
+use bulkhead_ndjson::{Envelope, content_hash};
+use futures::future::BoxFuture;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{Batch, Change, Record, Tally};
+
+/// What was delivered before. Owned by a lane, and dropped with it when its sink dies.
+pub trait Memory: Send {
+    /// Says of every record what is known, in the batch's order.
+    ///
+    /// Asked once a batch, in file order, before any stage has seen it.
+    ///
+    /// # Errors
+    ///
+    /// [`MemoryError`] when it cannot tell. The file ends then: to guess could lose a
+    /// retraction.
+    fn recall<'a>(
+        &'a mut self,
+        batch: &'a Batch,
+    ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>>;
+}
+
+/// What is known of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recall {
+    /// It goes on.
+    Pass {
+        /// The destination holds the resource: should a stage drop the record, the
+        /// destination must hear of it.
+        delivered_before: bool,
+    },
+    /// It ends here, dropped by a pseudo stage of this name.
+    Skip(&'static str),
+}
+
+/// Why a memory did not tell.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// It told of more or fewer records than it was asked about.
+    #[error("{answers} answers came for {records} records")]
+    Answers {
+        /// How many records it was asked about.
+        records: usize,
+        /// How many answers came.
+        answers: usize,
+    },
+    /// What it keeps could not be read.
+    #[error("what was delivered before cannot be read")]
+    Read(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+/// One record that the sink took: what there is to remember of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handled {
+    /// The source line, from 1.
+    pub seq: u64,
+    /// As what it was delivered.
+    pub change: Change,
+    /// The resource's type, of a row too.
+    pub kind: Arc<str>,
+    /// The resource's id as the server knows it, whatever a stage made of it.
+    pub id: Box<str>,
+    /// XXH3 of the line as it came; of a deletion, of its key.
+    pub raw: u64,
+    /// [`content_hash`] of the same.
+    pub content: u64,
+    /// What was read of the line as it came.
+    pub envelope: Arc<Envelope>,
+}
+
+impl Handled {
+    /// Of a record of `batch`; `None` when it has no id to be remembered by.
+    pub(crate) fn of(batch: &Batch, record: &Record) -> Option<Self> {
+        let source = record.source();
+        // Each was checked when the line came in; the fallback is never taken.
+        let content = std::str::from_utf8(source).ok().and_then(content_hash);
+        let raw = xxh3_64(source);
+        Some(Self {
+            seq: record.seq,
+            change: record.change,
+            kind: batch.kinds().shared(record.resource_type()),
+            id: record.id()?.into(),
+            raw,
+            content: content.unwrap_or(raw),
+            envelope: Arc::clone(&record.envelope),
+        })
+    }
+
+    /// Whether `record` is of the same resource and line: one more row of it, mostly.
+    pub(crate) fn is_of(&self, record: &Record) -> bool {
+        self.seq == record.seq
+            && record.id() == Some(&*self.id)
+            && record.resource_type() == &*self.kind
+    }
+}
+
+/// What goes on of a batch; `None` when nothing does.
+///
+/// # Errors
+///
+/// [`MemoryError::Answers`] when there is not one answer a record.
+pub(crate) fn apply(
+    batch: Batch,
+    recalls: &[Recall],
+    tally: &mut Tally,
+) -> Result<Option<Batch>, MemoryError> {
+    let (records, answers) = (batch.len(), recalls.len());
+    if records != answers {
+        return Err(MemoryError::Answers { records, answers });
+    }
+    if recalls.iter().all(|recall| *recall == Recall::Pass { delivered_before: false }) {
+        return Ok(Some(batch));
+    }
+    let (id, kinds, records, block) = batch.into_parts();
+    let mut skipped: BTreeMap<(u16, &str), u64> = BTreeMap::new();
+    let mut left = Vec::with_capacity(records.len());
+    for (record, recall) in records.into_iter().zip(recalls) {
+        match *recall {
+            Recall::Pass { delivered_before } => {
+                left.push(Record { delivered_before, ..record });
+            }
+            Recall::Skip(stage) => *skipped.entry((record.kind, stage)).or_default() += 1,
+        }
+    }
+    for ((kind, stage), count) in skipped {
+        tally.drop(kinds.name(kind), stage, count);
+    }
+    Ok((!left.is_empty()).then(|| Batch::from_parts(id, kinds, left, block)))
+}
+
+#[cfg(test)]
+mod tests;
