@@ -2,7 +2,7 @@
 //!
 //! One `SQLite` file holds the journal of exports (how far each came), a checkpoint per file
 //! (which lines a sink called durable), a watermark per resource type (from when to ask
-//! next), the positions of quarantined lines and what plugins asked to remember. A call that
+//! next), how much each type usually brings, the positions of quarantined lines and what plugins asked to remember. A call that
 //! returned `Ok` has been synced to disk.
 //!
 //! This crate decides nothing about exports: it refuses what would make the record untrue (a
@@ -25,6 +25,7 @@
 
 mod column;
 mod error;
+mod evidence;
 mod export_id;
 mod ledger;
 mod phase;
@@ -37,12 +38,14 @@ mod state;
 mod watermark;
 
 pub use error::Error;
+pub use evidence::{Baseline, Omission};
 pub use export_id::{ExportId, ExportIdError};
 pub use ledger::Ledger;
 pub use phase::Phase;
 pub use quarantine::QuarantineEntry;
 pub use record::{
-    ExportRecord, FileArray, FileCheckpoint, FileRecord, FileState, NewExport, NewFile,
+    Completion, ExportRecord, FileArray, FileCheckpoint, FileRecord, FileState,
+    NewExport, NewFile, Proof,
 };
 pub use run_lock::RunLock;
 pub use state::StateQuota;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod crash;
+mod evidence;
 mod files;
 mod journal;
 mod place;
@@ -10,8 +11,8 @@ mod state;
 mod watermarks;
 
 use bulkhead_ledger::{
-    ExportId, FileArray, FileCheckpoint, Ledger, NewExport, NewFile, QuarantineEntry,
-    Watermark,
+    Completion, ExportId, FileArray, FileCheckpoint, Ledger, NewExport, NewFile,
+    QuarantineEntry, Watermark,
 };
 use bulkhead_model::{Instant, ResourceType};
 use tempfile::TempDir;
@@ -100,6 +101,14 @@ fn mark(effective: i64) -> Watermark {
         server_date: None,
         kickoff_instant: at(effective + 5),
     }
+}
+
+/// An end with these watermarks and nothing else.
+fn end<'a>(
+    report: &'a str,
+    watermarks: &'a [(ResourceType, Watermark)],
+) -> Completion<'a> {
+    Completion { watermarks, subject: "s", baselines: &[], omissions: &[], report }
 }
 
 fn at(ms: i64) -> Instant {

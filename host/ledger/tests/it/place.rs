@@ -19,7 +19,7 @@ fn makes_a_ledger_from_nothing_or_an_empty_file() {
             assert_eq!(ledger.streams().unwrap(), [""; 0], "case: {name}");
         }
         let marks = marks(&path);
-        assert_eq!(marks, (0x424C_4B48, 1, "wal".to_owned()), "case: {name}");
+        assert_eq!(marks, (0x424C_4B48, 2, "wal".to_owned()), "case: {name}");
     }
 }
 
@@ -146,9 +146,9 @@ fn word(outcome: &Result<Ledger, Error>) -> &'static str {
     match outcome {
         Ok(_) => "ok",
         Err(Error::Missing { .. }) => "missing",
-        Err(Error::NewerSchema { found: 99, known: 1, .. }) => "newer",
+        Err(Error::NewerSchema { found: 99, known: 2, .. }) => "newer",
         Err(Error::NotALedger { .. }) => "not a ledger",
-        Err(Error::OlderSchema { found: 0, known: 1, .. }) => "older",
+        Err(Error::OlderSchema { found: 0, known: 2, .. }) => "older",
         Err(_) => "other",
     }
 }
