@@ -107,6 +107,8 @@ impl Export {
             if tries == 0 || !is_worth_a_try {
                 return Ok(read);
             }
+            let remark = "an outcome file could not be had and is tried again";
+            self.output.event(Event::Remark(remark.to_owned()));
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.stop.requested() => return Err(stopped()),

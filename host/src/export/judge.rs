@@ -89,10 +89,13 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> BTreeMap<String, Verdict> {
     if evidence.asked.is_empty() {
         names.insert(all_types().to_string());
         names.extend(evidence.probes.keys().cloned());
-        if evidence.since.is_none() {
-            let known = evidence.history.iter().filter(|(_, h)| h.full_count > Some(0));
-            names.extend(known.map(|(name, _)| name.to_string()));
-        }
+        let is_known = |known: &Baseline| match Asked::of(evidence.since) {
+            Asked::Whole => known.full_count > Some(0),
+            // Silence is heard of what ever made a sound.
+            Asked::Changes => known.full_count > Some(0) || known.resources > 0,
+        };
+        let known = evidence.history.iter().filter(|(_, known)| is_known(known));
+        names.extend(known.map(|(name, _)| name.to_string()));
     }
     names
         .into_iter()
