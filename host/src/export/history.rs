@@ -46,7 +46,6 @@ pub(super) fn too_quiet(baseline: &Baseline) -> Option<Suspicion> {
     if before < FEWEST_RUNS || runs <= baseline.longest_quiet {
         return None;
     }
-    #[expect(clippy::cast_precision_loss, reason = "a chance, not a count")]
     let chance = (-(baseline.resources as f64 / before as f64) * runs as f64).exp();
     (chance < CHANCE).then_some(Suspicion::Quiet {
         runs,

@@ -84,14 +84,17 @@ impl Export {
                 Ok(accepted) => return self.accepted(id, server, kickoff, &accepted),
                 Err(error) => error,
             };
-            let Some(asked) = busy(&error).filter(|_| !left.is_zero()) else {
+            let wait = busy(&error).and_then(|asked| patience(asked, pause, left));
+            let Some(wait) = wait else {
                 // An ambiguous failure stays an intent: the next run asks again, once.
                 if !matches!(error, BulkError::KickoffUnknown { .. }) {
                     self.ledger.fail(id, &error.to_string(), clock::now())?;
                 }
-                return Err(blamed(error, "kicking off the export"));
+                let asks = error.retry_after().map_or_else(String::new, |asked| {
+                    format!(" (the server asks to wait {})", span(asked))
+                });
+                return Err(blamed(error, &format!("kicking off the export{asks}")));
             };
-            let wait = asked.unwrap_or(pause).max(Duration::from_secs(1)).min(left);
             left = left.saturating_sub(wait);
             pause = pause.saturating_mul(2).min(self.config.limits.longest_poll);
             self.output.event(Event::Remark(format!(
@@ -137,12 +140,22 @@ impl Export {
 /// What a server asks that has not begun the job, and says so. Other failures of a gateway
 /// leave open whether it has.
 fn busy(error: &BulkError) -> Option<Option<Duration>> {
-    match error {
-        BulkError::Busy { status: 425 | 429 | 503, retry_after, .. } => {
-            Some(*retry_after)
-        }
-        _ => None,
+    if let BulkError::Busy { status: 425 | 429 | 503, retry_after, .. } = error {
+        Some(*retry_after)
+    } else {
+        None
     }
+}
+
+/// How long to wait before the kick-off is sent again: as long as the server asks, never less,
+/// else `pause`; nothing when `left` is not enough.
+fn patience(
+    asked: Option<Duration>,
+    pause: Duration,
+    left: Duration,
+) -> Option<Duration> {
+    let wait = asked.unwrap_or(pause.min(left)).max(Duration::from_secs(1));
+    (wait <= left).then_some(wait)
 }
 
 #[cfg(test)]
@@ -174,5 +187,25 @@ mod tests {
         assert_eq!(Met::default().remarks(&asked), Vec::<String>::new());
         assert_eq!(Met::default().offers(&kind("Patient")), None);
         assert_eq!(met.offers(&kind("Device")), Some(false));
+    }
+
+    /// Items: 56. Faults: F1.
+    #[test]
+    fn waits_as_long_as_the_server_asks_and_never_longer_than_allowed() {
+        // name, asked, pause, left, expected; in seconds
+        let cases = [
+            ("as asked", Some(90), 5, 1_800, Some(90)),
+            ("at once means soon", Some(0), 5, 1_800, Some(1)),
+            ("all that is left", Some(90), 5, 90, Some(90)),
+            ("longer than is left", Some(91), 5, 90, None),
+            ("nothing said", None, 5, 1_800, Some(5)),
+            ("nothing said, little left", None, 40, 30, Some(30)),
+            ("nothing left", None, 40, 0, None),
+        ];
+        for (name, asked, pause, left, expected) in cases {
+            let seconds = Duration::from_secs;
+            let found = patience(asked.map(seconds), seconds(pause), seconds(left));
+            assert_eq!(found, expected.map(seconds), "case: {name}");
+        }
     }
 }

@@ -170,6 +170,7 @@ mod tests {
 
     #[test]
     fn counts_what_is_missing_and_what_is_suspiciously_quiet() {
+        use ProbeMode::{Absent, All, Off};
         let quiet = Baseline { runs: 9, resources: 900, ..Baseline::default() };
         let usual = Baseline { full_count: Some(9), ..Baseline::default() };
         let history = BTreeMap::from([
@@ -180,7 +181,6 @@ mod tests {
         let offered = kinds(&["Basic", "Patient"]).into_iter().collect();
         let since = Some(Instant::from_unix_ms(0));
         let asked = &["Condition", "Device", "Patient"][..];
-        use ProbeMode::{Absent, All, Off};
         // name, mode, since, asked, expected
         let cases = [
             ("off", Off, None, asked, &[][..]),

@@ -8,6 +8,7 @@ use bulkhead_model::{Instant, ResourceType};
 use serde_json::{Value, json};
 
 use crate::{
+    export::Verdict,
     report::Report,
     watermark::{all_types, span},
 };
@@ -128,7 +129,7 @@ impl Why {
         for (record, report) in &self.exports {
             let kind = if record.since.is_some() { "incremental" } else { "full" };
             let verdict = report.verdicts.get(self.name.as_str());
-            let verdict = verdict.map_or_else(String::new, |verdict| verdict.describe());
+            let verdict = verdict.map_or_else(String::new, Verdict::describe);
             writeln!(out, "  Export {} ({kind}): {verdict}", record.id)?;
             if let Some(evidence) = report.evidence.get(self.name.as_str()) {
                 writeln!(out, "    {}", evidence.describe())?;
