@@ -8,7 +8,7 @@ use crate::{command, log::Log};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `run`: everything delivered and complete
+  0  done; for `run`: everything delivered and complete, or its omission accepted
   1  failed; what was delivered stays, and running again goes on where it was
   2  the configuration, the command line or a plugin is not acceptable; nothing was done
   3  delivered, but not complete: the report says what is missing, its watermark did not move
@@ -29,6 +29,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Cancel(command::Cancel),
     Check(command::Check),
     Completions(command::Completions),
     Demo(command::Demo),
@@ -43,6 +44,7 @@ enum Command {
 impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Cancel(cancel) => cancel.run().await,
             Command::Check(check) => check.run().await,
             Command::Completions(completions) => completions.run(Self::command()),
             Command::Demo(demo) => demo.run().await,

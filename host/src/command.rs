@@ -1,5 +1,6 @@
 //! Subcommands, one a file. Each has a `run` that gives an exit code.
 
+mod cancel;
 mod check;
 mod completions;
 mod demo;
@@ -10,6 +11,7 @@ mod run;
 mod serve_sample;
 mod status;
 
+pub(crate) use cancel::Cancel;
 pub(crate) use check::Check;
 pub(crate) use completions::Completions;
 pub(crate) use demo::Demo;

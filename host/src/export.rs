@@ -10,9 +10,16 @@
 
 mod completion;
 mod delivery;
+mod evidence;
 mod file;
+mod history;
+mod judge;
+mod kickoff;
+mod omission;
 mod outcome;
 mod plan;
+mod probe;
+mod release;
 mod stop;
 mod verdict;
 
@@ -26,7 +33,14 @@ use bulkhead_ledger::{
 use bulkhead_model::ResourceType;
 use url::Url;
 
-pub(crate) use self::{outcome::OutcomeCounts, stop::Stop, verdict::Verdict};
+pub(crate) use self::{
+    evidence::TypeEvidence,
+    omission::{Acceptance, Acceptances},
+    outcome::OutcomeCounts,
+    release::release,
+    stop::Stop,
+    verdict::Verdict,
+};
 use crate::{
     assemble::LoadedChain,
     clock,
@@ -49,6 +63,8 @@ pub(crate) struct Export {
     pub(crate) ledger: Ledger,
     pub(crate) output: Output,
     pub(crate) stop: Stop,
+    /// What may be missing.
+    pub(crate) accept: Acceptances,
 }
 
 /// Whether watermarks count.
@@ -73,6 +89,7 @@ impl Export {
     ) -> anyhow::Result<Vec<Report>> {
         let stream = self.stream();
         self.abandon_others(&stream)?;
+        self.release_left().await?;
         let mut reports = Vec::new();
         let mut done: Vec<ResourceType> = Vec::new();
         let mut is_all_done = false;
@@ -83,7 +100,12 @@ impl Export {
                 let reason =
                     "the kick-off's fate is unknown; a job may be left on the server";
                 self.ledger.abandon(&record.id, reason, clock::now())?;
-                self.output.event(Event::Remark(reason.to_owned()));
+                let remark = format!(
+                    "export {} of {}: {reason}, whose address nobody was told: look there if the \
+                     next kick-off is refused",
+                    record.id, record.started_at
+                );
+                self.output.event(Event::Remark(remark));
             } else {
                 self.output
                     .event(Event::Resuming { export: &record.id, phase: record.phase });
@@ -107,6 +129,8 @@ impl Export {
             }
             reports.push(self.start(&stream, &plan).await?);
         }
+        let oldest = clock::now().minus(self.config.sync.keep_history);
+        self.ledger.forget(oldest)?;
         Ok(reports)
     }
 
@@ -166,23 +190,7 @@ impl Export {
             plan,
             request: &self.request(&kickoff),
         });
-        match self.client.kickoff(&server, &kickoff).await {
-            Ok(accepted) => {
-                self.ledger.accepted(&id, accepted.status_url.as_str())?;
-                for left_out in &accepted.left_out {
-                    let remark =
-                        format!("the server does not support `{left_out}`: left out");
-                    self.output.event(Event::Remark(remark));
-                }
-            }
-            Err(error) => {
-                // An ambiguous failure stays an intent: the next run asks again, once.
-                if !matches!(error, BulkError::KickoffUnknown { .. }) {
-                    self.ledger.fail(&id, &error.to_string(), clock::now())?;
-                }
-                return Err(blamed(error, "kicking off the export"));
-            }
-        }
+        self.kick_off(&id, &server, &kickoff).await?;
         self.record(&id)
     }
 
@@ -198,18 +206,15 @@ impl Export {
             record = self.record(&id)?;
         }
         let manifest = manifest_of(&record)?;
-        let mut outcomes = OutcomeCounts::default();
         if record.phase == Phase::Manifested {
             self.ledger.reopen_files(&id)?;
-            outcomes = match self.files(&record, &manifest).await {
+            match self.files(&record, &manifest).await {
                 Err(error) if error.is::<file::JobLost>() => {
                     let reason = "the job and its files are gone from the server";
-                    self.ledger.abandon(&id, reason, clock::now())?;
-                    self.output.event(Event::Remark(format!("{reason}; starting anew")));
-                    return Ok(None);
+                    return self.vanished(&id, reason);
                 }
                 files => files?,
-            };
+            }
             self.ledger.delivered(&id)?;
             record = self.record(&id)?;
         }
@@ -218,12 +223,19 @@ impl Export {
             self.ledger.concluded(&id)?;
             record = self.record(&id)?;
         }
-        if outcomes.is_empty() {
-            outcomes = self.outcomes_of(&id)?;
-        }
-        let report = self.complete(&record, &manifest, &outcomes)?;
-        self.tidy_up(&record, &report).await;
+        let report = self.complete(&record, &manifest).await?;
+        // Also when a file failed: nothing will come back for it, and a server may refuse the
+        // next export while it keeps this one.
+        self.release(&record).await?;
         Ok(Some(report))
+    }
+
+    /// Gives up an export whose job the server has forgotten.
+    fn vanished<T>(&self, id: &ExportId, reason: &str) -> anyhow::Result<Option<T>> {
+        self.ledger.abandon(id, reason, clock::now())?;
+        self.ledger.released(id, clock::now())?;
+        self.output.event(Event::Remark(format!("{reason}; starting anew")));
+        Ok(None)
     }
 
     async fn wait(&self, record: &ExportRecord) -> anyhow::Result<Option<Manifest>> {
@@ -238,12 +250,11 @@ impl Export {
             Ok(manifest) => Ok(Some(manifest)),
             Err(BulkError::JobGone { .. }) => {
                 let reason = "the job is gone: expired or cancelled on the server";
-                self.ledger.abandon(&record.id, reason, clock::now())?;
-                self.output.event(Event::Remark(format!("{reason}; starting anew")));
-                Ok(None)
+                self.vanished(&record.id, reason)
             }
-            Err(error @ BulkError::JobFailed { .. }) => {
+            Err(error @ (BulkError::JobFailed { .. } | BulkError::JobTimeout { .. })) => {
                 self.ledger.fail(&record.id, &error.to_string(), clock::now())?;
+                self.release(record).await?;
                 Err(blamed(error, "waiting for the export"))
             }
             Err(error) => Err(blamed(error, "waiting for the export")),

@@ -8,7 +8,7 @@ use bulkhead_pipeline::{Counts, Tally};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    export::{OutcomeCounts, Verdict},
+    export::{Acceptance, OutcomeCounts, TypeEvidence, Verdict},
     watermark::span,
 };
 
@@ -34,6 +34,12 @@ pub(crate) struct Report {
     pub(crate) tally: Tally,
     /// Whether each type is complete.
     pub(crate) verdicts: BTreeMap<String, Verdict>,
+    /// What speaks for and against each.
+    #[serde(default)]
+    pub(crate) evidence: BTreeMap<String, TypeEvidence>,
+    /// Types that move although something is missing, because somebody accepted it.
+    #[serde(default)]
+    pub(crate) accepted: BTreeMap<String, Acceptance>,
     /// The watermark that complete types get.
     pub(crate) effective: Option<Instant>,
     /// Types whose watermark stayed although they are complete, and why.
@@ -62,14 +68,16 @@ impl Report {
         }
     }
 
-    /// Whether everything that was asked for came.
+    /// Whether everything that was asked for came, as far as can be known, or its omission
+    /// was accepted.
     pub(crate) fn is_complete(&self) -> bool {
-        self.verdicts.values().all(Verdict::moves_the_watermark)
+        self.verdicts
+            .iter()
+            .all(|(name, verdict)| verdict.is_fine() || self.accepted.contains_key(name))
     }
 
-    /// Whether some file could not be had.
-    pub(crate) fn has_failed_files(&self) -> bool {
-        self.verdicts.values().any(|verdict| matches!(verdict, Verdict::FileFailed(_)))
+    fn moves(&self, name: &str, verdict: &Verdict) -> bool {
+        verdict.moves_the_watermark() || self.accepted.contains_key(name)
     }
 
     /// For people: a table, and what to know beside it.
@@ -156,8 +164,16 @@ impl Report {
 
     fn write_details(&self, out: &mut String) -> std::fmt::Result {
         for (name, verdict) in &self.verdicts {
-            if !verdict.moves_the_watermark() {
-                writeln!(out, "! {name}: {}", verdict.describe())?;
+            if verdict.moves_the_watermark() {
+                continue;
+            }
+            let shown = if name == "Resource" { "all types together" } else { name };
+            writeln!(out, "! {shown}: {}", verdict.describe())?;
+            if let Some(evidence) = self.evidence.get(name) {
+                writeln!(out, "    {}", evidence.describe())?;
+            }
+            if let Some(Acceptance { reason, by }) = self.accepted.get(name) {
+                writeln!(out, "    accepted by {by}: {reason}")?;
             }
         }
         let total = self.tally.total();
@@ -189,8 +205,8 @@ impl Report {
         }
         let moved = self
             .verdicts
-            .values()
-            .filter(|verdict| verdict.moves_the_watermark())
+            .iter()
+            .filter(|(name, verdict)| self.moves(name, verdict))
             .count();
         if let Some(effective) = self.effective {
             writeln!(
@@ -236,6 +252,8 @@ mod tests {
             files: 1,
             tally,
             verdicts,
+            evidence: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             effective: None,
             held: BTreeMap::new(),
             metrics: BTreeMap::new(),
@@ -264,5 +282,36 @@ mod tests {
         let json = serde_json::to_string(&good).unwrap();
         let again: Report = serde_json::from_str(&json).unwrap();
         assert_eq!(again.render(), good.render());
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_its_evidence_and_with_who_accepted_it() {
+        let verdicts = BTreeMap::from([
+            ("Device".to_owned(), Verdict::Unconfirmed),
+            ("Patient".to_owned(), Verdict::NotGranted),
+        ]);
+        let mut report = report(Tally::default(), verdicts);
+        report.effective = Some(Instant::from_unix_ms(0));
+        report.evidence.insert("Patient".to_owned(), TypeEvidence::default());
+        assert!(!report.is_complete());
+        let text = report.render();
+        assert!(text.contains(
+            "! Patient: incomplete: the granted scope does not cover it\n    not asked for by name; "
+        ));
+        assert!(text.contains("Watermark of 0 of 2 types"));
+
+        let acceptance = Acceptance { reason: "agreed".to_owned(), by: "me".to_owned() };
+        report.accepted.insert("Patient".to_owned(), acceptance);
+        assert!(report.is_complete(), "what is unknown is no failure");
+        let text = report.render();
+        assert!(text.contains("    accepted by me: agreed\n"), "{text}");
+        assert!(text.contains("Watermark of 1 of 2 types"), "{text}");
+        // Reports of versions that knew no evidence are read as well.
+        let mut old = serde_json::to_value(&report).unwrap();
+        old.as_object_mut()
+            .unwrap()
+            .retain(|key, _| key != "evidence" && key != "accepted");
+        let old: Report = serde_json::from_value(old).unwrap();
+        assert!(old.evidence.is_empty() && old.accepted.is_empty());
     }
 }

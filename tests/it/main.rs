@@ -12,8 +12,10 @@
 
 mod bytes;
 mod changes;
+mod completeness;
 mod counting;
 mod exports;
+mod jobs;
 mod kills;
 mod network;
 mod plugins;

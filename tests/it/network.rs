@@ -120,5 +120,6 @@ fn one_file_that_fails_holds_its_type_back_and_no_other() {
     let marks = status["watermarks"].as_object().unwrap().values().next().unwrap();
     let names: Vec<&String> = marks.as_object().unwrap().keys().collect();
     assert_eq!(names, ["Practitioner"]);
-    assert!(server.seen().iter().all(|seen| seen.method != "DELETE"));
+    // Nothing will come back for the file: the server may let the job go.
+    assert_eq!(server.seen().iter().filter(|seen| seen.method == "DELETE").count(), 1);
 }

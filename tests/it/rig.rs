@@ -9,7 +9,7 @@ mod site;
 mod walk;
 mod warm;
 
-pub(crate) use fake::{Fake, Served};
+pub(crate) use fake::{Exported, Fake, Framing, Seen, Served};
 pub(crate) use lake::{Delivered, exports, tree};
 pub(crate) use program::{Ended, Program};
 pub(crate) use random::Random;

@@ -2,9 +2,10 @@
 //!
 //! One `SQLite` file holds the journal of exports (how far each came), a checkpoint per file
 //! (which lines a sink called durable), a watermark per resource type (from when to ask
-//! next), the positions of quarantined lines, who was in a cohort, and what plugins asked to
-//! remember. Beside it, one [`delivered`] ledger a chain and source says of each resource
-//! what was last delivered. A call that returned `Ok` has been synced to disk.
+//! next), how much each type usually brings, the positions of quarantined lines, who was in a
+//! cohort, and what plugins asked to remember. Beside it, one [`delivered`] ledger a chain and
+//! source says of each resource what was last delivered. A call that returned `Ok` has been
+//! synced to disk.
 //!
 //! This crate decides nothing about exports: it refuses what would make the record untrue (a
 //! checkpoint that goes backwards, a phase out of order, a watermark over a gap) and leaves
@@ -29,6 +30,7 @@ pub mod delivered;
 mod cohort;
 mod column;
 mod error;
+mod evidence;
 mod export_id;
 mod ledger;
 mod overlap;
@@ -43,13 +45,15 @@ mod void;
 mod watermark;
 
 pub use error::Error;
+pub use evidence::{Baseline, Omission};
 pub use export_id::{ExportId, ExportIdError};
 pub use ledger::Ledger;
 pub use overlap::LearntOverlap;
 pub use phase::Phase;
 pub use quarantine::QuarantineEntry;
 pub use record::{
-    ExportRecord, FileArray, FileCheckpoint, FileRecord, FileState, NewExport, NewFile,
+    Completion, ExportRecord, FileArray, FileCheckpoint, FileRecord, FileState,
+    NewExport, NewFile, Proof,
 };
 pub use run_lock::RunLock;
 pub use state::StateQuota;

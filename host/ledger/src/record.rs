@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 
 use bulkhead_model::{Instant, ResourceType};
 
-use crate::{ExportId, Phase, phase::UnknownWord};
+use crate::{Baseline, ExportId, Omission, Phase, Watermark, phase::UnknownWord};
 
 /// An export about to be asked for.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +64,25 @@ pub struct ExportRecord {
     pub started_at: Instant,
     /// When it reached an end.
     pub finished_at: Option<Instant>,
+    /// What the kick-off met, as JSON of the app's.
+    pub evidence: Option<String>,
+    /// When the server's job stopped to be our business.
+    pub released_at: Option<Instant>,
+}
+
+/// What the end of an export writes down, in one transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Completion<'a> {
+    /// The watermarks that may move.
+    pub watermarks: &'a [(ResourceType, Watermark)],
+    /// What `baselines` are of, in the app's words.
+    pub subject: &'a str,
+    /// How much each type usually brings, this export included.
+    pub baselines: &'a [(ResourceType, Baseline)],
+    /// What an operator accepted in it.
+    pub omissions: &'a [Omission],
+    /// The report as JSON. Opaque here.
+    pub report: &'a str,
 }
 
 /// The array of the manifest that names a file.
@@ -138,6 +157,17 @@ pub struct FileRecord {
     pub checkpoint: Option<FileCheckpoint>,
     /// Why it failed.
     pub failure: Option<String>,
+    /// Whether a cut would have shown.
+    pub proof: Proof,
+}
+
+/// Whether a file would have shown it to be cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// By its framing, by compression or by a count; or nothing is known against it.
+    Proven,
+    /// Nothing would: it ended when the connection closed.
+    Unproven,
 }
 
 /// Whether a file is done.

@@ -84,4 +84,35 @@ pub(crate) fn refusal(found: &Found, path: &std::path::Path) -> Option<Error> {
 }
 
 const MIGRATIONS: &[&str] =
-    &[include_str!("schema/0001_ledger.sql"), include_str!("schema/0003_delivered.sql")];
+    &[include_str!("schema/0001_ledger.sql"), include_str!("schema/0002_evidence.sql"), include_str!("schema/0003_delivered.sql")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_of_the_first_step_becomes_a_current_one_and_keeps_what_it_holds()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let mut connection = Connection::open_in_memory()?;
+        connection.execute_batch(include_str!("schema/0001_ledger.sql"))?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.pragma_update(None, "user_version", 1)?;
+        connection.execute_batch(
+            "INSERT INTO export (id, stream, chain, request, fingerprint, kickoff_instant,
+                 phase, status_url, finished_at)
+             VALUES ('e1', 's', 'c', '{}', 'f', 1, 'completed', 'https://h/1', 5);
+             INSERT INTO file (export, file, array, state) VALUES (1, 0, 'output', 'open');",
+        )?;
+        migrate(&mut connection).map_err(|fault| fault.at(std::path::Path::new("x")))?;
+        let found =
+            inspect(&connection).map_err(|fault| fault.at(std::path::Path::new("x")))?;
+        assert!(matches!(found, Found::Current));
+        let kept: (String, Option<i64>, i64) = connection.query_row(
+            "SELECT e.id, e.released_at, f.unproven FROM export e JOIN file f ON f.export = e.seq",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?;
+        assert_eq!(kept, ("e1".to_owned(), Some(5), 0));
+        Ok(())
+    }
+}

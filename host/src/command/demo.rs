@@ -49,6 +49,8 @@ impl Demo {
             config: scene.config_path(),
             chain: None,
             full: false,
+            accept_omission: Vec::new(),
+            reason: None,
             json: false,
             dev: false,
         };

@@ -2,10 +2,12 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
+use bulkhead_model::ResourceType;
+
 use crate::{
     assemble, cohort,
-    config::{Config, Pinning},
-    export::{Export, Reach, Stop},
+    config::{Config, Pinning, omission},
+    export::{Acceptance, Acceptances, Export, Reach, Stop},
     failure::{Exit, Failure},
     output::{Output, Wish},
     report::Report,
@@ -31,6 +33,15 @@ pub(crate) struct Run {
     /// Ask for everything, whatever the watermarks say.
     #[arg(long)]
     pub(crate) full: bool,
+
+    /// Move the watermark of this type although the server left something of it out; `*` for
+    /// all types together. May be given several times. Written to the ledger.
+    #[arg(long, value_name = "TYPE", value_parser = omission, requires = "reason")]
+    pub(crate) accept_omission: Vec<ResourceType>,
+
+    /// Why the omission is accepted.
+    #[arg(long, value_name = "TEXT", requires = "accept_omission")]
+    pub(crate) reason: Option<String>,
 
     /// Write events as JSON to standard output, one object a line; the last is the report.
     #[arg(long)]
@@ -69,6 +80,8 @@ impl Run {
         let client = Arc::new(assemble::client(&config)?);
         let sandbox = assemble::sandbox(&config.state)?;
         let cohorts = cohort::load(&config, &client).await?;
+        let accept =
+            Acceptances::new(&config.sync.accept_omission, self.accepted_by_hand());
         let mut reports = Vec::new();
         for chain in chains {
             let stores = assemble::stores(&config, &chain)?;
@@ -89,6 +102,7 @@ impl Run {
                 ledger: ledger.clone(),
                 output: output.clone(),
                 stop: stop.clone(),
+                accept: accept.clone(),
             });
             let reach = if self.full { Reach::Full } else { Reach::Incremental };
             for report in export.run(reach).await? {
@@ -98,9 +112,24 @@ impl Run {
         }
         Ok(reports)
     }
+
+    fn accepted_by_hand(&self) -> Vec<(ResourceType, Acceptance)> {
+        let acceptance = Acceptance {
+            reason: self.reason.clone().unwrap_or_default(),
+            by: operator(),
+        };
+        let named = self.accept_omission.iter();
+        named.map(|name| (name.clone(), acceptance.clone())).collect()
+    }
 }
 
-fn locked(error: bulkhead_ledger::Error) -> anyhow::Error {
+/// Who runs this, as the system says.
+fn operator() -> String {
+    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "an unnamed user".to_owned())
+}
+
+pub(super) fn locked(error: bulkhead_ledger::Error) -> anyhow::Error {
     if !matches!(error, bulkhead_ledger::Error::Locked { .. }) {
         return error.into();
     }

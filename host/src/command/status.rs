@@ -1,15 +1,21 @@
 //! `bulkhead status`: past runs, watermarks, what is left to do.
 
+mod why;
+
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use bulkhead_ledger::{ExportRecord, FileState, Ledger};
+use bulkhead_model::ResourceType;
 use serde_json::json;
 
 use crate::{
-    config::{Config, Pinning},
+    config::{Config, Pinning, omission},
     report::Report,
 };
+
+/// Accepted omissions that are shown of one stream.
+const OMISSIONS: u32 = 20;
 
 /// Show past exports, watermarks and what is left to do. Works while a run is under way.
 #[derive(Debug, clap::Args)]
@@ -25,6 +31,11 @@ pub(crate) struct Status {
     /// Show the report of this export.
     #[arg(long, value_name = "EXPORT")]
     report: Option<String>,
+
+    /// Explain the watermark of this type, and the verdicts of its latest exports; `*` for all
+    /// types together.
+    #[arg(long, value_name = "TYPE", value_parser = omission, conflicts_with = "report")]
+    why: Option<ResourceType>,
 
     /// Write one JSON object.
     #[arg(long)]
@@ -56,6 +67,18 @@ impl Status {
             }
             return Ok(ExitCode::SUCCESS);
         }
+        if let Some(name) = &self.why {
+            let found = why::look(&ledger, name, config.sync.overlap)?;
+            if self.json {
+                let found: Vec<_> = found.iter().map(why::Why::json).collect();
+                writeln!(out, "{}", json!({ "why": found }))?;
+            } else {
+                for why in &found {
+                    write!(out, "{}", why.render())?;
+                }
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
         let exports = ledger.exports(self.exports)?;
         if self.json {
             writeln!(out, "{}", as_json(&ledger, &exports)?)?;
@@ -75,6 +98,17 @@ impl Status {
                 let name =
                     if name.as_str() == "Resource" { "all types" } else { name.as_str() };
                 writeln!(out, "    {name:28} {}   by {}", mark.effective, mark.set_by)?;
+            }
+            for omission in ledger.omissions(&stream, OMISSIONS)? {
+                writeln!(
+                    out,
+                    "    {} accepted in export {} that {} was {}: {}",
+                    omission.accepted_by,
+                    omission.export,
+                    omission.resource_type,
+                    omission.verdict,
+                    omission.reason
+                )?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -129,17 +163,24 @@ fn as_json(
             "server-date": record.server_date,
             "files": files.len(),
             "files-done": closed,
+            "released-at": record.released_at,
             "failure": record.failure,
         }));
     }
     let mut streams = serde_json::Map::new();
+    let mut omissions = serde_json::Map::new();
     for stream in ledger.streams()? {
         let marks = ledger.watermarks(&stream)?;
         let marks: serde_json::Map<String, serde_json::Value> = marks
             .into_iter()
             .map(|(name, mark)| (name.to_string(), json!(mark.effective)))
             .collect();
+        let accepted = ledger.omissions(&stream, OMISSIONS)?;
+        let accepted: Vec<_> = accepted.iter().map(why::omission).collect();
+        omissions.insert(stream.clone(), accepted.into());
         streams.insert(stream, marks.into());
     }
-    Ok(json!({"exports": listed, "watermarks": streams}))
+    Ok(json!({
+        "exports": listed, "watermarks": streams, "accepted-omissions": omissions,
+    }))
 }

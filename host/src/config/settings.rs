@@ -1,20 +1,53 @@
-//! `[sync]` and `[limits]`: how far to reach back, and what this machine may spend.
+//! `[sync]` and `[limits]`: how far to reach back, what proves that all came, and what this
+//! machine may spend.
 
 use std::time::Duration;
 
-use bulkhead_model::ByteSize;
+use bulkhead_model::{ByteSize, ResourceType};
 use bulkhead_ndjson::FramerLimits;
 
 use super::reader::Reader;
+use crate::watermark::all_types;
 
 /// How incremental exports are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SyncConfig {
     /// Asked again before the watermark. Covers transactions that were under way, clocks
     /// that are cut to seconds and servers whose nodes disagree.
     pub(crate) overlap: Duration,
     /// How far the server's clock may be behind ours when it does not tell the time.
     pub(crate) clock_skew: Duration,
+    /// Which types are counted by search after an export.
+    pub(crate) probe: ProbeMode,
+    /// By how many percent a count may exceed what came.
+    pub(crate) probe_tolerance: u64,
+    /// What becomes of files that would look the same if they had been cut short.
+    pub(crate) unproven_files: UnprovenFiles,
+    /// Types whose omission is accepted.
+    pub(crate) accept_omission: Vec<ResourceType>,
+    /// How long ended exports stay in the ledger.
+    pub(crate) keep_history: Duration,
+}
+
+/// Which types are counted by search after an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProbeMode {
+    /// Those of which an export of everything brought none, and those that are quieter than
+    /// they used to be.
+    Absent,
+    /// All.
+    All,
+    /// None: absence is taken as it is.
+    Off,
+}
+
+/// What becomes of files that would look the same if they had been cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnprovenFiles {
+    /// They are taken as whole.
+    Accept,
+    /// They hold the watermark of their type.
+    Hold,
 }
 
 /// What this machine may spend.
@@ -30,15 +63,60 @@ pub(crate) struct LimitsConfig {
     pub(crate) longest_poll: Duration,
     /// The longest that the server may take to prepare an export.
     pub(crate) export_time: Duration,
+    /// The longest that a server may be too busy to begin an export.
+    pub(crate) kickoff_wait: Duration,
 }
 
 pub(crate) fn sync(sync: &Reader<'_>) -> SyncConfig {
     let config = SyncConfig {
         overlap: sync.duration("overlap").unwrap_or(Duration::from_mins(5)),
         clock_skew: sync.duration("clock-skew").unwrap_or(Duration::from_mins(5)),
+        probe: match sync.word("probe", &["absent", "all", "off"]).as_deref() {
+            Some("all") => ProbeMode::All,
+            Some("off") => ProbeMode::Off,
+            _ => ProbeMode::Absent,
+        },
+        // Resources change while an export runs, and some servers estimate.
+        probe_tolerance: sync.number("probe-tolerance", 0..1_001).unwrap_or(1),
+        unproven_files: match sync.word("unproven-files", &["hold", "accept"]).as_deref()
+        {
+            Some("accept") => UnprovenFiles::Accept,
+            _ => UnprovenFiles::Hold,
+        },
+        accept_omission: accept_omission(sync),
+        // A year and a month: what was done a year ago can still be shown.
+        keep_history: sync
+            .duration("keep-history")
+            .unwrap_or(Duration::from_hours(9_600)),
     };
     sync.finish();
     config
+}
+
+fn accept_omission(sync: &Reader<'_>) -> Vec<ResourceType> {
+    let mut types = Vec::new();
+    for name in sync.texts("accept-omission").unwrap_or_default() {
+        match omission(&name) {
+            Ok(name) => types.push(name),
+            Err(error) => sync.problem_at(
+                "accept-omission",
+                format!("`{name}` in `sync.accept-omission` is {error}"),
+            ),
+        }
+    }
+    types
+}
+
+/// A type whose omission is accepted; `*` stands for all of them together, which are judged
+/// when no type is asked for by name.
+///
+/// # Errors
+///
+/// When it is no name of a type.
+pub(crate) fn omission(
+    name: &str,
+) -> Result<ResourceType, bulkhead_model::ResourceTypeError> {
+    if name == "*" { Ok(all_types()) } else { name.parse() }
 }
 
 pub(crate) fn limits(limits: &Reader<'_>) -> LimitsConfig {
@@ -61,6 +139,7 @@ pub(crate) fn limits(limits: &Reader<'_>) -> LimitsConfig {
         longest_poll: limits.duration("longest-poll").unwrap_or(Duration::from_mins(15)),
         // Real servers have taken weeks.
         export_time: limits.duration("export-time").unwrap_or(Duration::from_hours(720)),
+        kickoff_wait: limits.duration("kickoff-wait").unwrap_or(Duration::from_mins(30)),
     };
     limits.finish();
     config

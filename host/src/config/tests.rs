@@ -87,6 +87,35 @@ fn reads_every_section() {
 }
 
 #[test]
+fn what_proves_that_all_came_is_read_and_strict_where_nothing_is_said() {
+    use crate::config::{ProbeMode, UnprovenFiles};
+    let sync = parse(WHOLE).unwrap().sync;
+    assert_eq!((sync.probe, sync.probe_tolerance), (ProbeMode::Absent, 1));
+    assert_eq!(sync.unproven_files, UnprovenFiles::Hold);
+    assert!(sync.accept_omission.is_empty());
+    assert_eq!(sync.keep_history.as_secs(), 400 * 86_400);
+
+    let keys = "overlap = \"10m\"\nprobe = \"all\"\nprobe-tolerance = 0\n\
+        unproven-files = \"accept\"\naccept-omission = [\"AuditEvent\", \"*\"]\n\
+        keep-history = \"30d\"";
+    let sync = parse(&WHOLE.replace("overlap = \"10m\"", keys)).unwrap().sync;
+    assert_eq!((sync.probe, sync.probe_tolerance), (ProbeMode::All, 0));
+    assert_eq!(sync.unproven_files, UnprovenFiles::Accept);
+    let accepted: Vec<&str> =
+        sync.accept_omission.iter().map(bulkhead_model::ResourceType::as_str).collect();
+    assert_eq!(accepted, ["AuditEvent", "Resource"]);
+
+    let wrong = WHOLE.replace("overlap = \"10m\"", "accept-omission = [\"audit\"]");
+    assert_eq!(
+        parse(&wrong).unwrap_err(),
+        [
+            "17: `audit` in `sync.accept-omission` is not a resource type (an upper-case letter, \
+         then letters and digits)"
+        ]
+    );
+}
+
+#[test]
 fn reports_every_problem_with_its_line_and_the_nearest_key() {
     let text = WHOLE
         .replace("overlap = \"10m\"", "overlapp = \"10m\"")

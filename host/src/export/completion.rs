@@ -2,16 +2,29 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bulkhead_bulk::Manifest;
-use bulkhead_ledger::{ExportRecord, FileArray, HeldReason};
+use bulkhead_bulk::{Coverage, GrantedScope, Manifest};
+use bulkhead_ledger::{
+    Baseline, Completion, ExportRecord, FileArray, FileRecord, HeldReason,
+};
+use bulkhead_model::ResourceType;
 use bulkhead_pipeline::Tally;
 use bulkhead_sandbox::{Conclusion, PluginSink};
 
-use super::{Export, OutcomeCounts, clocks, kickoff_of, plan, status_url, verdict};
+use super::{
+    Acceptance, Export, OutcomeCounts, Verdict, clocks, evidence,
+    history::{self, Asked},
+    judge,
+    kickoff::Met,
+    kickoff_of, omission, plan,
+    probe::{self, Probe, Wanted},
+    stopped,
+};
 use crate::{
     clock,
     failure::{Exit, Failure},
+    output::Event,
     report::Report,
+    watermark::all_types,
 };
 
 impl Export {
@@ -37,32 +50,62 @@ impl Export {
     }
 
     /// Moves the watermarks of what is complete, with the report, in one transaction.
-    pub(super) fn complete(
+    pub(super) async fn complete(
         &self,
         record: &ExportRecord,
         manifest: &Manifest,
-        outcomes: &OutcomeCounts,
     ) -> anyhow::Result<Report> {
         let kickoff = kickoff_of(record)?;
         let files = self.ledger.files(&record.id)?;
+        let outcomes = outcomes_of(&files)?;
         let mut tally = Tally::default();
         for file in files.iter().filter(|file| file.array != FileArray::Outcome) {
             if let Some(checkpoint) = &file.checkpoint {
                 tally.add(&serde_json::from_str(&checkpoint.tally)?);
             }
         }
-        let verdicts = verdict::judge(&verdict::Evidence {
+        let came = judge::came(&tally);
+        let met = self.met(record);
+        let subject = self.subject();
+        let history = self.ledger.baselines(&subject)?;
+        let probes = self.probe(record, &kickoff.types, &came, &met, &history).await?;
+        let source = &self.config.source;
+        let verdicts = judge::judge(&judge::Evidence {
             asked: &kickoff.types,
+            since: record.since,
             files: &files,
             tally: &tally,
-            outcomes,
-            granted: self.client.granted_scope().as_ref(),
+            came: &came,
+            outcomes: &outcomes,
+            doubt: judge::doubt(manifest),
+            met: &met,
+            history: &history,
+            probes: &probes,
+            is_comparable: &|name| probe::is_comparable(source, name),
             holds_on_fault: self.chain.holds_on_fault,
+            sync: &self.config.sync,
         });
+        let sources = evidence::Sources {
+            asked: &kickoff.types,
+            files: &files,
+            came: &came,
+            outcomes: &outcomes,
+            met: &met,
+            history: &history,
+            probes: &probes,
+        };
         let clocks = clocks(record);
         let effective = clocks.effective(self.config.sync.clock_skew);
-        let marks = plan::marks(&kickoff.types, &verdicts, record, effective);
+        let accepted = self.accept.applied(&verdicts);
+        let marks = plan::marks(&kickoff.types, &verdicts, &accepted, record, effective);
         let before = self.ledger.watermarks(&record.stream)?;
+        let baselines = baselines(&verdicts, &accepted, &came, &history, record);
+        let now = clock::now();
+        let omissions = omission::written(&accepted, &verdicts, record, now);
+        let evidence = verdicts
+            .keys()
+            .filter_map(|name| Some((name.clone(), sources.of(&name.parse().ok()?))))
+            .collect();
         let mut report = Report {
             export: record.id.to_string(),
             chain: self.chain.name.clone(),
@@ -71,37 +114,91 @@ impl Export {
             since: record.since,
             transaction_time: record.transaction_time,
             remarks: clocks.remarks(),
-            outcomes: outcomes.clone(),
+            outcomes,
             files: files.len() as u64,
             tally,
             verdicts,
+            evidence,
+            accepted,
             effective: Some(effective),
             metrics: self.metrics(),
             stores: self.places(),
             started_at: record.started_at,
-            finished_at: clock::now(),
+            finished_at: now,
             held: BTreeMap::new(),
             warnings: manifest.warnings.iter().map(ToString::to_string).collect(),
         };
         report.note_moves(&before, &marks);
         let json = serde_json::to_string(&report)?;
-        let held = self.ledger.complete(&record.id, &marks, &json, clock::now())?;
+        let completion = Completion {
+            watermarks: &marks,
+            subject: &subject,
+            baselines: &baselines,
+            omissions: &omissions,
+            report: &json,
+        };
+        let held = self.ledger.complete(&record.id, &completion, now)?;
         for held in held {
             report.held.insert(held.resource_type.to_string(), why_held(held.reason));
         }
         Ok(report)
     }
 
-    /// Tells the server that its files are not needed any more. Never before everything is
-    /// durable, and a failure is a remark.
-    pub(super) async fn tidy_up(&self, record: &ExportRecord, report: &Report) {
-        if report.has_failed_files() {
-            return;
+    /// What the kick-off met. An export that an earlier version began tells nothing: then what
+    /// the client has met since has to do.
+    fn met(&self, record: &ExportRecord) -> Met {
+        let mut met = Met::of(record);
+        if record.evidence.is_none()
+            && let Some(GrantedScope::Stated(scope)) = self.client.granted_scope()
+        {
+            met.scope = Some(scope);
         }
-        let Ok(status_url) = status_url(record) else { return };
-        if let Err(error) = self.client.cancel(&status_url).await {
-            tracing::warn!(%error, "the server did not take the export back");
+        met
+    }
+
+    /// Counts what is worth counting.
+    async fn probe(
+        &self,
+        record: &ExportRecord,
+        asked: &[ResourceType],
+        came: &BTreeMap<String, u64>,
+        met: &Met,
+        history: &BTreeMap<ResourceType, Baseline>,
+    ) -> anyhow::Result<BTreeMap<String, Probe>> {
+        // What the token does not cover is not worth a request: the scope says it all.
+        let is_covered = |name: &&ResourceType| met.coverage(name) != Coverage::None;
+        let offered = met.offered.iter().filter(is_covered).cloned().collect();
+        let covered: Vec<ResourceType> =
+            asked.iter().filter(is_covered).cloned().collect();
+        let wanted = Wanted {
+            mode: self.config.sync.probe,
+            since: record.since,
+            asked: &covered,
+            came,
+            offered: &offered,
+            history,
+        };
+        let is_none_covered = covered.is_empty() && !asked.is_empty();
+        let types = if is_none_covered { Vec::new() } else { wanted.types() };
+        if types.is_empty() {
+            return Ok(BTreeMap::new());
         }
+        let seen = came.iter().find(|(_, count)| **count > 0);
+        let seen = seen.and_then(|(name, _)| name.parse().ok());
+        let until = record.transaction_time;
+        let probes = tokio::select! {
+            probes = probe::count(&self.client, types, record.since, until, seen) => probes,
+            () = self.stop.requested() => return Err(stopped()),
+        };
+        let failed = probes.iter().find_map(|(name, probe)| match probe {
+            Probe::Failed(why) => Some(format!("{name}: {why}")),
+            Probe::Counted(_) | Probe::Refused => None,
+        });
+        if let Some(why) = failed {
+            let remark = format!("what did not come could not be counted: {why}");
+            self.output.event(Event::Remark(remark));
+        }
+        Ok(probes)
     }
 
     fn metrics(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
@@ -121,6 +218,49 @@ impl Export {
             })
             .collect()
     }
+}
+
+/// What all outcome files say, this run's and those of runs before: as written down.
+fn outcomes_of(files: &[FileRecord]) -> anyhow::Result<OutcomeCounts> {
+    let mut counts = OutcomeCounts::default();
+    for file in files.iter().filter(|file| file.array == FileArray::Outcome) {
+        match &file.checkpoint {
+            Some(checkpoint) => counts.add(&serde_json::from_str(&checkpoint.tally)?),
+            None => counts.unread += 1,
+        }
+    }
+    Ok(counts)
+}
+
+/// How much each type usually brings, this export included.
+///
+/// A full export counts once nothing speaks against it, or somebody said that it does; an
+/// incremental one unless a file of it is missing.
+fn baselines(
+    verdicts: &BTreeMap<String, Verdict>,
+    accepted: &BTreeMap<String, Acceptance>,
+    came: &BTreeMap<String, u64>,
+    history: &BTreeMap<ResourceType, Baseline>,
+    record: &ExportRecord,
+) -> Vec<(ResourceType, Baseline)> {
+    let next = |name: &String, verdict: &Verdict| -> Option<(ResourceType, Baseline)> {
+        let kind: ResourceType = name.parse().ok().filter(|kind| *kind != all_types())?;
+        let old = history.get(&kind).cloned().unwrap_or_default();
+        let came = came.get(name).copied().unwrap_or(0);
+        let is_good = verdict.moves_the_watermark() || accepted.contains_key(name);
+        let new = match (Asked::of(record.since), verdict) {
+            (_, Verdict::FileFailed(_)) => return None,
+            (Asked::Whole, _) if !is_good => return None,
+            (Asked::Whole, _) => history::after_full(&old, came, record.kickoff_instant),
+            (Asked::Changes, verdict) => {
+                let is_explained =
+                    *verdict == Verdict::EmptyConfirmed || accepted.contains_key(name);
+                history::after_changes(&old, came, is_explained)
+            }
+        };
+        Some((kind, new))
+    };
+    verdicts.iter().filter_map(|(name, verdict)| next(name, verdict)).collect()
 }
 
 /// Why the ledger kept a watermark where it was.

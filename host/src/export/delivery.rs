@@ -1,14 +1,23 @@
 //! All files of one export: outputs first, several at once; then deletions; then what the
 //! server has to say of itself.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use bulkhead_bulk::Manifest;
+use bulkhead_bulk::{Error as BulkError, Kickoff, Manifest, OutputFile};
 use bulkhead_ledger::{ExportId, ExportRecord, FileArray, FileState};
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{Export, OutcomeCounts, file, listed, outcome, status_url};
+use super::{
+    Export, OutcomeCounts, file, kickoff::Met, kickoff_of, listed, outcome, status_url,
+    stopped,
+};
 use crate::output::Event;
+
+/// The first pause before an outcome file is tried again; each next one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause between two tries of an outcome file.
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
 impl Export {
     /// Outputs first, several at once; then deletions, which must come after them.
@@ -16,7 +25,7 @@ impl Export {
         self: &Arc<Self>,
         record: &ExportRecord,
         manifest: &Manifest,
-    ) -> anyhow::Result<OutcomeCounts> {
+    ) -> anyhow::Result<()> {
         self.stop.take_heart();
         let manifest = Arc::new(manifest.clone());
         let open: Vec<u32> = self
@@ -64,14 +73,48 @@ impl Export {
             self.join(lanes).await?;
         }
         self.output.end_files();
-        let mut counts = OutcomeCounts::default();
+        let names = names(&kickoff_of(record)?, &manifest, record);
         for (index, _, file) in listed(&manifest)
             .filter(|(index, of, _)| *of == FileArray::Outcome && open.contains(index))
         {
-            let read = outcome::read(&self.client, &manifest, file).await;
-            counts.add(&self.close_outcome(&record.id, index, read)?);
+            let read = self.outcome(&manifest, file, &names).await?;
+            self.close_outcome(&record.id, index, read)?;
         }
-        Ok(counts)
+        Ok(())
+    }
+
+    /// What one outcome file says, however often it takes. The outer error stops the run.
+    async fn outcome(
+        &self,
+        manifest: &Manifest,
+        file: &OutputFile,
+        names: &BTreeSet<String>,
+    ) -> anyhow::Result<anyhow::Result<OutcomeCounts>> {
+        let mut pause = FIRST_PAUSE;
+        let mut tries = self.config.limits.file_tries;
+        loop {
+            let read = tokio::select! {
+                read = outcome::read(&self.client, manifest, file, names) => read,
+                () = self.stop.requested() => return Err(stopped()),
+            };
+            tries = tries.saturating_sub(1);
+            let is_worth_a_try = match &read {
+                Ok(_) => false,
+                Err(error) => {
+                    error.downcast_ref::<BulkError>().is_some_and(BulkError::is_transient)
+                }
+            };
+            if tries == 0 || !is_worth_a_try {
+                return Ok(read);
+            }
+            let remark = "an outcome file could not be had and is tried again";
+            self.output.event(Event::Remark(remark.to_owned()));
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.stop.requested() => return Err(stopped()),
+            }
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Waits for every lane. After the first fatal error the others are told to stop, and
@@ -95,7 +138,7 @@ impl Export {
         id: &ExportId,
         index: u32,
         read: anyhow::Result<OutcomeCounts>,
-    ) -> anyhow::Result<OutcomeCounts> {
+    ) -> anyhow::Result<()> {
         match read {
             Ok(counts) => {
                 let checkpoint = bulkhead_ledger::FileCheckpoint {
@@ -105,27 +148,27 @@ impl Export {
                     tally: serde_json::to_string(&counts)?,
                 };
                 self.ledger.close_file(id, index, &checkpoint, &[])?;
-                Ok(counts)
             }
             Err(error) => {
                 let reason = format!("{error:#}");
                 self.ledger.fail_file(id, index, &reason)?;
                 self.output.event(Event::Remark(format!("an outcome file: {reason}")));
-                Ok(OutcomeCounts { unread: 1, ..OutcomeCounts::default() })
             }
         }
+        Ok(())
     }
+}
 
-    /// Outcome counts as an earlier run wrote them down.
-    pub(super) fn outcomes_of(&self, id: &ExportId) -> anyhow::Result<OutcomeCounts> {
-        let mut counts = OutcomeCounts::default();
-        let files = self.ledger.files(id)?;
-        for file in files.iter().filter(|file| file.array == FileArray::Outcome) {
-            match &file.checkpoint {
-                Some(checkpoint) => counts.add(&serde_json::from_str(&checkpoint.tally)?),
-                None => counts.unread += 1,
-            }
-        }
-        Ok(counts)
+/// The names by which an outcome may speak of a type: those that were asked for, or those that
+/// are known of the server.
+fn names(
+    kickoff: &Kickoff,
+    manifest: &Manifest,
+    record: &ExportRecord,
+) -> BTreeSet<String> {
+    if !kickoff.types.is_empty() {
+        return kickoff.types.iter().map(ToString::to_string).collect();
     }
+    let listed = manifest.output.iter().filter_map(|file| file.resource_type.clone());
+    listed.chain(Met::of(record).offered).map(|name| name.to_string()).collect()
 }

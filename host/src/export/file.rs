@@ -7,8 +7,9 @@ use std::{
 
 use anyhow::Context as _;
 use bulkhead_bulk::{Error as BulkError, Manifest, OutputFile};
-use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, QuarantineEntry};
+use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof, QuarantineEntry};
 use bulkhead_ndjson::{Bases, Block, Framer};
+use bulkhead_net::Framing;
 use bulkhead_pipeline::{
     Advance, Caution, CloseReason, FileKind, Lane, LaneError, SinkError, Tally,
 };
@@ -174,6 +175,7 @@ impl FileWork {
         let mut download =
             client.download(&self.manifest, &self.file).await.map_err(download_ended)?;
         let wire = download.wire_bytes();
+        let framing = download.framing;
         let mut framer = Framer::new(self.export.config.limits.framer);
         loop {
             let chunk = tokio::select! {
@@ -194,7 +196,25 @@ impl FileWork {
             self.take(lane, &block).await?;
         }
         progress.advance(lane.tally(), wire.load(Ordering::Relaxed));
+        self.note_proof(framing).await.map_err(Ended::Fatal)?;
         self.check_count(lane, attempt)
+    }
+
+    /// Notes of a file without a count whether its end shows that it is whole.
+    async fn note_proof(&self, framing: Framing) -> anyhow::Result<()> {
+        let proof = match (framing, self.file.count) {
+            (Framing::UntilClose, None) => Proof::Unproven,
+            (Framing::UntilClose | Framing::Delimited, _) => Proof::Proven,
+        };
+        let (id, index) = (self.id.clone(), self.index);
+        self.ledger(move |ledger| {
+            let known = ledger.files(&id)?.into_iter().find(|file| file.index == index);
+            match known {
+                Some(file) if file.proof == proof => Ok(()),
+                Some(_) | None => ledger.note_proof(&id, index, proof),
+            }
+        })
+        .await
     }
 
     async fn take(&self, lane: &mut Lane, block: &Block) -> Result<(), Ended> {

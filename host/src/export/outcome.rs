@@ -2,9 +2,8 @@
 //!
 //! Source: Bulk Data IG, "Response - Complete Status", `error`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context as _;
 use bulkhead_bulk::{Client, Manifest, OutputFile};
 use bulkhead_ndjson::{Block, Framer, FramerLimits, Line};
 use futures::TryStreamExt;
@@ -13,12 +12,21 @@ use serde::{Deserialize, Serialize};
 /// Codes that are told apart; what is beyond is counted as one. Server-controlled.
 const CODES: usize = 32;
 
+/// Codes by which a server says that its export lacks something, whatever the severity.
+///
+/// Source: FHIR R4, code system `issue-type`.
+pub(super) const OMISSIONS: [&str; 5] =
+    ["forbidden", "incomplete", "not-supported", "suppressed", "too-costly"];
+
 /// What a server's outcomes amount to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub(crate) struct OutcomeCounts {
     /// Issues by severity and code: `error forbidden`.
     pub(crate) issues: BTreeMap<String, u64>,
+    /// Of those, what speaks against completeness, by the type that it names; under the empty
+    /// name what names none.
+    pub(crate) concerns: BTreeMap<String, BTreeMap<String, u64>>,
     /// Issues of severity `error` or `fatal`.
     pub(crate) errors: u64,
     /// Lines read.
@@ -28,23 +36,67 @@ pub(crate) struct OutcomeCounts {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Outcome {
-    #[serde(default)]
+    resource_type: String,
     issue: Vec<Issue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct Issue {
-    #[serde(default)]
     severity: String,
-    #[serde(default)]
     code: String,
+    diagnostics: String,
+    details: Details,
+    expression: Vec<String>,
+    location: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Details {
+    text: String,
+}
+
+impl Issue {
+    /// The types among `names` that the issue speaks of. An expression says it best; in free
+    /// text only a whole word counts, and `Patient/7` is one resource, not a type.
+    fn named<'a>(&self, names: &'a BTreeSet<String>) -> BTreeSet<&'a str> {
+        let places = self.expression.iter().chain(&self.location);
+        let roots = places.filter_map(|place| place.split(['.', '[']).next());
+        let rooted: BTreeSet<&str> =
+            roots.filter_map(|root| names.get(root)).map(String::as_str).collect();
+        if !rooted.is_empty() {
+            return rooted;
+        }
+        let mut found = BTreeSet::new();
+        for text in [&self.diagnostics, &self.details.text] {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_';
+            let words = text.split(|c: char| !is_part(c));
+            found.extend(words.filter_map(|word| names.get(word)).map(String::as_str));
+        }
+        found
+    }
 }
 
 impl OutcomeCounts {
-    /// Whether nothing was said.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lines == 0 && self.unread == 0
+    /// What speaks against the completeness of a type, or of all together, by severity and
+    /// code.
+    pub(crate) fn concerning(&self, name: &str, all: Reading) -> BTreeMap<String, u64> {
+        let mut issues: BTreeMap<String, u64> = BTreeMap::new();
+        for (of, own) in &self.concerns {
+            if of.is_empty() || of == name || all == Reading::AllTypes {
+                for (issue, count) in own {
+                    *issues.entry(issue.clone()).or_default() += count;
+                }
+            }
+        }
+        // Counts of a version that did not tell types apart.
+        if self.concerns.is_empty() && self.errors > 0 {
+            issues.insert("error".to_owned(), self.errors);
+        }
+        issues
     }
 
     /// Adds all of `other`.
@@ -52,27 +104,39 @@ impl OutcomeCounts {
         for (issue, count) in &other.issues {
             *self.issues.entry(issue.clone()).or_default() += count;
         }
+        for (name, issues) in &other.concerns {
+            let own = self.concerns.entry(name.clone()).or_default();
+            for (issue, count) in issues {
+                *own.entry(issue.clone()).or_default() += count;
+            }
+        }
         self.errors += other.errors;
         self.lines += other.lines;
         self.unread += other.unread;
     }
 
-    fn take(&mut self, block: &Block) {
+    fn take(&mut self, block: &Block, names: &BTreeSet<String>) {
         for line in &block.lines {
             self.lines += 1;
             let bytes = match line {
                 Line::TooLong { .. } => None,
                 Line::Whole { span, .. } => block.bytes.get(span.clone()),
             };
-            match bytes.and_then(|bytes| serde_json::from_slice::<Outcome>(bytes).ok()) {
-                Some(outcome) => outcome.issue.iter().for_each(|issue| self.note(issue)),
+            let outcome = bytes
+                .and_then(|bytes| serde_json::from_slice::<Outcome>(bytes).ok())
+                .filter(|outcome| outcome.resource_type == "OperationOutcome");
+            match outcome {
+                Some(outcome) => {
+                    outcome.issue.iter().for_each(|issue| self.note(issue, names));
+                }
                 None => self.unread += 1,
             }
         }
     }
 
-    fn note(&mut self, issue: &Issue) {
-        self.errors += u64::from(matches!(issue.severity.as_str(), "error" | "fatal"));
+    fn note(&mut self, issue: &Issue, names: &BTreeSet<String>) {
+        let is_grave = matches!(issue.severity.as_str(), "error" | "fatal");
+        self.errors += u64::from(is_grave);
         let word = |text: &str| -> String {
             text.chars()
                 .filter(|c| c.is_ascii_lowercase() || *c == '-')
@@ -82,11 +146,33 @@ impl OutcomeCounts {
         let name = format!("{} {}", word(&issue.severity), word(&issue.code));
         let is_known = self.issues.contains_key(&name) || self.issues.len() < CODES;
         let name = if is_known { name } else { "others".to_owned() };
-        *self.issues.entry(name).or_default() += 1;
+        *self.issues.entry(name.clone()).or_default() += 1;
+        if !is_grave && !OMISSIONS.contains(&issue.code.as_str()) {
+            return;
+        }
+        // A fatal one ended the export, whatever it was at.
+        let mut named =
+            if issue.severity == "fatal" { BTreeSet::new() } else { issue.named(names) };
+        if named.is_empty() {
+            named.insert("");
+        }
+        for of in named {
+            let own = self.concerns.entry(of.to_owned()).or_default();
+            *own.entry(name.clone()).or_default() += 1;
+        }
     }
 }
 
-/// Reads one outcome file.
+/// Whose issues are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Of all types together.
+    AllTypes,
+    /// Of one type.
+    OneType,
+}
+
+/// Reads one outcome file. Types are told apart as far as they are among `names`.
 ///
 /// # Errors
 ///
@@ -95,21 +181,141 @@ pub(super) async fn read(
     client: &Client,
     manifest: &Manifest,
     file: &OutputFile,
+    names: &BTreeSet<String>,
 ) -> anyhow::Result<OutcomeCounts> {
     let mut download = client.download(manifest, file).await?;
     let mut framer = Framer::new(FramerLimits::default());
     let mut counts = OutcomeCounts::default();
-    while let Some(chunk) =
-        download.try_next().await.context("reading an outcome file")?
-    {
+    while let Some(chunk) = download.try_next().await? {
         framer.push(&chunk);
         while let Some(block) = framer.next_block() {
-            counts.take(&block);
+            counts.take(&block, names);
         }
     }
     let (last, _) = framer.finish();
     if let Some(block) = last {
-        counts.take(&block);
+        counts.take(&block, names);
     }
     Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(lines: &[&str]) -> OutcomeCounts {
+        let names = ["Condition", "Observation", "Patient"].map(str::to_owned).into();
+        let mut framer = Framer::new(FramerLimits::default());
+        let text = lines.join("\n");
+        framer.push(text.as_bytes());
+        let mut counts = OutcomeCounts::default();
+        if let Some(block) = framer.finish().0 {
+            counts.take(&block, &names);
+        }
+        counts
+    }
+
+    fn outcome(issue: &str) -> String {
+        format!(r#"{{"resourceType":"OperationOutcome","issue":[{issue}]}}"#)
+    }
+
+    /// Items: 72, 112. Faults: F30.
+    #[test]
+    fn an_issue_concerns_the_types_that_it_names_or_else_all() {
+        // name, issue, the types it concerns
+        let cases: [(&str, &str, &[&str]); 10] = [
+            (
+                "an expression",
+                r#"{"severity":"error","code":"exception","expression":["Observation.code"],"diagnostics":"Patient failed"}"#,
+                &["Observation"],
+            ),
+            (
+                "a location",
+                r#"{"severity":"error","code":"exception","location":["Condition"]}"#,
+                &["Condition"],
+            ),
+            (
+                "diagnostics",
+                r#"{"severity":"warning","code":"suppressed","diagnostics":"no Observation, no Condition."}"#,
+                &["Condition", "Observation"],
+            ),
+            (
+                "details",
+                r#"{"severity":"information","code":"too-costly","details":{"text":"Observation: too many"}}"#,
+                &["Observation"],
+            ),
+            (
+                "one resource is no type",
+                r#"{"severity":"error","code":"exception","diagnostics":"reading Patient/7"}"#,
+                &[""],
+            ),
+            (
+                "a type that is none of ours",
+                r#"{"severity":"error","code":"exception","diagnostics":"Group 7 failed"}"#,
+                &[""],
+            ),
+            (
+                "part of a word",
+                r#"{"severity":"error","code":"exception","diagnostics":"PatientService"}"#,
+                &[""],
+            ),
+            (
+                "fatal",
+                r#"{"severity":"fatal","code":"exception","expression":["Observation"]}"#,
+                &[""],
+            ),
+            (
+                "a warning of another kind",
+                r#"{"severity":"warning","code":"informational","expression":["Observation"]}"#,
+                &[],
+            ),
+            ("information", r#"{"severity":"information","code":"informational"}"#, &[]),
+        ];
+        for (name, issue, expected) in cases {
+            let found = counts(&[&outcome(issue)]);
+            let types: Vec<&str> = found.concerns.keys().map(String::as_str).collect();
+            assert_eq!(types, expected, "case: {name}");
+            assert_eq!((found.lines, found.unread), (1, 0), "case: {name}");
+            let of =
+                |name, reading| found.concerning(name, reading).values().sum::<u64>();
+            let is_of_all = expected.contains(&"");
+            assert_eq!(of("Patient", Reading::OneType) > 0, is_of_all, "case: {name}");
+            assert_eq!(
+                of("Resource", Reading::AllTypes) > 0,
+                !expected.is_empty(),
+                "case: {name}"
+            );
+        }
+    }
+
+    /// Items: 112.
+    #[test]
+    fn what_is_no_outcome_is_not_read_as_a_good_one() {
+        let lines = [
+            "{}",
+            r#"{"resourceType":"Patient","issue":[]}"#,
+            r#"{"resourceType":"OperationOutcome"}"#,
+            "<html>",
+            r#"{"resourceType":"OperationOutcome","issue":[]}"#,
+        ];
+        let found = counts(&lines);
+        assert_eq!((found.lines, found.unread, found.errors), (5, 4, 0));
+    }
+
+    #[test]
+    fn counts_add_up_and_survive_json() {
+        let one = counts(&[&outcome(
+            r#"{"severity":"error","code":"forbidden","expression":["Patient"]}"#,
+        )]);
+        let mut sum = one.clone();
+        sum.add(&one);
+        assert_eq!(sum.errors, 2);
+        assert_eq!(sum.concerns["Patient"]["error forbidden"], 2);
+        let json = serde_json::to_string(&sum).unwrap();
+        assert_eq!(serde_json::from_str::<OutcomeCounts>(&json).unwrap(), sum);
+        let old: OutcomeCounts =
+            serde_json::from_str(r#"{"issues":{"error x":2},"errors":2,"lines":2}"#)
+                .unwrap();
+        assert_eq!(old.concerning("Patient", Reading::OneType).len(), 1);
+    }
 }

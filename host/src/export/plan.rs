@@ -8,7 +8,7 @@ use bulkhead_model::{Instant, ResourceType};
 use url::Url;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Export, Reach, Verdict};
+use super::{Acceptance, Export, Reach, Verdict};
 use crate::{
     clock,
     output::Event,
@@ -32,6 +32,18 @@ impl Export {
             self.chain.name,
             xxh3_64(definition.join("\n\n").as_bytes())
         )
+    }
+
+    /// What is counted from export to export: what the server holds, not what our plugins make
+    /// of it.
+    pub(super) fn subject(&self) -> String {
+        let source = &self.config.source;
+        let asked = [
+            source.name.clone(),
+            source.level.to_string(),
+            source.type_filters.join("\n"),
+        ];
+        format!("{}@{:016x}", self.chain.name, xxh3_64(asked.join("\n\n").as_bytes()))
     }
 
     /// Gives up what an earlier configuration of this chain left unfinished.
@@ -107,10 +119,12 @@ pub(super) fn request(base: &Url, kickoff: &Kickoff) -> String {
     }
 }
 
-/// The watermarks that this export may move: those of types whose verdict is complete.
+/// The watermarks that this export may move: those of types whose verdict is complete, or
+/// whose omission was accepted.
 pub(super) fn marks(
     asked: &[ResourceType],
     verdicts: &BTreeMap<String, Verdict>,
+    accepted: &BTreeMap<String, Acceptance>,
     record: &ExportRecord,
     effective: Instant,
 ) -> Vec<(ResourceType, Watermark)> {
@@ -121,15 +135,99 @@ pub(super) fn marks(
         server_date: record.server_date,
         kickoff_instant: record.kickoff_instant,
     };
+    let moves = |name: &str, verdict: &Verdict| {
+        verdict.moves_the_watermark() || accepted.contains_key(name)
+    };
     if asked.is_empty() {
-        let is_complete = verdicts.values().all(Verdict::moves_the_watermark);
+        // Without a verdict nothing is known, and nothing moves.
+        let is_complete = !verdicts.is_empty()
+            && verdicts.iter().all(|(name, verdict)| moves(name, verdict));
         return is_complete.then(|| (all_types(), mark())).into_iter().collect();
     }
     asked
         .iter()
         .filter(|name| {
-            verdicts.get(name.as_str()).is_some_and(Verdict::moves_the_watermark)
+            let verdict = verdicts.get(name.as_str());
+            verdict.is_some_and(|verdict| moves(name.as_str(), verdict))
         })
         .map(|name| (name.clone(), mark()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_ledger::Phase;
+
+    use super::*;
+
+    /// Items: 72.
+    #[test]
+    fn all_types_together_move_only_when_each_does_and_never_without_a_verdict() {
+        let at = Instant::from_unix_ms(1_000);
+        let record = ExportRecord {
+            id: "e1".parse().unwrap(),
+            stream: String::new(),
+            chain: String::new(),
+            request: String::new(),
+            fingerprint: String::new(),
+            kickoff_instant: at,
+            server_date: None,
+            since: None,
+            phase: Phase::Concluded,
+            status_url: None,
+            manifest: None,
+            transaction_time: None,
+            failure: None,
+            report: None,
+            started_at: at,
+            finished_at: None,
+            evidence: None,
+            released_at: None,
+        };
+        let (good, bad) = (Verdict::Complete, Verdict::ServerErrors(1));
+        let leave = Acceptance { reason: "x".to_owned(), by: "y".to_owned() };
+        let patient = || -> ResourceType { "Patient".parse().unwrap() };
+        // name, asked, verdicts, accepted, moved
+        let cases = [
+            ("no verdict at all", vec![], vec![], None, &[][..]),
+            ("all good", vec![], vec![("Resource", &good)], None, &["Resource"]),
+            ("one bad", vec![], vec![("Resource", &good), ("Basic", &bad)], None, &[]),
+            (
+                "one bad, accepted",
+                vec![],
+                vec![("Resource", &good), ("Basic", &bad)],
+                Some("Basic"),
+                &["Resource"],
+            ),
+            (
+                "by name, good",
+                vec![patient()],
+                vec![("Patient", &good)],
+                None,
+                &["Patient"],
+            ),
+            ("by name, bad", vec![patient()], vec![("Patient", &bad)], None, &[]),
+            (
+                "by name, accepted",
+                vec![patient()],
+                vec![("Patient", &bad)],
+                Some("Patient"),
+                &["Patient"],
+            ),
+        ];
+        for (name, asked, verdicts, accepted, expected) in cases {
+            let verdicts = verdicts
+                .into_iter()
+                .map(|(name, verdict)| (name.to_owned(), verdict.clone()))
+                .collect();
+            let accepted = accepted
+                .map(|name: &str| (name.to_owned(), leave.clone()))
+                .into_iter()
+                .collect();
+            let moved = marks(&asked, &verdicts, &accepted, &record, at);
+            let moved: Vec<String> =
+                moved.iter().map(|(name, _)| name.to_string()).collect();
+            assert_eq!(moved, expected, "case: {name}");
+        }
+    }
 }

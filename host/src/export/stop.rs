@@ -74,6 +74,11 @@ impl Stop {
         *self.0.borrow()
     }
 
+    /// Whether it is time to stop.
+    pub(crate) fn is_requested(&self) -> bool {
+        self.why() != Why::NotAtAll
+    }
+
     /// Returns when it is time to stop.
     pub(crate) async fn requested(&self) {
         let mut told = self.0.subscribe();

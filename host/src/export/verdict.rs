@@ -1,21 +1,9 @@
-//! Whether a type is complete: the evidence, and what follows from it.
-//!
-//! A watermark moves only for types that nothing speaks against. Absence of a type in a
-//! manifest is legal and means "no data"; what can be known beyond that is the business of
-//! `Verdict`'s other cases.
-//!
-//! Source: Bulk Data IG, "Response - Complete Status" (`count`, `error`); SMART App Launch,
-//! "Wildcard scopes".
+//! What can be said of one type of one export. Which of it holds is `judge`'s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use bulkhead_bulk::{Coverage, GrantedScope};
-use bulkhead_ledger::{FileArray, FileRecord, FileState};
-use bulkhead_model::ResourceType;
-use bulkhead_pipeline::Tally;
+use bulkhead_model::Instant;
 use serde::{Deserialize, Serialize};
-
-use super::OutcomeCounts;
 
 /// What is known of one type of one export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,26 +18,105 @@ pub(crate) enum Verdict {
         /// As read.
         found: u64,
     },
-    /// The server has none.
+    /// The manifest itself is in doubt.
+    Doubtful(String),
+    /// None came, and nothing speaks against there being none.
     Empty,
+    /// None came, and the server counts none.
+    EmptyConfirmed,
     /// Some records are in quarantine for a fault.
     Faulty(u64),
     /// A file could not be had.
     FileFailed(String),
     /// The token does not cover it.
     NotGranted,
+    /// None came, and the server does not list it among what it offers.
+    NotOffered,
+    /// The server says that it left something out: issues by severity and code.
+    OmittedReported(BTreeMap<String, u64>),
     /// What the server reports of its own export could not be read.
     OutcomesUnread(u64),
     /// The token covers a part of it.
     PartlyGranted,
     /// The server reports errors of its own.
     ServerErrors(u64),
+    /// Something else than the server's word says that it is not complete.
+    Suspect(Suspicion),
+    /// None came in an export of everything, and nothing shows that there is none.
+    Unconfirmed,
+    /// So many files would look the same if they had been cut short.
+    Unproven(u64),
+}
+
+/// Why a type that looks complete may not be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Suspicion {
+    /// The server counts more than it exported.
+    CountedMore {
+        /// As it counts.
+        counted: u64,
+        /// As came.
+        came: u64,
+    },
+    /// None came so often in a row that it cannot be chance.
+    Quiet {
+        /// Incremental exports in a row without one, this one included.
+        runs: u64,
+        /// Resources in the incremental exports before.
+        resources: u64,
+        /// How many exports those were.
+        in_runs: u64,
+    },
+    /// As much came as in a full export: `_since` may have been ignored.
+    SinceIgnored {
+        /// As came.
+        came: u64,
+        /// In the last full export.
+        full: u64,
+    },
+    /// The last full export had some.
+    WasThere {
+        /// How many.
+        count: u64,
+        /// When.
+        at: Instant,
+    },
 }
 
 impl Verdict {
-    /// Whether the type's watermark may move.
+    /// Whether the type's watermark may move without anybody's leave.
     pub(crate) const fn moves_the_watermark(&self) -> bool {
-        matches!(self, Self::Complete | Self::Empty)
+        matches!(self, Self::Complete | Self::Empty | Self::EmptyConfirmed)
+    }
+
+    /// Whether nothing is known to be missing. A type of which nothing is known either way is
+    /// asked for whole again, and is no failure.
+    pub(crate) const fn is_fine(&self) -> bool {
+        self.moves_the_watermark() || matches!(self, Self::Unconfirmed)
+    }
+
+    /// Whether an operator may decide to go on without what is missing. A file that failed is
+    /// to be had again, and faults have a setting of their own.
+    pub(crate) const fn is_acceptable(&self) -> bool {
+        match self {
+            Self::Count { .. }
+            | Self::Doubtful(_)
+            | Self::NotGranted
+            | Self::NotOffered
+            | Self::OmittedReported(_)
+            | Self::OutcomesUnread(_)
+            | Self::PartlyGranted
+            | Self::ServerErrors(_)
+            | Self::Suspect(_)
+            | Self::Unconfirmed
+            | Self::Unproven(_) => true,
+            Self::Complete
+            | Self::Empty
+            | Self::EmptyConfirmed
+            | Self::Faulty(_)
+            | Self::FileFailed(_) => false,
+        }
     }
 
     /// For people.
@@ -61,11 +128,27 @@ impl Verdict {
                     "incomplete: {found} resources came, the manifest says {expected}"
                 )
             }
+            Self::Doubtful(what) => format!("held: the manifest is in doubt: {what}"),
             Self::Empty => "complete: the server has none".to_owned(),
+            Self::EmptyConfirmed => "complete: the server counts none".to_owned(),
             Self::Faulty(count) => format!("held: {count} in quarantine for a fault"),
             Self::FileFailed(why) => format!("incomplete: a file failed: {why}"),
             Self::NotGranted => {
                 "incomplete: the granted scope does not cover it".to_owned()
+            }
+            Self::NotOffered => {
+                "incomplete: none came, and the server does not list it among what it offers"
+                    .to_owned()
+            }
+            Self::OmittedReported(issues) => {
+                let issues: Vec<String> = issues
+                    .iter()
+                    .map(|(issue, count)| format!("{issue} ({count})"))
+                    .collect();
+                format!(
+                    "incomplete: the server reports an omission: {}",
+                    issues.join(", ")
+                )
             }
             Self::OutcomesUnread(count) => {
                 format!("held: {count} of the server's own reports could not be read")
@@ -76,91 +159,84 @@ impl Verdict {
             Self::ServerErrors(count) => {
                 format!("incomplete: the server reports {count} errors of its own")
             }
+            Self::Suspect(suspicion) => format!("suspect: {}", suspicion.describe()),
+            Self::Unconfirmed => {
+                "none came, and nothing shows that the server has none: it is asked for whole \
+                 again"
+                    .to_owned()
+            }
+            Self::Unproven(files) => format!(
+                "unproven: {files} files ended with their connection and have no count: a cut \
+                 would not have shown"
+            ),
         }
     }
 }
 
-/// What speaks for and against completeness.
-pub(super) struct Evidence<'a> {
-    pub(super) asked: &'a [ResourceType],
-    pub(super) files: &'a [FileRecord],
-    pub(super) tally: &'a Tally,
-    pub(super) outcomes: &'a OutcomeCounts,
-    pub(super) granted: Option<&'a GrantedScope>,
-    pub(super) holds_on_fault: bool,
-}
-
-/// A verdict for every type that was asked for or seen.
-pub(super) fn judge(evidence: &Evidence<'_>) -> BTreeMap<String, Verdict> {
-    let asked = evidence.asked.iter().map(ToString::to_string);
-    let listed = evidence
-        .files
-        .iter()
-        .filter_map(|file| Some(file.resource_type.as_ref()?.to_string()));
-    let names: BTreeSet<String> = asked
-        .chain(listed.filter(|name| name != "Bundle" && name != "OperationOutcome"))
-        .collect();
-    names
-        .into_iter()
-        .map(|name| {
-            let verdict = verdict(evidence, &name);
-            (name, verdict)
-        })
-        .collect()
-}
-
-fn verdict(evidence: &Evidence<'_>, name: &str) -> Verdict {
-    // Files of no type, and deletions, are of every type.
-    let concerns = |file: &&FileRecord| {
-        file.array == FileArray::Deleted
-            || (file.array == FileArray::Output
-                && file.resource_type.as_ref().is_none_or(|kind| kind.as_str() == name))
-    };
-    let failed = evidence
-        .files
-        .iter()
-        .filter(concerns)
-        .find(|file| file.state != FileState::Closed);
-    if let Some(file) = failed {
-        let why = file.failure.clone().unwrap_or_else(|| "not closed".to_owned());
-        return Verdict::FileFailed(why);
-    }
-    let coverage =
-        name.parse().ok().and_then(|name| Some(evidence.granted?.coverage(&name)));
-    match coverage {
-        Some(Coverage::None) => return Verdict::NotGranted,
-        Some(Coverage::Partial) => return Verdict::PartlyGranted,
-        Some(Coverage::Full | Coverage::Unknown) | None => {}
-    }
-    if evidence.outcomes.errors > 0 {
-        return Verdict::ServerErrors(evidence.outcomes.errors);
-    }
-    if evidence.outcomes.unread > 0 {
-        return Verdict::OutcomesUnread(evidence.outcomes.unread);
-    }
-    let outputs = evidence.files.iter().filter(|file| file.array == FileArray::Output);
-    for file in outputs.filter(concerns) {
-        let read = file.checkpoint.as_ref().and_then(|checkpoint| {
-            Some(serde_json::from_str::<Tally>(&checkpoint.tally).ok()?.total().read)
-        });
-        if let (Some(expected), Some(found), Some(_)) =
-            (file.count, read, &file.resource_type)
-            && expected != found
-        {
-            return Verdict::Count { expected, found };
+impl Suspicion {
+    fn describe(&self) -> String {
+        match self {
+            Self::CountedMore { counted, came } => {
+                format!("the server counts {counted}, {came} came")
+            }
+            Self::Quiet { runs, resources, in_runs } => format!(
+                "none came {runs} times in a row, after {resources} in {in_runs} incremental \
+                 exports"
+            ),
+            Self::SinceIgnored { came, full } => format!(
+                "{came} came, as much as the {full} of the last full export: the server seems \
+                 to ignore `_since`"
+            ),
+            Self::WasThere { count, at } => {
+                format!("none came, but {count} were in the full export of {at}")
+            }
         }
     }
-    let counts =
-        evidence.tally.iter().find(|(kind, _)| *kind == name).map(|(_, counts)| counts);
-    // What no type can be told of concerns every type.
-    let untold = evidence.tally.iter().find(|(kind, _)| kind.is_empty());
-    let faulty = counts.map_or(0, |counts| counts.faulty)
-        + untold.map_or(0, |(_, counts)| counts.faulty);
-    if evidence.holds_on_fault && faulty > 0 {
-        return Verdict::Faulty(faulty);
-    }
-    match counts {
-        Some(counts) if counts.read > 0 => Verdict::Complete,
-        Some(_) | None => Verdict::Empty,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Items: 92.
+    #[test]
+    fn only_what_nothing_speaks_against_moves_by_itself_and_only_omissions_can_be_accepted()
+     {
+        use Verdict::{
+            Complete, Count, Doubtful, Empty, EmptyConfirmed, Faulty, FileFailed,
+            NotGranted, NotOffered, OmittedReported, OutcomesUnread, PartlyGranted,
+            ServerErrors, Suspect, Unconfirmed, Unproven,
+        };
+        let quiet = Suspicion::Quiet { runs: 3, resources: 40, in_runs: 5 };
+        // verdict, moves, fine, acceptable
+        let cases = [
+            (Complete, true, true, false),
+            (Empty, true, true, false),
+            (EmptyConfirmed, true, true, false),
+            (Unconfirmed, false, true, true),
+            (Count { expected: 2, found: 1 }, false, false, true),
+            (Doubtful("x".into()), false, false, true),
+            (Faulty(1), false, false, false),
+            (FileFailed("x".into()), false, false, false),
+            (NotGranted, false, false, true),
+            (NotOffered, false, false, true),
+            (OmittedReported(BTreeMap::new()), false, false, true),
+            (OutcomesUnread(1), false, false, true),
+            (PartlyGranted, false, false, true),
+            (ServerErrors(1), false, false, true),
+            (Suspect(quiet), false, false, true),
+            (Unproven(1), false, false, true),
+        ];
+        for (verdict, moves, fine, acceptable) in cases {
+            let found = (
+                verdict.moves_the_watermark(),
+                verdict.is_fine(),
+                verdict.is_acceptable(),
+            );
+            assert_eq!(found, (moves, fine, acceptable), "case: {verdict:?}");
+            let json = serde_json::to_string(&verdict).unwrap();
+            let again: Verdict = serde_json::from_str(&json).unwrap();
+            assert_eq!(again, verdict);
+        }
     }
 }

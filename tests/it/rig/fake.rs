@@ -16,6 +16,7 @@ use url::Url;
 pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) path: String,
+    pub(crate) query: String,
     pub(crate) headers: BTreeMap<String, String>,
 }
 
@@ -24,11 +25,26 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
+    pub(crate) framing: Framing,
+}
+
+/// How the end of a body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    Length,
+    /// A cut would look the same.
+    UntilClose,
 }
 
 impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into() }
+        let body = body.into();
+        Self { status, headers: Vec::new(), body, framing: Framing::Length }
+    }
+
+    fn json(body: &serde_json::Value) -> Self {
+        let kind = ("Content-Type", "application/json".to_owned());
+        Self { headers: vec![kind], ..Self::new(200, body.to_string()) }
     }
 }
 
@@ -40,11 +56,130 @@ pub(crate) struct Served {
     pub(crate) body: Vec<u8>,
     /// Where the manifest says it is, when elsewhere.
     pub(crate) elsewhere: Option<Url>,
+    /// As the manifest says.
+    pub(crate) count: Option<u64>,
+    pub(crate) framing: Framing,
 }
 
 impl Served {
     pub(crate) fn new(kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { kind, status: 200, body: body.into(), elsewhere: None }
+        Self {
+            kind,
+            status: 200,
+            body: body.into(),
+            elsewhere: None,
+            count: None,
+            framing: Framing::Length,
+        }
+    }
+}
+
+/// What a server says of its one export, which is done at once. May be changed between runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Exported {
+    pub(crate) files: Vec<Served>,
+    pub(crate) requires_token: bool,
+    /// Files of `error`.
+    pub(crate) outcomes: Vec<Served>,
+    /// What a search counts, by type; what is not in it has the status of `uncounted`.
+    pub(crate) totals: BTreeMap<&'static str, u64>,
+    pub(crate) uncounted: u16,
+    /// The types of its capability statement.
+    pub(crate) offered: Vec<&'static str>,
+    /// What its token endpoint grants, when it has one.
+    pub(crate) scope: Option<&'static str>,
+    pub(crate) transaction_time: &'static str,
+    /// How many kick-offs are too many at first.
+    pub(crate) busy: usize,
+    /// The status of a DELETE.
+    pub(crate) delete: u16,
+}
+
+impl Exported {
+    pub(crate) fn new(files: Vec<Served>) -> Self {
+        Self {
+            files,
+            requires_token: false,
+            outcomes: Vec::new(),
+            totals: BTreeMap::new(),
+            uncounted: 404,
+            offered: Vec::new(),
+            scope: None,
+            transaction_time: "2026-11-22T10:00:00.000Z",
+            busy: 0,
+            delete: 202,
+        }
+    }
+
+    fn answer(&mut self, seen: &Seen, own: &Url) -> Reply {
+        let path = seen.path.as_str();
+        match (seen.method.as_str(), path) {
+            ("GET", "/fhir/metadata") => {
+                let resources: Vec<_> =
+                    self.offered.iter().map(|name| json!({"type": name})).collect();
+                Reply::json(&json!({
+                    "resourceType": "CapabilityStatement", "fhirVersion": "4.0.1",
+                    "rest": [{"mode": "server", "resource": resources}],
+                }))
+            }
+            ("GET", "/fhir/.well-known/smart-configuration") if self.scope.is_some() => {
+                Reply::json(&json!({"token_endpoint": format!("{own}token")}))
+            }
+            ("POST", "/token") => Reply::json(&json!({
+                "access_token": "t", "token_type": "bearer", "expires_in": 300,
+                "scope": self.scope,
+            })),
+            ("GET", "/fhir/$export") if self.busy > 0 => {
+                self.busy -= 1;
+                let after = ("Retry-After", "1".to_owned());
+                Reply { headers: vec![after], ..Reply::new(429, "") }
+            }
+            ("GET", "/fhir/$export") => Reply {
+                headers: vec![("Content-Location", format!("{own}fhir/status/1"))],
+                ..Reply::new(202, "")
+            },
+            ("GET", "/fhir/status/1") => Reply::json(&self.manifest(own)),
+            ("DELETE", "/fhir/status/1") => Reply::new(self.delete, ""),
+            ("GET", path) => Fake::file(&self.files, path, "/files/")
+                .or_else(|| Fake::file(&self.outcomes, path, "/outcomes/"))
+                .or_else(|| self.count(path))
+                .unwrap_or_else(|| Reply::new(404, "")),
+            (_, _) => Reply::new(404, ""),
+        }
+    }
+
+    fn manifest(&self, own: &Url) -> serde_json::Value {
+        let listed = |files: &[Served], folder: &str| -> Vec<serde_json::Value> {
+            let files = files.iter().enumerate();
+            files
+                .map(|(index, file)| {
+                    let path = format!("{folder}/{index}");
+                    let at = file.elsewhere.as_ref().unwrap_or(own).join(&path).unwrap();
+                    let mut entry = json!({"type": file.kind, "url": at.as_str()});
+                    if let Some(count) = file.count {
+                        entry["count"] = count.into();
+                    }
+                    entry
+                })
+                .collect()
+        };
+        json!({
+            "transactionTime": self.transaction_time,
+            "request": format!("{own}fhir/$export"),
+            "requiresAccessToken": self.requires_token,
+            "output": listed(&self.files, "files"),
+            "error": listed(&self.outcomes, "outcomes"),
+        })
+    }
+
+    fn count(&self, path: &str) -> Option<Reply> {
+        let name = path.strip_prefix("/fhir/")?;
+        Some(match self.totals.get(name) {
+            Some(total) => {
+                Reply::json(&json!({"resourceType": "Bundle", "total": total}))
+            }
+            None => Reply::new(self.uncounted, ""),
+        })
     }
 }
 
@@ -81,51 +216,33 @@ impl Fake {
 
     /// A server with one export of `files`, done at once.
     pub(crate) fn export(files: Vec<Served>, requires_token: bool) -> Self {
-        Self::start(move |seen, own| match (seen.method.as_str(), seen.path.as_str()) {
-            ("GET", "/fhir/metadata") => Reply::new(
-                200,
-                r#"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","rest":[]}"#,
-            ),
-            ("GET", "/fhir/$export") => Reply {
-                headers: vec![("Content-Location", format!("{own}fhir/status/1"))],
-                ..Reply::new(202, "")
-            },
-            ("GET", "/fhir/status/1") => {
-                let output = files.iter().enumerate().map(|(index, file)| {
-                    let path = format!("files/{index}");
-                    let at = file.elsewhere.as_ref().unwrap_or(own).join(&path).unwrap();
-                    json!({"type": file.kind, "url": at.as_str()})
-                });
-                let manifest = json!({
-                    "transactionTime": "2026-11-22T10:00:00.000Z",
-                    "request": format!("{own}fhir/$export"),
-                    "requiresAccessToken": requires_token,
-                    "output": output.collect::<Vec<_>>(),
-                    "error": [],
-                });
-                let kind = ("Content-Type", "application/json".to_owned());
-                Reply { headers: vec![kind], ..Reply::new(200, manifest.to_string()) }
-            }
-            ("DELETE", "/fhir/status/1") => Reply::new(202, ""),
-            ("GET", path) => Self::file(&files, path),
-            (_, _) => Reply::new(404, ""),
-        })
+        Self::exporting(Exported { requires_token, ..Exported::new(files) }).0
+    }
+
+    /// A server with one export, and the handle by which what it says is changed.
+    pub(crate) fn exporting(exported: Exported) -> (Self, Arc<Mutex<Exported>>) {
+        let exported = Arc::new(Mutex::new(exported));
+        let shared = Arc::clone(&exported);
+        let fake = Self::start(move |seen, own| shared.lock().unwrap().answer(seen, own));
+        (fake, exported)
     }
 
     /// A server with nothing but files.
     pub(crate) fn files(files: Vec<Served>) -> Self {
-        Self::start(move |seen, _| Self::file(&files, &seen.path))
+        Self::start(move |seen, _| {
+            let file = Self::file(&files, &seen.path, "/files/");
+            file.unwrap_or_else(|| Reply::new(404, ""))
+        })
     }
 
-    fn file(files: &[Served], path: &str) -> Reply {
-        let index = path.strip_prefix("/files/").and_then(|index| index.parse().ok());
-        match index.and_then(|index: usize| files.get(index)) {
-            Some(file) => Reply {
-                headers: vec![("Content-Type", "application/fhir+ndjson".to_owned())],
-                ..Reply::new(file.status, file.body.clone())
-            },
-            None => Reply::new(404, ""),
-        }
+    fn file(files: &[Served], path: &str, folder: &str) -> Option<Reply> {
+        let index = path.strip_prefix(folder)?.parse::<usize>().ok()?;
+        let file = files.get(index)?;
+        Some(Reply {
+            headers: vec![("Content-Type", "application/fhir+ndjson".to_owned())],
+            framing: file.framing,
+            ..Reply::new(file.status, file.body.clone())
+        })
     }
 
     /// The FHIR base.
@@ -145,7 +262,9 @@ fn read(stream: &TcpStream) -> Option<Seen> {
     reader.read_line(&mut first).ok()?;
     let mut words = first.split(' ');
     let method = words.next()?.to_owned();
-    let path = words.next()?.split('?').next()?.to_owned();
+    let target = words.next()?;
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (path, query) = (path.to_owned(), query.to_owned());
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();
@@ -156,16 +275,17 @@ fn read(stream: &TcpStream) -> Option<Seen> {
     let length = headers.get("content-length").and_then(|length| length.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
-    Some(Seen { method, path, headers })
+    Some(Seen { method, path, query, headers })
 }
 
 fn write(mut stream: &TcpStream, reply: &Reply) -> std::io::Result<()> {
     let mut head = format!(
-        "HTTP/1.1 {} X\r\nDate: Sun, 22 Nov 2026 10:00:00 GMT\r\nContent-Length: {}\r\n\
-         Connection: close\r\n",
+        "HTTP/1.1 {} X\r\nDate: Sun, 22 Nov 2026 10:00:00 GMT\r\nConnection: close\r\n",
         reply.status,
-        reply.body.len()
     );
+    if reply.framing == Framing::Length {
+        head.push_str(&format!("Content-Length: {}\r\n", reply.body.len()));
+    }
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -1,10 +1,11 @@
-//! Plain FHIR reads and searches below the base, for cohorts.
+//! Plain FHIR reads, searches and counts below the base, for cohorts and for proofs of
+//! completeness.
 //!
 //! Source: FHIR R4, HTTP API, "read", "search", and Bundle paging by `link`.
 
 use std::collections::BTreeSet;
 
-use bulkhead_model::SafeUrl;
+use bulkhead_model::{Instant, ResourceType, SafeUrl};
 use futures::{Stream, stream};
 use serde_json::Value;
 use url::Url;
@@ -56,6 +57,43 @@ impl Client {
                 })?
                 .map(Ok);
             Ok(Some((bundle, (next, seen))))
+        })
+    }
+
+    /// Counts the resources of a type that a search with the same token finds, of those
+    /// changed after `after` and up to `until`.
+    ///
+    /// Servers may estimate, and may search in another scope than they export.
+    ///
+    /// Source: FHIR R4, "Search", `_summary=count` and `_lastUpdated`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], [`Error::Busy`], [`Error::Unauthorized`] or [`Error::Network`];
+    /// [`Error::Json`] when the answer has no `total`.
+    pub async fn count(
+        &self,
+        resource_type: &ResourceType,
+        after: Option<Instant>,
+        until: Option<Instant>,
+    ) -> Result<u64, Error> {
+        let mut url = self.below(resource_type.as_str())?;
+        let mut query = url.query_pairs_mut();
+        query.append_pair("_summary", "count");
+        for (prefix, bound) in [("gt", after), ("le", until)] {
+            if let Some(bound) = bound {
+                query.append_pair("_lastUpdated", &format!("{prefix}{bound}"));
+            }
+        }
+        drop(query);
+        let shown = SafeUrl::of(&url);
+        let bundle = self.fetch(url).await?;
+        bundle.get("total").and_then(Value::as_u64).ok_or_else(|| Error::Json {
+            doing: Doing::Read,
+            url: shown,
+            source: <serde_json::Error as serde::de::Error>::custom(
+                "a count without `total`",
+            ),
         })
     }
 

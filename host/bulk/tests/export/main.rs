@@ -8,6 +8,7 @@
 )]
 
 mod auth;
+mod counts;
 mod files;
 mod jobs;
 mod server;

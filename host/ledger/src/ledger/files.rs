@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::journal;
 use crate::{
-    Error, ExportId, FileCheckpoint, FileRecord, FileState, Ledger, NewFile,
+    Error, ExportId, FileCheckpoint, FileRecord, FileState, Ledger, NewFile, Proof,
     QuarantineEntry, column, error::Fault, quarantine,
 };
 
@@ -115,7 +115,7 @@ impl Ledger {
             }
             tx.prepare_cached(
                 "UPDATE file SET state = 'open', failure = NULL, durable_through = NULL,
-                     token = NULL, prefix_hash = NULL, tally = NULL
+                     token = NULL, prefix_hash = NULL, tally = NULL, unproven = 0
                  WHERE export = ?1 AND file = ?2",
             )?
             .execute(params![seq, file])?;
@@ -135,7 +135,7 @@ impl Ledger {
             Ok(connection
                 .prepare_cached(
                     "SELECT file, array, resource_type, count, state, failure,
-                         durable_through, token, prefix_hash, tally
+                         durable_through, token, prefix_hash, tally, unproven
                      FROM file WHERE export = (SELECT seq FROM export WHERE id = ?1)
                      ORDER BY file",
                 )?
@@ -279,5 +279,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
         state: column::word(row, 4)?,
         checkpoint,
         failure: row.get(5)?,
+        proof: if row.get(10)? { Proof::Unproven } else { Proof::Proven },
     })
 }

@@ -6,13 +6,13 @@
 //! Source: Bulk Data IG, "Bulk Data Kick-off Request" (no idempotency key) and "Bulk Data
 //! Status Request".
 
-use bulkhead_model::{Instant, ResourceType};
+use bulkhead_model::Instant;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::files;
 use crate::{
-    Error, ExportId, ExportRecord, Held, Ledger, NewExport, NewFile, Phase, Watermark,
-    column, error::Fault, watermark,
+    Completion, Error, ExportId, ExportRecord, Held, Ledger, NewExport, NewFile, Phase,
+    column, error::Fault, evidence, watermark,
 };
 
 impl Ledger {
@@ -133,8 +133,8 @@ impl Ledger {
         self.write(|tx| advance(tx, id, Phase::Concluded, "conclude").map(drop))
     }
 
-    /// Ends an export: report, watermarks and phase in one transaction. Only after this may
-    /// the server's job be deleted.
+    /// Ends an export: report, watermarks, baselines, accepted omissions and phase in one
+    /// transaction. Only after this may the server's job be deleted.
     ///
     /// A watermark moves only forward, only for a type whose files are all closed, and only
     /// when the export asked from no later than where the old one stands. What does not
@@ -148,17 +148,23 @@ impl Ledger {
     pub fn complete(
         &self,
         id: &ExportId,
-        watermarks: &[(ResourceType, Watermark)],
-        report: &str,
+        completion: &Completion<'_>,
         now: Instant,
     ) -> Result<Vec<Held>, Error> {
         self.write(|tx| {
             let seq = end(tx, id, Phase::Completed, "complete", now)?;
             tx.prepare_cached("UPDATE export SET report = ?2 WHERE seq = ?1")?
-                .execute(params![seq, report])?;
+                .execute(params![seq, completion.report])?;
             let mut held = Vec::new();
-            for (resource_type, watermark) in watermarks {
+            for (resource_type, watermark) in completion.watermarks {
                 held.extend(watermark::set(tx, id, seq, resource_type, watermark)?);
+            }
+            for (resource_type, baseline) in completion.baselines {
+                let subject = completion.subject;
+                evidence::put_baseline(tx, subject, resource_type, baseline)?;
+            }
+            for omission in completion.omissions {
+                evidence::put_omission(tx, omission)?;
             }
             Ok(held)
         })
@@ -347,10 +353,13 @@ fn unfinished(
         .optional()?)
 }
 
-const COLUMNS: &str = "id, stream, chain, request, fingerprint, kickoff_instant, server_date, \
-     since, phase, status_url, manifest, transaction_time, failure, report, finished_at";
+/// The columns that [`record`] reads, in its order.
+pub(crate) const COLUMNS: &str = "id, stream, chain, request, fingerprint, kickoff_instant, server_date, \
+     since, phase, status_url, manifest, transaction_time, failure, report, finished_at, \
+     evidence, released_at";
 
-fn record(row: &Row<'_>) -> rusqlite::Result<ExportRecord> {
+/// One export, from [`COLUMNS`].
+pub(crate) fn record(row: &Row<'_>) -> rusqlite::Result<ExportRecord> {
     let kickoff_instant = column::instant(row, 5)?;
     Ok(ExportRecord {
         id: column::word(row, 0)?,
@@ -369,5 +378,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<ExportRecord> {
         report: row.get(13)?,
         started_at: kickoff_instant,
         finished_at: column::instant_or_none(row, 14)?,
+        evidence: row.get(15)?,
+        released_at: column::instant_or_none(row, 16)?,
     })
 }

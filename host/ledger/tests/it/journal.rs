@@ -11,11 +11,12 @@ fn keeps_every_fact_of_an_export() {
     let Fixture { ledger, directory } = Fixture::new();
     let id = id("e1");
     ledger.begin(&NewExport { since: Some(at(-1)), ..new_export(&id) }).unwrap();
+    ledger.note_evidence(&id, "{\"scope\":null}").unwrap();
     ledger.accepted(&id, "https://h/job/1?sig=x").unwrap();
     ledger.manifested(&id, "{\"output\":[]}", Some(at(100)), &[]).unwrap();
     ledger.delivered(&id).unwrap();
     ledger.concluded(&id).unwrap();
-    ledger.complete(&id, &[], "{\"read\":0}", at(200)).unwrap();
+    ledger.complete(&id, &end("{\"read\":0}", &[]), at(200)).unwrap();
     drop(ledger);
 
     let reopened = Ledger::open(directory.path().join("ledger.db")).unwrap();
@@ -36,6 +37,8 @@ fn keeps_every_fact_of_an_export() {
         report: Some("{\"read\":0}".to_owned()),
         started_at: at(110),
         finished_at: Some(at(200)),
+        evidence: Some("{\"scope\":null}".to_owned()),
+        released_at: None,
     };
     assert_eq!(reopened.export(&id).unwrap(), Some(expected));
     assert_eq!(reopened.unfinished("s").unwrap(), None);
@@ -56,7 +59,11 @@ fn every_call_is_refused_out_of_its_phase() {
         ),
         ("delivered", |l, id| l.delivered(id), &[Manifested]),
         ("concluded", |l, id| l.concluded(id), &[Delivered]),
-        ("complete", |l, id| l.complete(id, &[], "{}", at(1)).map(drop), &[Concluded]),
+        (
+            "complete",
+            |l, id| l.complete(id, &end("{}", &[]), at(1)).map(drop),
+            &[Concluded],
+        ),
         (
             "fail",
             |l, id| l.fail(id, "x", at(1)),
@@ -233,7 +240,7 @@ fn bring_to(ledger: &Ledger, id: &ExportId, phase: Phase) {
         ledger.concluded(id).unwrap();
     }
     if phase >= Phase::Completed {
-        ledger.complete(id, &[], "{}", at(1)).unwrap();
+        ledger.complete(id, &end("{}", &[]), at(1)).unwrap();
     }
 }
 

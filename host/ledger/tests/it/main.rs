@@ -4,6 +4,7 @@
 mod cohorts;
 mod crash;
 mod delivered;
+mod evidence;
 mod files;
 mod journal;
 mod overlaps;
@@ -14,8 +15,8 @@ mod voids;
 mod watermarks;
 
 use bulkhead_ledger::{
-    ExportId, FileArray, FileCheckpoint, Ledger, NewExport, NewFile, QuarantineEntry,
-    Watermark,
+    Completion, ExportId, FileArray, FileCheckpoint, Ledger, NewExport, NewFile,
+    QuarantineEntry, Watermark,
 };
 use bulkhead_model::{Instant, ResourceType};
 use tempfile::TempDir;
@@ -104,6 +105,14 @@ fn mark(effective: i64) -> Watermark {
         server_date: None,
         kickoff_instant: at(effective + 5),
     }
+}
+
+/// An end with these watermarks and nothing else.
+fn end<'a>(
+    report: &'a str,
+    watermarks: &'a [(ResourceType, Watermark)],
+) -> Completion<'a> {
+    Completion { watermarks, subject: "s", baselines: &[], omissions: &[], report }
 }
 
 fn at(ms: i64) -> Instant {

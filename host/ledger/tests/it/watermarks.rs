@@ -72,7 +72,8 @@ fn failure_moves_no_watermark() {
     let Fixture { ledger, .. } = Fixture::new();
     manifest(&ledger, "e1", None, &[]);
     ledger.delivered(&id("e1")).unwrap();
-    let early = ledger.complete(&id("e1"), &[(kind("Patient"), mark(9))], "{}", at(1));
+    let early =
+        ledger.complete(&id("e1"), &end("{}", &[(kind("Patient"), mark(9))]), at(1));
     assert!(early.is_err());
     ledger.fail(&id("e1"), "sink refused", at(200)).unwrap();
     let record = ledger.export(&id("e1")).unwrap().unwrap();
@@ -134,5 +135,5 @@ fn finish(
     ledger.concluded(&id(name)).unwrap();
     let marks: Vec<_> =
         marks.iter().map(|(name, effective)| (kind(name), mark(*effective))).collect();
-    ledger.complete(&id(name), &marks, "{}", at(200)).unwrap()
+    ledger.complete(&id(name), &end("{}", &marks), at(200)).unwrap()
 }
