@@ -83,8 +83,11 @@ pub(crate) fn refusal(found: &Found, path: &std::path::Path) -> Option<Error> {
     }
 }
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/0001_ledger.sql"), include_str!("schema/0002_evidence.sql"), include_str!("schema/0003_delivered.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_ledger.sql"),
+    include_str!("schema/0002_evidence.sql"),
+    include_str!("schema/0003_delivered.sql"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@
 //!
 //! Source: FHIR R4 "JSON Representation" and `decimal`.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -126,25 +126,8 @@ impl Content<'_> {
 
     /// Passes the key or text that the scanner read last.
     fn pass_text(&mut self) {
-        let end = match self.scanner.text().plain_span(self.line) {
-            Some(Range { end, .. }) => end as usize,
-            None => self.escaped_end(),
-        };
-        self.passed = end + 1;
-    }
-
-    /// Where the quote stands that ends the next token, a text with escapes.
-    #[cold]
-    fn escaped_end(&self) -> usize {
-        let mut at = self.token() + 1;
-        let bytes = self.line.as_bytes();
-        loop {
-            match bytes.get(at) {
-                Some(b'\\') => at += 2,
-                Some(b'"') | None => return at,
-                Some(_) => at += 1,
-            }
-        }
+        // And its closing quote.
+        self.passed = self.scanner.text().end() + 1;
     }
 
     /// Where the next token begins.

@@ -68,6 +68,11 @@ impl<'l> Text<'l> {
         Some(u32::try_from(self.start).ok()?..u32::try_from(end).ok()?)
     }
 
+    /// Where its closing quote stands in the line.
+    pub(crate) fn end(&self) -> usize {
+        self.start.saturating_add(self.raw.len())
+    }
+
     fn unescaped(&self) -> String {
         // Whole characters of a `str` between two ASCII quotes: always UTF-8.
         unescape(std::str::from_utf8(self.raw).unwrap_or_default())
