@@ -12,7 +12,7 @@ use bulkhead_model::{Instant, ResourceType};
 use rusqlite::{Transaction, params};
 
 use crate::{
-    Error, ExportId, ExportRecord, Ledger, Proof, column,
+    Error, ExportId, ExportRecord, Ledger, Phase, Proof, column,
     error::Fault,
     ledger::journal::{self, COLUMNS},
 };
@@ -151,6 +151,28 @@ impl Ledger {
                     })
                 })?
                 .collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Replaces the report of a completed export, by one that also tells which watermarks the
+    /// completion held.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Phase`] unless the export is completed, [`Error::UnknownExport`], or a failure
+    /// of the database.
+    pub fn amend_report(&self, id: &ExportId, report: &str) -> Result<(), Error> {
+        self.write(|tx| {
+            let Some((seq, phase)) = journal::standing(tx, id)? else {
+                return Err(Error::UnknownExport { id: id.clone() }.into());
+            };
+            if phase != Phase::Completed {
+                let action = "amend the report of";
+                return Err(Error::Phase { id: id.clone(), phase, action }.into());
+            }
+            tx.prepare_cached("UPDATE export SET report = ?2 WHERE seq = ?1")?
+                .execute(params![seq, report])?;
+            Ok(())
         })
     }
 

@@ -138,8 +138,12 @@ impl Export {
             report: &json,
         };
         let held = self.ledger.complete(&record.id, &completion, now)?;
-        for held in held {
-            report.held.insert(held.resource_type.to_string(), why_held(held.reason));
+        if !held.is_empty() {
+            let held = held.into_iter();
+            report.held.extend(
+                held.map(|held| (held.resource_type.to_string(), why_held(held.reason))),
+            );
+            self.ledger.amend_report(&record.id, &serde_json::to_string(&report)?)?;
         }
         Ok(report)
     }

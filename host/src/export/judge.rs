@@ -250,7 +250,8 @@ fn of_presence(evidence: &Evidence<'_>, name: &str) -> Verdict {
         return Verdict::Suspect(suspicion);
     }
     let is_offered = name.parse().ok().and_then(|kind| evidence.met.offers(&kind));
-    if is_offered == Some(false) && !is_all {
+    // Of changes it says nothing: the type has a watermark, so it came or was let pass.
+    if is_offered == Some(false) && !is_all && asked == Asked::Whole {
         return Verdict::NotOffered;
     }
     match (asked, evidence.sync.probe) {

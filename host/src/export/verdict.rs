@@ -129,7 +129,7 @@ impl Verdict {
                 )
             }
             Self::Doubtful(what) => format!("held: the manifest is in doubt: {what}"),
-            Self::Empty => "complete: the server has none".to_owned(),
+            Self::Empty => "complete: none came".to_owned(),
             Self::EmptyConfirmed => "complete: the server counts none".to_owned(),
             Self::Faulty(count) => format!("held: {count} in quarantine for a fault"),
             Self::FileFailed(why) => format!("incomplete: a file failed: {why}"),

@@ -42,7 +42,12 @@ fn baselines_and_omissions_are_written_with_the_end_of_their_export() {
     assert!(ledger.omissions("s", 9).unwrap().is_empty());
 
     ledger.concluded(&id("e1")).unwrap();
+    let early = ledger.amend_report(&id("e1"), "{1}").unwrap_err();
+    assert!(matches!(early, Error::Phase { phase: Phase::Concluded, .. }), "{early:?}");
     ledger.complete(&id("e1"), &completion, at(200)).unwrap();
+    ledger.amend_report(&id("e1"), "{2}").unwrap();
+    let report = ledger.export(&id("e1")).unwrap().unwrap().report;
+    assert_eq!(report.as_deref(), Some("{2}"));
     let found = ledger.baselines("research of h").unwrap();
     assert_eq!(found.into_iter().collect::<Vec<_>>(), {
         let mut expected = baselines.to_vec();

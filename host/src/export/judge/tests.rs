@@ -326,6 +326,11 @@ fn every_piece_of_evidence_has_its_verdict() {
         ),
         ("nothing new", Case { since, ..absent() }, Verdict::Empty),
         (
+            "nothing new, not offered",
+            Case { since, met: lists(&["Basic"]), ..absent() },
+            Verdict::Empty,
+        ),
+        (
             "nothing new of many",
             Case { since, history: history(busy.clone()), ..absent() },
             Verdict::Suspect(Suspicion::Quiet { runs: 1, resources: 900, in_runs: 10 }),
