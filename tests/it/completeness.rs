@@ -62,7 +62,8 @@ fn moved(site: &Site) -> Vec<String> {
     marks.flat_map(|marks| marks.keys().cloned()).collect()
 }
 
-/// Items: 81, 92, 105, 112. Faults: F12, F15, F16, F30.
+/// Items: 81, 92, 105, 112.
+/// Faults: F12, F15, F16, F30.
 #[test]
 fn what_speaks_against_a_type_holds_it_and_no_other() {
     let mut miscounted = whole();
@@ -174,7 +175,8 @@ fn what_speaks_against_a_type_holds_it_and_no_other() {
     }
 }
 
-/// Items: 45, 70, 72. Faults: F30.
+/// Items: 45, 70, 72.
+/// Faults: F30.
 #[test]
 fn an_export_of_all_types_that_brought_nothing_but_errors_is_asked_for_again() {
     let (server, exported) = Fake::exporting(Exported {
@@ -195,7 +197,8 @@ fn an_export_of_all_types_that_brought_nothing_but_errors_is_asked_for_again() {
     assert_eq!(moved(&site), ["Resource"]);
 }
 
-/// Items: 26, 112. Faults: F10.
+/// Items: 26, 112.
+/// Faults: F10.
 #[test]
 fn a_run_that_goes_on_knows_what_the_run_before_it_knew() {
     let mut unread = outcome("information", "informational", "nothing");
@@ -264,7 +267,8 @@ fn an_omission_is_accepted_by_name_with_a_reason_and_that_is_written_down() {
     assert_eq!(moved(&standing), ["Device", "Patient"]);
 }
 
-/// Items: 142. Faults: F12, F28.
+/// Items: 142.
+/// Faults: F12, F28.
 #[test]
 fn what_earlier_exports_brought_is_remembered() {
     let full = || {
@@ -331,4 +335,32 @@ fn counts_are_bounded_by_what_the_export_was_bounded_by() {
             format!("_summary=count&_lastUpdated=gt2026-11-22T09%3A55%3A00Z&{until}"),
         ]
     );
+}
+
+/// Faults: F12.
+#[test]
+fn a_silence_that_cannot_be_chance_is_suspect_until_it_is_explained() {
+    let with = |patients, devices| {
+        let patients = Served::new("Patient", lines("Patient", patients));
+        let devices = Served::new("Device", lines("Device", devices));
+        Exported::new(vec![patients, devices])
+    };
+    let (server, exported) = Fake::exporting(with(30, 5));
+    let site = site(&server);
+    site.run().expect(0);
+    for _ in 0..4 {
+        *exported.lock().unwrap() = with(8, 1);
+        site.run().expect(0);
+    }
+    // One device a run is little: a run without one is no news. Eight patients are.
+    *exported.lock().unwrap() = Exported::new(Vec::new());
+    let ended = site.run().expect(3);
+    let line = "! Patient: suspect: none came 1 times in a row, after 32 in 4 incremental exports";
+    assert!(ended.out.contains(line), "{}", ended.out);
+    assert!(!ended.out.contains("! Device"), "{}", ended.out);
+    exported.lock().unwrap().totals = BTreeMap::from([("Patient", 0)]);
+    site.run().expect(0);
+    let searches = server.seen();
+    let searches = searches.iter().filter(|seen| seen.path == "/fhir/Device");
+    assert_eq!(searches.count(), 0, "what is not suspect is not counted");
 }

@@ -28,7 +28,8 @@ fn steps(seen: &[Seen]) -> Vec<&str> {
         .collect()
 }
 
-/// Items: 56. Faults: F1.
+/// Items: 56.
+/// Faults: F1.
 #[test]
 fn a_server_that_is_too_busy_to_begin_is_asked_again() {
     let (server, _) = Fake::exporting(Exported { busy: 2, ..exported() });
@@ -46,7 +47,8 @@ fn a_server_that_is_too_busy_to_begin_is_asked_again() {
     impatient.run().expect(0);
 }
 
-/// Items: 120, 121. Faults: F37.
+/// Items: 120, 121.
+/// Faults: F37.
 #[test]
 fn a_job_whose_deletion_was_lost_is_deleted_before_the_next_kickoff() {
     let (server, exported) = Fake::exporting(Exported { delete: 503, ..exported() });
@@ -62,7 +64,8 @@ fn a_job_whose_deletion_was_lost_is_deleted_before_the_next_kickoff() {
     assert!(site.status()["exports"][1]["released-at"].is_string());
 }
 
-/// Items: 58, 123. Faults: F8.
+/// Items: 58, 123.
+/// Faults: F8.
 #[test]
 fn a_job_that_may_be_others_is_left_to_the_server() {
     let transaction_time = "2026-11-22T09:00:00Z";
@@ -98,4 +101,45 @@ fn an_export_that_must_not_go_on_is_cancelled_with_its_job() {
     assert_eq!(status["exports"][0]["failure"], "cancelled by the operator");
     let again = site.program(&["cancel"]).run().expect(0);
     assert!(again.out.contains("no export is under way"), "{}", again.out);
+}
+
+/// Items: 57.
+/// Faults: F7.
+#[test]
+fn a_kickoff_that_nobody_answered_is_sent_once_more_by_the_next_run() {
+    let (server, _) = Fake::exporting(Exported { silent: 1, ..exported() });
+    let site = site(&server);
+    let ended = site.run().expect(1);
+    assert!(ended.err.contains("a job may be running"), "{}", ended.err);
+    assert_eq!(site.status()["exports"][0]["phase"], "intent");
+    let ended = site.run().expect(0);
+    let line = "the kick-off's fate is unknown; a job may be left on the server";
+    assert_eq!(ended.err.matches(line).count(), 1, "{}", ended.err);
+    assert_eq!(steps(&server.seen()), ["kick-off", "kick-off", "DELETE"]);
+}
+
+/// Items: 68.
+/// Faults: F4.
+#[test]
+fn a_job_that_is_gone_is_begun_anew_and_not_deleted() {
+    let polls = vec![(410, "deleted")];
+    let (server, _) = Fake::exporting(Exported { polls, ..exported() });
+    let ended = site(&server).run().expect(0);
+    assert!(ended.err.contains("the job is gone"), "{}", ended.err);
+    assert_eq!(steps(&server.seen()), ["kick-off", "kick-off", "DELETE"]);
+}
+
+/// Items: 119.
+/// Faults: F3.
+#[test]
+fn a_job_that_failed_is_deleted_and_asked_for_again_by_the_next_run() {
+    let polls = vec![(500, "processing")];
+    let (server, _) = Fake::exporting(Exported { polls, ..exported() });
+    let site = site(&server);
+    site.run().expect(1);
+    assert_eq!(steps(&server.seen()), ["kick-off", "DELETE"]);
+    let status = site.status();
+    assert_eq!(status["exports"][0]["phase"], "failed");
+    site.run().expect(0);
+    assert_eq!(steps(&server.seen()), ["kick-off", "DELETE", "kick-off", "DELETE"]);
 }

@@ -18,6 +18,9 @@ use crate::{clock, output::Event};
 /// A snapshot older than the kick-off by more than this is not of our kick-off.
 const SHARED: Duration = Duration::from_mins(1);
 
+/// How far a server's clock may be behind ours that does not tell the time.
+const SKEW: Duration = Duration::from_mins(5);
+
 /// Jobs of earlier runs that one run tries to release.
 const MOST: u32 = 16;
 
@@ -58,7 +61,7 @@ impl Release {
 
 /// Whether the job may be one that the server gave to others before.
 fn is_shared(record: &ExportRecord) -> bool {
-    let ours = record.server_date.unwrap_or(record.kickoff_instant);
+    let ours = record.server_date.unwrap_or(record.kickoff_instant.minus(SKEW));
     record.transaction_time.is_some_and(|time| time < ours.minus(SHARED))
 }
 
@@ -144,8 +147,8 @@ mod tests {
             ("of the kick-off", Some(server), Some("2026-01-01T10:00:00Z"), false),
             ("cut to the minute", Some(server), Some("2026-01-01T09:59:00Z"), false),
             ("older", Some(server), Some("2026-01-01T09:58:59Z"), true),
-            ("by our clock", None, Some("2026-01-01T11:58:59Z"), true),
-            ("by our clock, ours", None, Some("2026-01-01T11:59:30Z"), false),
+            ("by our clock", None, Some("2026-01-01T11:53:59Z"), true),
+            ("by our clock, ours", None, Some("2026-01-01T11:54:30Z"), false),
         ];
         for (name, server_date, time, expected) in cases {
             let record = ExportRecord {

@@ -32,6 +32,8 @@ pub(crate) struct Reply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     Length,
+    /// There is no answer at all.
+    None,
     /// A cut would look the same.
     UntilClose,
 }
@@ -91,6 +93,10 @@ pub(crate) struct Exported {
     pub(crate) transaction_time: &'static str,
     /// How many kick-offs are too many at first.
     pub(crate) busy: usize,
+    /// How many kick-offs get no answer at first.
+    pub(crate) silent: usize,
+    /// What the first polls are answered, before the manifest: status and issue code.
+    pub(crate) polls: Vec<(u16, &'static str)>,
     /// The status of a DELETE.
     pub(crate) delete: u16,
 }
@@ -107,6 +113,8 @@ impl Exported {
             scope: None,
             transaction_time: "2026-11-22T10:00:00.000Z",
             busy: 0,
+            silent: 0,
+            polls: Vec::new(),
             delete: 202,
         }
     }
@@ -134,10 +142,22 @@ impl Exported {
                 let after = ("Retry-After", "1".to_owned());
                 Reply { headers: vec![after], ..Reply::new(429, "") }
             }
+            ("GET", "/fhir/$export") if self.silent > 0 => {
+                self.silent -= 1;
+                Reply { framing: Framing::None, ..Reply::new(200, "") }
+            }
             ("GET", "/fhir/$export") => Reply {
                 headers: vec![("Content-Location", format!("{own}fhir/status/1"))],
                 ..Reply::new(202, "")
             },
+            ("GET", "/fhir/status/1") if !self.polls.is_empty() => {
+                let (status, code) = self.polls.remove(0);
+                let outcome = json!({
+                    "resourceType": "OperationOutcome",
+                    "issue": [{"severity": "error", "code": code}],
+                });
+                Reply { status, ..Reply::json(&outcome) }
+            }
             ("GET", "/fhir/status/1") => Reply::json(&self.manifest(own)),
             ("DELETE", "/fhir/status/1") => Reply::new(self.delete, ""),
             ("GET", path) => Fake::file(&self.files, path, "/files/")
@@ -279,6 +299,9 @@ fn read(stream: &TcpStream) -> Option<Seen> {
 }
 
 fn write(mut stream: &TcpStream, reply: &Reply) -> std::io::Result<()> {
+    if reply.framing == Framing::None {
+        return Ok(());
+    }
     let mut head = format!(
         "HTTP/1.1 {} X\r\nDate: Sun, 22 Nov 2026 10:00:00 GMT\r\nConnection: close\r\n",
         reply.status,

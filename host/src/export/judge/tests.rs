@@ -122,7 +122,8 @@ fn at() -> Instant {
     Instant::from_unix_ms(0)
 }
 
-/// Items: 26, 27, 81, 92, 105, 112, 142. Faults: F10, F12, F15, F16, F28, F30.
+/// Items: 26, 27, 81, 92, 105, 112, 142.
+/// Faults: F10, F12, F15, F16, F28, F30.
 #[test]
 fn every_piece_of_evidence_has_its_verdict() {
     let since = Some(at());
