@@ -88,6 +88,23 @@ impl Report {
         text
     }
 
+    /// For people: what speaks for and against every type, one a line.
+    pub(crate) fn render_evidence(&self) -> String {
+        let mut text = String::new();
+        for (name, verdict) in &self.verdicts {
+            let evidence = self.evidence.get(name).map(TypeEvidence::describe);
+            // Writing to a String does not fail.
+            let _ = writeln!(
+                text,
+                "  {}: {}\n    {}",
+                shown(name),
+                verdict.describe(),
+                evidence.as_deref().unwrap_or("nothing was noted")
+            );
+        }
+        text
+    }
+
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let kind = if self.since.is_some() { "incremental" } else { "full" };
         writeln!(
@@ -167,8 +184,7 @@ impl Report {
             if verdict.moves_the_watermark() {
                 continue;
             }
-            let shown = if name == "Resource" { "all types together" } else { name };
-            writeln!(out, "! {shown}: {}", verdict.describe())?;
+            writeln!(out, "! {}: {}", shown(name), verdict.describe())?;
             if let Some(evidence) = self.evidence.get(name) {
                 writeln!(out, "    {}", evidence.describe())?;
             }
@@ -220,6 +236,11 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// A type as it is shown; all of them together have a verdict too.
+fn shown(name: &str) -> &str {
+    if name == "Resource" { "all types together" } else { name }
 }
 
 fn plus(count: u64, what: &str) -> String {
@@ -299,6 +320,9 @@ mod tests {
             "! Patient: incomplete: the granted scope does not cover it\n    not asked for by name; "
         ));
         assert!(text.contains("Watermark of 0 of 2 types"));
+        let evidence = report.render_evidence();
+        assert!(evidence.contains("  Device: none came, "), "{evidence}");
+        assert!(evidence.contains("    nothing was noted\n"), "{evidence}");
 
         let acceptance = Acceptance { reason: "agreed".to_owned(), by: "me".to_owned() };
         report.accepted.insert("Patient".to_owned(), acceptance);

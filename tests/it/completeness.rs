@@ -295,6 +295,18 @@ fn what_earlier_exports_brought_is_remembered() {
     let ended = site.program(&["run", "--full"]).run().expect(3);
     assert!(ended.out.contains(line), "it is remembered until somebody accepts it");
 
+    let status = site.status();
+    let export = status["exports"][0]["export"].as_str().unwrap();
+    let again = site.program(&["status", "--report", export]).run().expect(0);
+    let (_, evidence) = again.out.split_once("Evidence, by type:\n").unwrap();
+    for text in [
+        "  Patient: complete\n    asked for; ",
+        "; 5 in the full export of ",
+        "; 25 came; ",
+    ] {
+        assert!(evidence.contains(text), "{text}:\n{evidence}");
+    }
+
     let why = site.program(&["status", "--why", "Device"]).run().expect(0);
     for line in [
         "Watermark: 2026-11-22T10:00:00Z",

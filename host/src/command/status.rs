@@ -28,7 +28,7 @@ pub(crate) struct Status {
     #[arg(long, short = 'n', default_value_t = 10)]
     exports: u32,
 
-    /// Show the report of this export.
+    /// Show the report of this export, with the evidence of every type.
     #[arg(long, value_name = "EXPORT")]
     report: Option<String>,
 
@@ -64,6 +64,7 @@ impl Status {
                 writeln!(out, "{json}")?;
             } else {
                 write!(out, "{}", report.render())?;
+                write!(out, "Evidence, by type:\n{}", report.render_evidence())?;
             }
             return Ok(ExitCode::SUCCESS);
         }
