@@ -10,8 +10,8 @@ use bulkhead_egress::Stores;
 use bulkhead_model::{Instant, PatientSet, Secret};
 use bulkhead_ndjson::{Bases, Block, Framer, FramerLimits};
 use bulkhead_pipeline::{
-    Batch, Chain, ChainLimits, Checkpoint, CloseReason, FileKind, Intake, Lane,
-    LaneLimits, Pause, Positions, Receipt, Sink, SinkError, Stage, Tally,
+    Advance, Batch, Chain, ChainLimits, Checkpoint, CloseReason, FileKind, Intake, Lane,
+    LaneLimits, Memory, Pause, Positions, Receipt, Sink, SinkError, Stage, Tally,
 };
 use bulkhead_sandbox::{Grants, Limits, Package, Plugin, Resources, Sandbox};
 use futures::{FutureExt, future::BoxFuture};
@@ -88,22 +88,45 @@ fn fresh(file: &File) -> Intake {
 ///
 /// When a stage gives up.
 pub async fn travel(file: &File, stages: Vec<Box<dyn Stage>>) -> anyhow::Result<Tally> {
+    travel_with(file, stages, None, |_| Ok(())).await
+}
+
+/// The same with a memory; `heard` is told of every advance.
+///
+/// # Errors
+///
+/// When a stage, the memory or `heard` gives up.
+pub async fn travel_with(
+    file: &File,
+    stages: Vec<Box<dyn Stage>>,
+    memory: Option<Box<dyn Memory>>,
+    mut heard: impl FnMut(&Advance) -> anyhow::Result<()>,
+) -> anyhow::Result<Tally> {
     let pause: Pause = Arc::new(|duration| tokio::time::sleep(duration).boxed());
     let chain = Chain::new(stages, ChainLimits::default(), Arc::clone(&pause));
-    let sink = Box::new(Void { through: 0 });
+    let sink = Box::new(Void { through: 0, durable: 0 });
     let mut lane = Lane::new(fresh(file), chain, sink, LaneLimits::default(), pause);
+    if let Some(memory) = memory {
+        lane = lane.with_memory(memory);
+    }
     lane.open().await?;
     let mut framer = Framer::new(FramerLimits::default());
     for chunk in file.bytes.chunks(CHUNK) {
         framer.push(chunk);
         while let Some(block) = framer.next_block() {
-            lane.take(&block).await?;
+            if let Some(advance) = lane.take(&block).await? {
+                heard(&advance)?;
+            }
         }
     }
-    if let Some(block) = framer.finish().0 {
-        lane.take(&block).await?;
+    if let Some(block) = framer.finish().0
+        && let Some(advance) = lane.take(&block).await?
+    {
+        heard(&advance)?;
     }
-    Ok(lane.finish().await?.tally)
+    let last = lane.finish().await?;
+    heard(&last)?;
+    Ok(last.tally)
 }
 
 /// A first-party plugin as a run loads it, from `target/plugins`.
@@ -144,10 +167,15 @@ fn read(path: &Path) -> anyhow::Result<Package> {
 /// Takes everything, keeps nothing.
 struct Void {
     through: u64,
+    durable: u64,
 }
 
+/// Lines after which the sink calls them durable: about what a part of 32 MiB holds.
+const PART: u64 = 30_000;
+
 impl Void {
-    fn durable(&self) -> Checkpoint {
+    fn durable(&mut self) -> Checkpoint {
+        self.durable = self.through;
         Checkpoint { durable_through: self.through, token: Vec::new() }
     }
 }
@@ -166,8 +194,9 @@ impl Sink for Void {
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
         self.through = batch.last_seq();
-        let receipt =
-            Receipt { accepted: Positions::All, rejects: Vec::new(), durable: None };
+        let is_part = self.through >= self.durable + PART;
+        let durable = is_part.then(|| self.durable());
+        let receipt = Receipt { accepted: Positions::All, rejects: Vec::new(), durable };
         std::future::ready(Ok(receipt)).boxed()
     }
 

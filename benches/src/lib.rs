@@ -9,4 +9,6 @@ pub mod children;
 pub mod data;
 pub mod lanes;
 pub mod native;
+pub mod remembering;
+pub mod resources;
 pub mod rounds;

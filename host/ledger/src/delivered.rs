@@ -100,7 +100,13 @@ impl Delivered {
     /// [`Error::DeliveredVersion`] and [`Error::DeliveredDamaged`] for an entry that cannot be
     /// read, or a failure of the database.
     pub fn get_many(&self, keys: &[ResourceKey]) -> Result<Vec<Option<Entry>>, Error> {
-        keys.iter().map(|key| self.get(key)).collect()
+        // In the table's order, so that neighbours find its blocks in the processor's caches.
+        let mut order: Vec<(usize, &ResourceKey)> = keys.iter().enumerate().collect();
+        order.sort_unstable_by_key(|(_, key)| *key);
+        let found = order.into_iter().map(|(at, key)| Ok((at, self.get(key)?)));
+        let mut found = found.collect::<Result<Vec<_>, Error>>()?;
+        found.sort_unstable_by_key(|(at, _)| *at);
+        Ok(found.into_iter().map(|(_, entry)| entry).collect())
     }
 
     fn get(&self, key: &ResourceKey) -> Result<Option<Entry>, Error> {
@@ -119,8 +125,13 @@ impl Delivered {
         let mut batch =
             fjall::OwnedWriteBatch::with_capacity(self.database.clone(), entries.len())
                 .durability(Some(PersistMode::SyncAll));
-        for (key, entry) in entries {
-            batch.insert(&self.resources, key.as_bytes(), entry::encode(entry));
+        // As above; of one key's entries the last stays last.
+        let mut order: Vec<&(ResourceKey, Entry)> = entries.iter().collect();
+        order.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut value = Vec::new();
+        for (key, entry) in order {
+            entry::encode(entry, &mut value);
+            batch.insert(&self.resources, key.as_bytes(), value.as_slice());
         }
         batch.commit().map_err(|source| self.fault(source))
     }
@@ -188,10 +199,10 @@ pub fn fingerprint(text: &str) -> u64 {
 
 fn fault(path: &Path, source: fjall::Error) -> Error {
     let path = path.to_owned();
-    match source {
-        fjall::Error::Locked => Error::DeliveredLocked { path },
-        source => Error::Delivered { path, source: Box::new(source) },
+    if matches!(source, fjall::Error::Locked) {
+        return Error::DeliveredLocked { path };
     }
+    Error::Delivered { path, source: Box::new(source) }
 }
 
 /// The one table.

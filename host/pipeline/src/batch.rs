@@ -290,7 +290,8 @@ mod tests {
     fn writes_neighbours_in_one_piece_and_every_line_once() {
         // name, block, bodies (windows, or text of their own), chosen, pieces
         type Body = Result<Range<usize>, &'static str>;
-        let cases: &[(&str, &'static str, &[Body], &[usize], &[&str])] = &[
+        type Case<'a> = (&'a str, &'static str, &'a [Body], &'a [usize], &'a [&'a str]);
+        let cases: &[Case<'_>] = &[
             (
                 "all",
                 "a\nbb\nc\n",

@@ -66,8 +66,8 @@ pub struct Entry {
     pub patients: Patients,
 }
 
-/// Writes an entry.
-pub(super) fn encode(entry: &Entry) -> Vec<u8> {
+/// Writes an entry in place of what is in `out`.
+pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let Patients { primary, linked, mentioned, primary_unresolved, unresolved } =
         &entry.patients;
     let one = match (primary.as_slice(), linked.as_slice(), mentioned.as_slice()) {
@@ -89,7 +89,7 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
         | flag(UNRESOLVED, *unresolved)
         | flag(ONE, one.is_some())
         | flag(MANY, has_many);
-    let mut out = Vec::with_capacity(USUAL);
+    out.clear();
     out.extend([VERSION, flags]);
     out.extend(entry.epoch.to_le_bytes());
     out.extend(entry.export.to_le_bytes());
@@ -114,7 +114,6 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
         }
         out.extend(lists.into_iter().flatten().flat_map(|patient| patient.to_bytes()));
     }
-    out
 }
 
 /// Reads an entry of the ledger at `path`.
@@ -142,9 +141,10 @@ fn read(rest: &mut Rest<'_>) -> Option<Entry> {
     let (file, line) = (rest.u32()?, rest.u64()?);
     let (raw, content) = (rest.u64()?, rest.u64()?);
     let seen = if has(SEEN) { rest.u64()? } else { 0 };
-    let last_updated = match has(UPDATED) {
-        true => Some(Instant::from_unix_ms(i64::from_le_bytes(rest.array()?))),
-        false => None,
+    let last_updated = if has(UPDATED) {
+        Some(Instant::from_unix_ms(i64::from_le_bytes(rest.array()?)))
+    } else {
+        None
     };
     let mut patients = Patients {
         primary_unresolved: has(PRIMARY_UNRESOLVED),
@@ -206,9 +206,6 @@ impl Rest<'_> {
 
 /// The form that this program writes and reads.
 const VERSION: u8 = 1;
-
-/// Bytes of an entry with a moment and one patient.
-const USUAL: usize = 70;
 
 const STATE: u8 = 0b11;
 const LIVE: u8 = 0;

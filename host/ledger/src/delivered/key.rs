@@ -20,12 +20,10 @@ impl ResourceKey {
     ///
     /// [`ResourceKeyError`] when either is none.
     pub fn new(resource_type: &str, id: &str) -> Result<Self, ResourceKeyError> {
-        let is_id = (1..=MOST_ID).contains(&id.len())
-            && !id.bytes().any(|byte| byte.is_ascii_control());
-        if !is_id || !ResourceType::is_valid(resource_type) {
+        if !is_id(id) || !ResourceType::is_valid(resource_type) {
             return Err(ResourceKeyError);
         }
-        Ok(Self(format!("{resource_type}{BETWEEN}{id}").into()))
+        Ok(Self([resource_type, BETWEEN, id].concat().into()))
     }
 
     /// The type.
@@ -67,8 +65,15 @@ pub(super) fn prefix(resource_type: &ResourceType) -> String {
     format!("{resource_type}{BETWEEN}")
 }
 
+/// Whether `text` can be an id here.
+fn is_id(text: &str) -> bool {
+    // Without an early end many bytes are looked at in one step.
+    let has_control = text.bytes().fold(false, |has, byte| has | byte.is_ascii_control());
+    !has_control && (1..=MOST_ID).contains(&text.len())
+}
+
 /// Below any character of a type or id, so that keys sort by type first.
-const BETWEEN: char = '\0';
+const BETWEEN: &str = "\0";
 
 /// The reader of lines lets ids of 256 bytes in; this is beyond any.
 const MOST_ID: usize = 1024;

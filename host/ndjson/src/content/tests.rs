@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use proptest::{collection::vec, prelude::*};
 use serde_json::value::RawValue;
@@ -38,14 +38,14 @@ fn says_whether_two_lines_say_the_same() {
         ("an exponent", r#"{"a":1e2}"#, r#"{"a":100}"#, false),
         ("a number after an escape", r#"{"a":"\"","b":1}"#, r#"{"a":"\"","b":2}"#, false),
         ("a literal", r#"{"a":true}"#, r#"{"a":false}"#, false),
-        ("null is something", r#"{"a":null}"#, r#"{}"#, false),
+        ("null is something", r#"{"a":null}"#, "{}", false),
         ("order of items", r#"{"a":[1,2]}"#, r#"{"a":[2,1]}"#, false),
         ("an item twice", r#"{"a":[1]}"#, r#"{"a":[1,1]}"#, false),
         ("nested otherwise", r#"{"a":[[1],2]}"#, r#"{"a":[[1,2]]}"#, false),
         ("text and number", r#"{"a":"1"}"#, r#"{"a":1}"#, false),
         ("text and literal", r#"{"a":"true"}"#, r#"{"a":true}"#, false),
         ("empty list and object", r#"{"a":[]}"#, r#"{"a":{}}"#, false),
-        ("empty and missing", r#"{"a":{}}"#, r#"{}"#, false),
+        ("empty and missing", r#"{"a":{}}"#, "{}", false),
         ("values that change places", r#"{"a":1,"b":2}"#, r#"{"a":2,"b":1}"#, false),
         ("a member deeper", r#"{"a":{"b":1}}"#, r#"{"a":{},"b":1}"#, false),
         (
@@ -191,10 +191,10 @@ fn write(tree: &Tree, dice: &mut impl Iterator<Item = u8>, out: &mut String) {
         out.push_str(["", "", " ", "\t "][usize::from(dice.next().unwrap() % 4)]);
         dice.next().unwrap()
     };
-    let die = blank(out);
+    let style = blank(out);
     match tree {
         Tree::Scalar(text) => out.push_str(text),
-        Tree::Text(said) => quote(said, die, out),
+        Tree::Text(said) => quote(said, style, out),
         Tree::Array(items) => {
             out.push('[');
             for (at, item) in items.iter().enumerate() {
@@ -205,7 +205,7 @@ fn write(tree: &Tree, dice: &mut impl Iterator<Item = u8>, out: &mut String) {
         }
         Tree::Object(members) => {
             let mut members: Vec<(&String, &Tree)> = members.iter().collect();
-            let middle = usize::from(die) % members.len().max(1);
+            let middle = usize::from(style) % members.len().max(1);
             members.rotate_left(middle);
             out.push('{');
             for (at, (key, value)) in members.into_iter().enumerate() {
@@ -217,7 +217,7 @@ fn write(tree: &Tree, dice: &mut impl Iterator<Item = u8>, out: &mut String) {
             out.push('}');
         }
     }
-    out.push_str(if die % 3 == 0 { " " } else { "" });
+    out.push_str(if style % 3 == 0 { " " } else { "" });
 }
 
 fn quote(said: &str, die: u8, out: &mut String) {
@@ -225,7 +225,7 @@ fn quote(said: &str, die: u8, out: &mut String) {
     for (at, said) in said.chars().enumerate() {
         let must = said == '"' || said == '\\';
         if must || (usize::from(die) + at).is_multiple_of(3) {
-            out.push_str(&format!("\\u{:04X}", u32::from(said)));
+            write!(out, "\\u{:04X}", u32::from(said)).unwrap();
         } else {
             out.push(said);
         }

@@ -24,7 +24,7 @@ struct Preceding {
 /// Marks in file order. What is told with them is handed out once, with the mark it precedes.
 #[derive(Default)]
 pub(super) struct Marks {
-    marks: VecDeque<(Mark, Preceding)>,
+    ahead: VecDeque<(Mark, Preceding)>,
     quarantined: VecDeque<Quarantined>,
     /// Bounded by what the sink takes before it makes something durable.
     handled: VecDeque<Handled>,
@@ -45,11 +45,11 @@ impl Marks {
 
     pub(super) fn push(&mut self, mark: Mark) {
         // Of marks that need the same word of the sink the latest says it all.
-        if self.marks.back().is_some_and(|(last, _)| last.needs == mark.needs) {
-            self.marks.pop_back();
+        if self.ahead.back().is_some_and(|(last, _)| last.needs == mark.needs) {
+            self.ahead.pop_back();
         }
         let (quarantined, handled) = (self.quarantined.len(), self.handled.len());
-        self.marks.push_back((mark, Preceding { quarantined, handled }));
+        self.ahead.push_back((mark, Preceding { quarantined, handled }));
     }
 
     /// The furthest mark that `durable_through` covers, with what precedes it.
@@ -58,13 +58,13 @@ impl Marks {
         durable_through: u64,
     ) -> Option<(Mark, Vec<Quarantined>, Vec<Handled>)> {
         let mut reached = None;
-        while self.marks.front().is_some_and(|(mark, _)| mark.needs <= durable_through) {
-            reached = self.marks.pop_front();
+        while self.ahead.front().is_some_and(|(mark, _)| mark.needs <= durable_through) {
+            reached = self.ahead.pop_front();
         }
         let (mark, preceding) = reached?;
         let entries = self.quarantined.drain(..preceding.quarantined).collect();
         let handled = in_order(self.handled.drain(..preceding.handled).collect());
-        for (_, later) in &mut self.marks {
+        for (_, later) in &mut self.ahead {
             later.quarantined -= preceding.quarantined;
             later.handled -= preceding.handled;
         }

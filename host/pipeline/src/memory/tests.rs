@@ -68,9 +68,10 @@ impl Known {
             Some(known) if known.change == Change::Upsert => {
                 let is_same = known.raw == xxh3_64(record.source());
                 let is_upsert = record.change == Change::Upsert;
-                match is_same && is_upsert {
-                    true => Recall::Skip("unchanged"),
-                    false => Recall::Pass { delivered_before: true },
+                if is_same && is_upsert {
+                    Recall::Skip("unchanged")
+                } else {
+                    Recall::Pass { delivered_before: true }
                 }
             }
             Some(_) | None if record.change != Change::Upsert => {

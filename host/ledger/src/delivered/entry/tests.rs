@@ -17,6 +17,12 @@ fn entry() -> Entry {
     }
 }
 
+fn encode(entry: &Entry) -> Vec<u8> {
+    let mut out = b"what was there before".to_vec();
+    super::encode(entry, &mut out);
+    out
+}
+
 fn patients(ids: &[&str]) -> Vec<PatientKey> {
     ids.iter().map(|id| PatientKey::of(id)).collect()
 }

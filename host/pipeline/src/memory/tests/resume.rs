@@ -42,15 +42,15 @@ fn stages(dice: &[u8]) -> Vec<Box<dyn Stage>> {
 }
 
 /// Refuses each line whose die ends with 6; dies when its strength is used up.
-fn whim(dice: &[u8], strength: usize) -> Whim {
-    let (dice, left) = (dice.to_vec(), AtomicUsize::new(strength));
+fn whim(fates: &[u8], strength: usize) -> Whim {
+    let (fates, left) = (fates.to_vec(), AtomicUsize::new(strength));
     Arc::new(move |record| {
         if left.load(Ordering::Relaxed) == 0 {
             return Mood::Die;
         }
         left.fetch_sub(1, Ordering::Relaxed);
-        let die = dice[usize::try_from(record.seq - 1).unwrap()];
-        if die % 10 == 6 { Mood::Refuse } else { Mood::Take }
+        let fate = fates[usize::try_from(record.seq - 1).unwrap()];
+        if fate % 10 == 6 { Mood::Refuse } else { Mood::Take }
     })
 }
 
