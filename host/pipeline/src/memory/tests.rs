@@ -1,97 +1,18 @@
+mod known;
 mod resume;
-
-use std::sync::{Mutex, PoisonError};
 
 use futures::{FutureExt as _, executor::block_on, future::ready};
 
+use self::known::Known;
 use super::*;
 use crate::{
-    Advance, Chain, FileKind, Lane, LaneError, LaneLimits, Output, Reject, RejectClass,
-    Stage, Verdict,
+    Chain, FileKind, Lane, LaneError, LaneLimits, Output, Reject, RejectClass, Stage,
+    Verdict,
     rig::{
         Kept, PartSink, Pauses, Row, Store, Try, blocks, chain, each, file, intake,
         observation, observations, take_all,
     },
 };
-
-/// What is kept of one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
-    export: u32,
-    line: u64,
-    raw: u64,
-    change: Change,
-}
-
-/// A ledger of resources as small as it can be: shared by exports and by tries.
-#[derive(Clone, Debug, Default)]
-struct Known(Arc<Mutex<BTreeMap<String, Entry>>>);
-
-impl Known {
-    /// Holds each of `lines` as delivered by an export before this.
-    fn before(lines: impl IntoIterator<Item = (u64, String)>) -> Self {
-        let known = Self::default();
-        for (id, line) in lines {
-            let raw = xxh3_64(line.as_bytes());
-            let entry = Entry { export: 1, line: 1, raw, change: Change::Upsert };
-            known.lock().insert(format!("Observation/o{id}"), entry);
-        }
-        known
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn memory(&self) -> Box<dyn Memory> {
-        Box::new(self.clone())
-    }
-
-    /// As a host does before it writes the checkpoint down.
-    fn commit(&self, advance: &Advance) {
-        for one in &advance.handled {
-            let Handled { seq: line, change, raw, .. } = *one;
-            let entry = Entry { export: 2, line, raw, change };
-            self.lock().insert(format!("{}/{}", one.kind, one.id), entry);
-        }
-    }
-
-    fn recall(&self, record: &Record) -> Recall {
-        let known = self.lock();
-        let key =
-            format!("{}/{}", record.resource_type(), record.id().unwrap_or_default());
-        match known.get(&key) {
-            // Its own line, or a later one: this try goes over it once more.
-            Some(own) if own.export == 2 && own.line >= record.seq => {
-                Recall::Pass { delivered_before: true }
-            }
-            Some(known) if known.change == Change::Upsert => {
-                let is_same = known.raw == xxh3_64(record.source());
-                let is_upsert = record.change == Change::Upsert;
-                if is_same && is_upsert {
-                    Recall::Skip("unchanged")
-                } else {
-                    Recall::Pass { delivered_before: true }
-                }
-            }
-            Some(_) | None if record.change != Change::Upsert => {
-                Recall::Skip("never-delivered")
-            }
-            Some(_) | None => Recall::Pass { delivered_before: false },
-        }
-    }
-}
-
-impl Memory for Known {
-    fn recall<'a>(
-        &'a mut self,
-        batch: &'a Batch,
-    ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>> {
-        let all =
-            batch.records().iter().map(|record| Known::recall(self, record)).collect();
-        ready(Ok(all)).boxed()
-    }
-}
 
 fn retraction(line: u64) -> Row {
     let body = format!(r#"{{"resourceType":"Observation","id":"o{line}"}}"#);
