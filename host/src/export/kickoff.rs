@@ -84,8 +84,7 @@ impl Export {
                 Ok(accepted) => return self.accepted(id, server, kickoff, &accepted),
                 Err(error) => error,
             };
-            let wait = busy(&error).and_then(|asked| patience(asked, pause, left));
-            let Some(wait) = wait else {
+            let Some(wait) = wait_for(&error, pause, left) else {
                 // An ambiguous failure stays an intent: the next run asks again, once.
                 if !matches!(error, BulkError::KickoffUnknown { .. }) {
                     self.ledger.fail(id, &error.to_string(), clock::now())?;
@@ -137,11 +136,11 @@ impl Export {
     }
 }
 
-/// What a server asks that has not begun the job, and says so. Other failures of a gateway
-/// leave open whether it has.
-fn busy(error: &BulkError) -> Option<Option<Duration>> {
+/// How long to wait for a server that has not begun the job, and says so. Other failures of a
+/// gateway leave open whether it has.
+fn wait_for(error: &BulkError, pause: Duration, left: Duration) -> Option<Duration> {
     if let BulkError::Busy { status: 425 | 429 | 503, retry_after, .. } = error {
-        Some(*retry_after)
+        patience(*retry_after, pause, left)
     } else {
         None
     }

@@ -151,12 +151,12 @@ impl OutcomeCounts {
             return;
         }
         // A fatal one ended the export, whatever it was at.
-        let mut named =
+        let mut about =
             if issue.severity == "fatal" { BTreeSet::new() } else { issue.named(names) };
-        if named.is_empty() {
-            named.insert("");
+        if about.is_empty() {
+            about.insert("");
         }
-        for of in named {
+        for of in about {
             let own = self.concerns.entry(of.to_owned()).or_default();
             *own.entry(name.clone()).or_default() += 1;
         }

@@ -109,17 +109,10 @@ impl Export {
                 return Ok(());
             }
             let release = release(&self.client, &self.ledger, &record).await?;
-            match release.remark() {
-                Some(remark) => {
-                    let remark = format!("export {}: {remark}", record.id);
-                    self.output.event(Event::Remark(remark));
-                }
-                None => {
-                    let remark =
-                        format!("export {}: its job is gone from the server", record.id);
-                    self.output.event(Event::Remark(remark));
-                }
-            }
+            let told = release.remark();
+            let told =
+                told.unwrap_or_else(|| "its job is gone from the server".to_owned());
+            self.output.event(Event::Remark(format!("export {}: {told}", record.id)));
             // Whoever cannot be reached now will not be reached for the next one.
             if matches!(release, Release::Left(_)) {
                 return Ok(());

@@ -43,12 +43,11 @@ pub(super) fn look(
     let mut found: Vec<Why> = Vec::new();
     for record in ledger.exports(EXPORTS)? {
         let known = found.iter().position(|why| why.chain == record.chain);
-        let at = match known {
-            Some(at) => at,
-            None => {
-                found.push(Why::of(ledger, &record, name, overlap)?);
-                found.len() - 1
-            }
+        let at = if let Some(at) = known {
+            at
+        } else {
+            found.push(Why::of(ledger, &record, name, overlap)?);
+            found.len() - 1
         };
         let Some(why) = found.get_mut(at).filter(|why| why.stream == record.stream)
         else {

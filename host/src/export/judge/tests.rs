@@ -157,7 +157,7 @@ fn every_piece_of_evidence_has_its_verdict() {
     };
     let new = Case::new;
     let absent = Case::absent;
-    let cases = [
+    let cases = vec![
         ("it came", new(), Verdict::Complete),
         (
             "a file failed",
