@@ -21,7 +21,7 @@ use futures::FutureExt;
 use crate::{
     clock,
     cohort::Cohorts,
-    config::{AuthConfig, ChainConfig, Config, PluginConfig, StageConfig},
+    config::{AuthConfig, ChainConfig, Config, PluginConfig, Remembers, StageConfig},
     failure::Failure,
 };
 
@@ -199,7 +199,12 @@ pub(crate) async fn chain(
             }
         }
         for cohort in &plugin.grants.cohorts {
-            let set = cohorts.get(cohort).map(|set| set.fingerprint());
+            // Where it is remembered what was delivered, a cohort may change: who joins gets
+            // their history, who leaves is called back.
+            let set = match config.sync.remembers {
+                Remembers::Nothing => cohorts.get(cohort).map(|set| set.fingerprint()),
+                Remembers::Resources => None,
+            };
             marks.push(format!("{cohort} {}", set.unwrap_or_default()));
         }
     }

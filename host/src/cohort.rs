@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use bulkhead_bulk::Client;
-use bulkhead_model::{PatientKey, PatientSet};
+use bulkhead_model::{Level, PatientKey, PatientSet};
 use serde_json::Value;
 
 use crate::{
@@ -19,6 +19,10 @@ use crate::{
 
 /// Groups within groups that are followed. Server-controlled: bounded.
 const GROUPS: usize = 1_000;
+
+/// The name under which the group that is exported stands among the cohorts. No cohort of the
+/// configuration can be called so.
+pub(crate) const SOURCE_GROUP: &str = "@source";
 
 /// Cohorts by name.
 pub(crate) type Cohorts = BTreeMap<String, Arc<PatientSet>>;
@@ -34,11 +38,7 @@ pub(crate) async fn load(config: &Config, client: &Client) -> anyhow::Result<Coh
         config.plugins.values().flat_map(|plugin| &plugin.grants.cohorts).collect();
     for name in granted {
         let Some(source) = config.cohorts.get(name) else { continue };
-        let set = match source {
-            CohortSource::Group(id) => group(client, id).await,
-            CohortSource::Csv { .. } | CohortSource::Ndjson(_) => read_file(source),
-        }
-        .with_context(|| format!("reading cohort `{name}`"))?;
+        let set = keys(&ids(client, name, source).await?);
         if set.is_empty() {
             let what = format!("cohort `{name}` has no patient");
             let hint =
@@ -48,7 +48,54 @@ pub(crate) async fn load(config: &Config, client: &Client) -> anyhow::Result<Coh
         tracing::info!(cohort = %name, patients = set.len(), "cohort read");
         cohorts.insert(name.clone(), Arc::new(set));
     }
+    if let Level::Group(id) = &config.source.level {
+        // What the server exports is a cohort as well, and lives as well.
+        match group(client, id).await {
+            Ok(ids) => {
+                cohorts.insert(SOURCE_GROUP.to_owned(), Arc::new(keys(&ids)));
+            }
+            Err(error) => tracing::warn!(
+                error = %format!("{error:#}"),
+                "who is in the group that is exported cannot be told: who joins or leaves it is not noticed"
+            ),
+        }
+    }
     Ok(cohorts)
+}
+
+/// The ids of those patients of a cohort whose keys are `wanted`, as the source has them now.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(crate) async fn ids_of(
+    config: &Config,
+    client: &Client,
+    name: &str,
+    wanted: &BTreeSet<PatientKey>,
+) -> anyhow::Result<Vec<String>> {
+    let ids = match (&config.source.level, config.cohorts.get(name)) {
+        (_, Some(source)) => ids(client, name, source).await?,
+        (Level::Group(id), None) if name == SOURCE_GROUP => group(client, id).await?,
+        (Level::Group(_) | Level::Patient | Level::System, None) => Vec::new(),
+    };
+    Ok(ids.into_iter().filter(|id| wanted.contains(&PatientKey::of(id))).collect())
+}
+
+async fn ids(
+    client: &Client,
+    name: &str,
+    source: &CohortSource,
+) -> anyhow::Result<Vec<String>> {
+    match source {
+        CohortSource::Group(id) => group(client, id).await,
+        CohortSource::Csv { .. } | CohortSource::Ndjson(_) => ids_in_file(source),
+    }
+    .with_context(|| format!("reading cohort `{name}`"))
+}
+
+fn keys(ids: &[String]) -> PatientSet {
+    ids.iter().map(|id| PatientKey::of(id)).collect()
 }
 
 /// Reads a cohort that lies in a file; one that lies on the server is empty here.
@@ -57,14 +104,18 @@ pub(crate) async fn load(config: &Config, client: &Client) -> anyhow::Result<Coh
 ///
 /// A [`Failure`] with the file and its line.
 pub(crate) fn read_file(source: &CohortSource) -> anyhow::Result<PatientSet> {
+    Ok(keys(&ids_in_file(source)?))
+}
+
+fn ids_in_file(source: &CohortSource) -> anyhow::Result<Vec<String>> {
     match source {
         CohortSource::Csv { path, column } => from_csv(path, column.as_deref()),
-        CohortSource::Group(_) => Ok(PatientSet::default()),
+        CohortSource::Group(_) => Ok(Vec::new()),
         CohortSource::Ndjson(path) => from_ndjson(path),
     }
 }
 
-fn from_csv(path: &Path, column: Option<&str>) -> anyhow::Result<PatientSet> {
+fn from_csv(path: &Path, column: Option<&str>) -> anyhow::Result<Vec<String>> {
     let file =
         fs_err::File::open(path).map_err(|error| Failure::refused(error.to_string()))?;
     let mut csv =
@@ -83,21 +134,21 @@ fn from_csv(path: &Path, column: Option<&str>) -> anyhow::Result<PatientSet> {
             })?
         }
     };
-    let mut keys = Vec::new();
+    let mut ids = Vec::new();
     for record in csv.records() {
         let record = record.map_err(broken)?;
         if let Some(id) = record.get(at).filter(|id| !id.is_empty()) {
             let line = record.position().map_or(0, csv::Position::line);
-            keys.push(key(id).ok_or_else(|| not_an_id(path, line))?);
+            ids.push(bare(id).ok_or_else(|| not_an_id(path, line))?);
         }
     }
-    Ok(keys.into_iter().collect())
+    Ok(ids)
 }
 
-fn from_ndjson(path: &Path) -> anyhow::Result<PatientSet> {
+fn from_ndjson(path: &Path) -> anyhow::Result<Vec<String>> {
     let file =
         fs_err::File::open(path).map_err(|error| Failure::refused(error.to_string()))?;
-    let mut keys = Vec::new();
+    let mut ids = Vec::new();
     for (line, number) in std::io::BufReader::new(file).lines().zip(1..) {
         let line = line.map_err(|error| Failure::refused(error.to_string()))?;
         if line.trim().is_empty() {
@@ -111,9 +162,9 @@ fn from_ndjson(path: &Path) -> anyhow::Result<PatientSet> {
             }
             _ => None,
         });
-        keys.push(id.and_then(key).ok_or_else(|| not_an_id(path, number))?);
+        ids.push(id.and_then(bare).ok_or_else(|| not_an_id(path, number))?);
     }
-    Ok(keys.into_iter().collect())
+    Ok(ids)
 }
 
 fn not_an_id(path: &Path, line: u64) -> Failure {
@@ -121,19 +172,19 @@ fn not_an_id(path: &Path, line: u64) -> Failure {
         .hint("write the id as the server has it: `123` or `Patient/123`")
 }
 
-/// The key of `123`, `Patient/123` or an absolute reference.
-fn key(text: &str) -> Option<PatientKey> {
+/// The id in `123`, `Patient/123` or an absolute reference.
+fn bare(text: &str) -> Option<String> {
     let text = text.trim();
     let id = text.rsplit_once("Patient/").map_or(text, |(_, id)| id);
     let id = id.split_once("/_history").map_or(id, |(id, _)| id);
     let is_id = (1..=256).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    is_id.then(|| PatientKey::of(id))
+    is_id.then(|| id.to_owned())
 }
 
 /// The patients of a Group and of the groups within it. Inactive members do not count.
-async fn group(client: &Client, id: &str) -> anyhow::Result<PatientSet> {
-    let mut keys = Vec::new();
+async fn group(client: &Client, id: &str) -> anyhow::Result<Vec<String>> {
+    let mut ids = Vec::new();
     let mut todo = vec![id.to_owned()];
     let mut seen = BTreeSet::from([id.to_owned()]);
     while let Some(id) = todo.pop() {
@@ -158,11 +209,11 @@ async fn group(client: &Client, id: &str) -> anyhow::Result<PatientSet> {
                     todo.push(nested.to_owned());
                 }
             } else if reference.contains("Patient/") {
-                keys.extend(key(reference));
+                ids.extend(bare(reference));
             }
         }
     }
-    Ok(keys.into_iter().collect())
+    Ok(ids)
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ pub(crate) use cohorts::CohortSource;
 pub(crate) use plugins::PluginConfig;
 pub(crate) use problem::Problems;
 pub(crate) use secrets::SecretSource;
-pub(crate) use settings::{LimitsConfig, ProbeMode, SyncConfig, UnprovenFiles, omission};
+pub(crate) use settings::{
+    LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig, UnprovenFiles, omission,
+};
 pub(crate) use source::{AuthConfig, SourceConfig};
 
 use crate::failure::Failure;

@@ -15,10 +15,13 @@ mod file;
 mod history;
 mod judge;
 mod kickoff;
+mod members;
+mod memory;
 mod omission;
 mod outcome;
 mod plan;
 mod probe;
+mod recalled;
 mod release;
 mod stop;
 mod verdict;
@@ -29,21 +32,26 @@ use anyhow::Context as _;
 use bulkhead_bulk::{Client, Error as BulkError, Kickoff, Manifest, OutputFile};
 use bulkhead_ledger::{
     ExportId, ExportRecord, FileArray, Ledger, NewExport, NewFile, Phase,
+    delivered::Delivered,
 };
-use bulkhead_model::ResourceType;
+use bulkhead_model::{Level, ResourceType};
 use url::Url;
 
 pub(crate) use self::{
     evidence::TypeEvidence,
+    members::Members,
+    memory::{Drift, advised_interval},
     omission::{Acceptance, Acceptances},
     outcome::OutcomeCounts,
+    plan::stream,
+    recalled::{delivered_folder, open as open_delivered},
     release::release,
     stop::Stop,
     verdict::Verdict,
 };
 use crate::{
     assemble::LoadedChain,
-    clock,
+    clock, cohort,
     config::{ChainConfig, Config},
     failure::{Exit, Failure},
     output::{Event, Output},
@@ -65,16 +73,25 @@ pub(crate) struct Export {
     pub(crate) stop: Stop,
     /// What may be missing.
     pub(crate) accept: Acceptances,
+    /// What was delivered of each resource, where that is remembered.
+    pub(crate) delivered: Option<Delivered>,
+    /// The chain's cohorts, now and at the last export.
+    pub(crate) members: Members,
 }
 
 /// Whether watermarks count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Everything, whatever is known.
     Full,
     /// What has changed since the watermarks.
     Incremental,
+    /// Everything of these types.
+    Types(Vec<ResourceType>),
 }
+
+/// Further runs at once after an export that took long.
+const CATCH_UPS: u32 = 2;
 
 impl Export {
     /// Ends what an earlier run began, then does what is left to do. Gives one report an
@@ -111,27 +128,106 @@ impl Export {
                     .event(Event::Resuming { export: &record.id, phase: record.phase });
                 if let Some(report) = self.go_on(record).await? {
                     reports.push(report);
-                    is_all_done = kickoff.types.is_empty();
-                    done.extend(kickoff.types);
+                    // What was asked for some patients leaves the others to be asked for.
+                    if kickoff.patients.is_empty() {
+                        is_all_done = kickoff.types.is_empty();
+                        done.extend(kickoff.types);
+                    }
                 }
             }
         }
-        if is_all_done {
-            return Ok(reports);
-        }
-        for plan in self.plans(&stream, reach)? {
-            let mut plan = plan;
-            if !done.is_empty() {
-                plan.types.retain(|name| !done.contains(name));
-                if plan.types.is_empty() {
-                    continue;
+        if !is_all_done {
+            let reach = self.backfill(&stream, reach, &mut reports).await?;
+            for plan in self.plans(&stream, &reach)? {
+                let mut plan = plan;
+                if !done.is_empty() {
+                    plan.types.retain(|name| !done.contains(name));
+                    if plan.types.is_empty() {
+                        continue;
+                    }
                 }
+                reports.push(self.start(&stream, &plan).await?);
             }
-            reports.push(self.start(&stream, &plan).await?);
+            self.catch_up(&stream, &mut reports).await?;
+        }
+        if reports.iter().all(|report| !report.has_failed_files()) {
+            self.note_members(&stream)?;
         }
         let oldest = clock::now().minus(self.config.sync.keep_history);
         self.ledger.forget(oldest)?;
         Ok(reports)
+    }
+
+    /// Asks for the history of who joined a cohort. Gives how far to reach after it: to
+    /// everything, where the server cannot be asked for some patients alone.
+    async fn backfill(
+        self: &Arc<Self>,
+        stream: &str,
+        reach: Reach,
+        reports: &mut Vec<Report>,
+    ) -> anyhow::Result<Reach> {
+        let marks = self.ledger.watermarks(stream)?;
+        if reach == Reach::Full || self.delivered.is_none() || marks.is_empty() {
+            return Ok(reach);
+        }
+        let mut joined = Vec::new();
+        for (name, keys) in self.members.joined() {
+            joined.extend(cohort::ids_of(&self.config, &self.client, name, &keys).await?);
+        }
+        if joined.is_empty() {
+            return Ok(reach);
+        }
+        let everything = |why: &str| {
+            let count = joined.len();
+            let remark = format!(
+                "{count} joined a cohort, and {why}: everything is asked for, so that their \
+                 history comes"
+            );
+            self.output.event(Event::Remark(remark));
+            Reach::Full
+        };
+        let Some(plans) = self.backfills(&joined) else {
+            return Ok(everything("that is more than `sync.backfill-most`"));
+        };
+        for plan in plans {
+            match self.start(stream, &plan).await {
+                Ok(report) => reports.push(report),
+                Err(error) if members::is_refusal(&error) => {
+                    tracing::info!(error = %format!("{error:#}"), "a kick-off by patient");
+                    return Ok(everything("the server does not export by patient"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(reach)
+    }
+
+    /// After an export that took long, asks at once for what changed meanwhile: bounded, and
+    /// only while it is worth it.
+    async fn catch_up(
+        self: &Arc<Self>,
+        stream: &str,
+        reports: &mut Vec<Report>,
+    ) -> anyhow::Result<()> {
+        let Some(longest) = self.config.sync.catch_up else { return Ok(()) };
+        for _ in 0..CATCH_UPS {
+            let Some(last) = reports.last_mut() else { return Ok(()) };
+            let Some(effective) = last.effective else { return Ok(()) };
+            let window = last.finished_at.since(effective);
+            if window <= longest || !last.is_complete() {
+                return Ok(());
+            }
+            let remark = format!(
+                "what changed during this export ({}) is asked for at once",
+                crate::watermark::span(window)
+            );
+            last.remarks.push(remark.clone());
+            self.output.event(Event::Remark(remark));
+            for plan in self.plans(stream, &Reach::Incremental)? {
+                reports.push(self.start(stream, &plan).await?);
+            }
+        }
+        Ok(())
     }
 
     /// One export from the start, however often its job vanishes.
@@ -173,6 +269,11 @@ impl Export {
         let mut kickoff = Kickoff::new(source.level.clone());
         kickoff.since = since;
         kickoff.types.clone_from(&plan.types);
+        kickoff.patients.clone_from(&plan.patients);
+        if !plan.patients.is_empty() && source.level == Level::System {
+            // At system level no patients can be named.
+            kickoff.level = Level::Patient;
+        }
         kickoff.type_filters.clone_from(&source.type_filters);
         let id = self.new_id(kickoff_instant)?;
         self.ledger.begin(&NewExport {
@@ -232,6 +333,7 @@ impl Export {
 
     /// Gives up an export whose job the server has forgotten.
     fn vanished<T>(&self, id: &ExportId, reason: &str) -> anyhow::Result<Option<T>> {
+        self.void(id)?;
         self.ledger.abandon(id, reason, clock::now())?;
         self.ledger.released(id, clock::now())?;
         self.output.event(Event::Remark(format!("{reason}; starting anew")));
@@ -265,14 +367,7 @@ impl Export {
         for warning in &manifest.warnings {
             self.output.event(Event::Remark(format!("manifest: {warning}")));
         }
-        let files: Vec<NewFile> = listed(manifest)
-            .map(|(index, array, file)| NewFile {
-                index,
-                array,
-                resource_type: file.resource_type.clone(),
-                count: file.count,
-            })
-            .collect();
+        let files = new_files(manifest);
         let json = serde_json::to_string(manifest)?;
         self.ledger.manifested(id, &json, manifest.transaction_time, &files)?;
         Ok(())
@@ -295,6 +390,17 @@ fn listed(manifest: &Manifest) -> impl Iterator<Item = (u32, FileArray, &OutputF
     let outcomes = manifest.outcome.iter().map(|file| (FileArray::Outcome, file));
     let all = outputs.chain(deleted).chain(outcomes);
     all.zip(0..).map(|((array, file), index)| (index, array, file))
+}
+
+fn new_files(manifest: &Manifest) -> Vec<NewFile> {
+    listed(manifest)
+        .map(|(index, array, file)| NewFile {
+            index,
+            array,
+            resource_type: file.resource_type.clone(),
+            count: file.count,
+        })
+        .collect()
 }
 
 fn clocks(record: &ExportRecord) -> Clocks {

@@ -62,6 +62,8 @@ pub(crate) struct Plan {
     pub(crate) types: Vec<ResourceType>,
     /// `None` for everything.
     pub(crate) since: Option<Instant>,
+    /// Only these patients, by id; empty for all.
+    pub(crate) patients: Vec<String>,
     /// Why, in words.
     pub(crate) why: String,
 }
@@ -82,7 +84,12 @@ pub(crate) fn plan(
 ) -> Vec<Plan> {
     if is_full {
         let why = "a full export was asked for".to_owned();
-        return vec![Plan { types: types.to_vec(), since: None, why }];
+        return vec![Plan {
+            types: types.to_vec(),
+            since: None,
+            patients: Vec::new(),
+            why,
+        }];
     }
     let all = [all_types()];
     let asked = if types.is_empty() { &all[..] } else { types };
@@ -94,7 +101,7 @@ pub(crate) fn plan(
     let mut plans = Vec::new();
     if !unknown.is_empty() {
         let why = "no complete export of these types is in the ledger".to_owned();
-        plans.push(Plan { types: sent(unknown), since: None, why });
+        plans.push(Plan { types: sent(unknown), since: None, patients: Vec::new(), why });
     }
     let earliest = known
         .iter()
@@ -103,7 +110,12 @@ pub(crate) fn plan(
     if let Some((mark, name)) = earliest {
         let since = mark.effective.minus(overlap).floor_seconds();
         let why = why(mark, name, overlap, since, types.is_empty());
-        plans.push(Plan { types: sent(known), since: Some(since), why });
+        plans.push(Plan {
+            types: sent(known),
+            since: Some(since),
+            patients: Vec::new(),
+            why,
+        });
     }
     plans
 }

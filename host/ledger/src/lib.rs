@@ -29,6 +29,7 @@ pub mod delivered;
 
 mod cohort;
 mod column;
+mod drift;
 mod error;
 mod evidence;
 mod export_id;

@@ -96,10 +96,12 @@ pub enum FileArray {
     Deleted,
     /// `error` or `outcome`: what the server has to say.
     Outcome,
+    /// No array of the manifest: what the host itself calls back, after all others.
+    Recalled,
 }
 
 impl FileArray {
-    const ALL: [Self; 3] = [Self::Output, Self::Deleted, Self::Outcome];
+    const ALL: [Self; 4] = [Self::Output, Self::Deleted, Self::Outcome, Self::Recalled];
 
     /// The word for it, in the database and in print.
     pub const fn as_str(self) -> &'static str {
@@ -107,6 +109,7 @@ impl FileArray {
             Self::Output => "output",
             Self::Deleted => "deleted",
             Self::Outcome => "outcome",
+            Self::Recalled => "recalled",
         }
     }
 }

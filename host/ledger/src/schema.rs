@@ -57,6 +57,15 @@ pub(crate) fn inspect(connection: &Connection) -> Result<Found, Fault> {
 
 /// Takes the file through the steps it has not seen, all of them or none.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), Fault> {
+    // A step may make a table anew; to drop the old one must not take with it what refers to
+    // it. Cannot be changed within a transaction.
+    connection.pragma_update(None, "foreign_keys", "OFF")?;
+    let migrated = take_steps(connection);
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    migrated
+}
+
+fn take_steps(connection: &mut Connection) -> Result<(), Fault> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Looked at again under the write lock: another process may have been quicker.
     let Found::Older(version) = inspect(&tx)? else {
@@ -87,6 +96,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001_ledger.sql"),
     include_str!("schema/0002_evidence.sql"),
     include_str!("schema/0003_delivered.sql"),
+    include_str!("schema/0004_recalled.sql"),
 ];
 
 #[cfg(test)]

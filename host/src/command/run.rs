@@ -1,13 +1,16 @@
 //! `bulkhead run`: exports, streams, delivers, reports.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
 
-use bulkhead_model::ResourceType;
+use bulkhead_model::{Instant, ResourceType};
 
 use crate::{
     assemble, cohort,
-    config::{Config, Pinning, omission},
-    export::{Acceptance, Acceptances, Export, Reach, Stop},
+    config::{Config, Pinning, Remembers, omission},
+    export::{
+        Acceptance, Acceptances, Export, Members, Reach, Stop, delivered_folder,
+        open_delivered, stream,
+    },
     failure::{Exit, Failure},
     output::{Output, Wish},
     report::Report,
@@ -52,6 +55,19 @@ pub(crate) struct Run {
     pub(crate) dev: bool,
 }
 
+/// What a run asks for.
+#[derive(Clone, Debug)]
+pub(super) enum Wanted {
+    /// What has changed since the watermarks.
+    Changes,
+    /// Everything.
+    Everything,
+    /// Everything of one of so many parts of the types.
+    Rotation(NonZeroUsize),
+    /// Everything of these types.
+    Types(Vec<ResourceType>),
+}
+
 impl Run {
     /// Exits 0 when everything is delivered and complete, 3 when something is missing.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
@@ -70,6 +86,17 @@ impl Run {
 
     /// Runs the chains and shows each report as it is there.
     pub(crate) async fn reports(&self, output: &Output) -> anyhow::Result<Vec<Report>> {
+        let wanted = if self.full { Wanted::Everything } else { Wanted::Changes };
+        let reports = self.resynced(output, &wanted).await?;
+        Ok(reports.into_iter().map(|(report, _)| report).collect())
+    }
+
+    /// The same for what is wanted; with each report, when everything was asked for before.
+    pub(super) async fn resynced(
+        &self,
+        output: &Output,
+        wanted: &Wanted,
+    ) -> anyhow::Result<Vec<(Report, Option<Instant>)>> {
         let pinning = if self.dev { Pinning::Waived } else { Pinning::Required };
         let config = Arc::new(Config::read(&self.config, pinning)?);
         let chains: Vec<_> =
@@ -94,6 +121,14 @@ impl Run {
                 Some(&ledger),
             )
             .await?;
+            let delivered = match config.sync.remembers {
+                Remembers::Nothing => None,
+                Remembers::Resources => {
+                    Some(open_delivered(&delivered_folder(&config, &chain.name))?)
+                }
+            };
+            let stream = stream(&config, &chain.name, &loaded.fingerprint);
+            let members = Members::of(&config, &chain, &cohorts, &ledger, &stream)?;
             let export = Arc::new(Export {
                 config: Arc::clone(&config),
                 chain,
@@ -103,11 +138,19 @@ impl Run {
                 output: output.clone(),
                 stop: stop.clone(),
                 accept: accept.clone(),
+                delivered,
+                members,
             });
-            let reach = if self.full { Reach::Full } else { Reach::Incremental };
+            let before = export.last_full()?;
+            let reach = match wanted {
+                Wanted::Changes => Reach::Incremental,
+                Wanted::Everything => Reach::Full,
+                Wanted::Rotation(parts) => Reach::Types(export.due(*parts)?),
+                Wanted::Types(types) => Reach::Types(types.clone()),
+            };
             for report in export.run(reach).await? {
                 output.report(&report);
-                reports.push(report);
+                reports.push((report, before));
             }
         }
         Ok(reports)

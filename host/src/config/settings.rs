@@ -27,6 +27,37 @@ pub(crate) struct SyncConfig {
     pub(crate) accept_omission: Vec<ResourceType>,
     /// How long ended exports stay in the ledger.
     pub(crate) keep_history: Duration,
+    /// Whether it is remembered of each resource what was delivered.
+    pub(crate) remembers: Remembers,
+    /// What becomes of resources that left the cohort.
+    pub(crate) left: LeftPolicy,
+    /// More patients than this who joined at once are not asked for one by one.
+    pub(crate) backfill_most: u64,
+    /// More than this share of a type, in percent, is not deleted because an export of
+    /// everything lacks it.
+    pub(crate) most_deletions: u64,
+    /// An export that took longer than this is followed by another at once.
+    pub(crate) catch_up: Option<Duration>,
+    /// Everything is asked for again after this long.
+    pub(crate) full_resync: Option<Duration>,
+}
+
+/// Whether it is remembered of each resource what was delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remembers {
+    /// Nothing: duplicates of the overlap are delivered, nothing is called back.
+    Nothing,
+    /// Its version, digests and patients, in the state folder.
+    Resources,
+}
+
+/// What becomes of resources that left the cohort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeftPolicy {
+    /// They stay where they were delivered.
+    Keep,
+    /// They are taken back.
+    Retract,
 }
 
 /// Which types are counted by search after an export.
@@ -88,6 +119,18 @@ pub(crate) fn sync(sync: &Reader<'_>) -> SyncConfig {
         keep_history: sync
             .duration("keep-history")
             .unwrap_or(Duration::from_hours(9_600)),
+        remembers: match sync.word("remember", &["resources", "nothing"]).as_deref() {
+            Some("nothing") => Remembers::Nothing,
+            _ => Remembers::Resources,
+        },
+        left: match sync.word("left", &["retract", "keep"]).as_deref() {
+            Some("keep") => LeftPolicy::Keep,
+            _ => LeftPolicy::Retract,
+        },
+        backfill_most: sync.number("backfill-most", 0..1_000_001).unwrap_or(5_000),
+        most_deletions: sync.number("most-deletions", 0..101).unwrap_or(10),
+        catch_up: sync.duration("catch-up").or(Some(Duration::from_hours(1))),
+        full_resync: sync.duration("full-resync"),
     };
     sync.finish();
     config

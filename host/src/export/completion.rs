@@ -2,20 +2,22 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bulkhead_bulk::{Coverage, GrantedScope, Manifest};
+use bulkhead_bulk::{Coverage, GrantedScope, Kickoff, Manifest};
 use bulkhead_ledger::{
-    Baseline, Completion, ExportRecord, FileArray, FileRecord, HeldReason,
+    Baseline, Completion, ExportRecord, FileArray, FileRecord, FileState, HeldReason,
 };
-use bulkhead_model::ResourceType;
+use bulkhead_model::{Instant, ResourceType};
 use bulkhead_pipeline::Tally;
 use bulkhead_sandbox::{Conclusion, PluginSink};
 
 use super::{
-    Acceptance, Export, OutcomeCounts, Verdict, clocks, evidence,
+    Acceptance, Export, OutcomeCounts, TypeEvidence, Verdict, clocks, evidence,
     history::{self, Asked},
     judge,
     kickoff::Met,
-    kickoff_of, omission, plan,
+    kickoff_of,
+    memory::{Drift, longest_late},
+    omission, plan,
     probe::{self, Probe, Wanted},
     stopped,
 };
@@ -24,7 +26,7 @@ use crate::{
     failure::{Exit, Failure},
     output::Event,
     report::Report,
-    watermark::all_types,
+    watermark::{all_types, span},
 };
 
 impl Export {
@@ -49,12 +51,24 @@ impl Export {
         })
     }
 
-    /// Moves the watermarks of what is complete, with the report, in one transaction.
-    pub(super) async fn complete(
+    /// The types of which this export brought all, as far as can be known.
+    pub(super) async fn complete_types(
         &self,
         record: &ExportRecord,
         manifest: &Manifest,
-    ) -> anyhow::Result<Report> {
+    ) -> anyhow::Result<Vec<ResourceType>> {
+        let verdicts = self.weigh(record, manifest).await?.verdicts;
+        let is_whole = |of: &(String, Verdict)| of.1.moves_the_watermark();
+        let names = verdicts.into_iter().filter(is_whole);
+        Ok(names.filter_map(|(name, _)| name.parse().ok()).collect())
+    }
+
+    /// Weighs what speaks for and against each type.
+    async fn weigh(
+        &self,
+        record: &ExportRecord,
+        manifest: &Manifest,
+    ) -> anyhow::Result<Weighed> {
         let kickoff = kickoff_of(record)?;
         let files = self.ledger.files(&record.id)?;
         let outcomes = outcomes_of(&files)?;
@@ -66,9 +80,16 @@ impl Export {
         }
         let came = judge::came(&tally);
         let met = self.met(record);
-        let subject = self.subject();
-        let history = self.ledger.baselines(&subject)?;
-        let probes = self.probe(record, &kickoff.types, &came, &met, &history).await?;
+        // Of some patients alone, neither counts nor earlier exports tell how much there is.
+        let is_of_all = kickoff.patients.is_empty();
+        let (history, probes) = if is_of_all {
+            let history = self.ledger.baselines(&self.subject())?;
+            let probes =
+                self.probe(record, &kickoff.types, &came, &met, &history).await?;
+            (history, probes)
+        } else {
+            (BTreeMap::new(), BTreeMap::new())
+        };
         let source = &self.config.source;
         let verdicts = judge::judge(&judge::Evidence {
             asked: &kickoff.types,
@@ -94,18 +115,53 @@ impl Export {
             history: &history,
             probes: &probes,
         };
-        let clocks = clocks(record);
-        let effective = clocks.effective(self.config.sync.clock_skew);
-        let accepted = self.accept.applied(&verdicts);
-        let marks = plan::marks(&kickoff.types, &verdicts, &accepted, record, effective);
-        let before = self.ledger.watermarks(&record.stream)?;
-        let baselines = baselines(&verdicts, &accepted, &came, &history, record);
-        let now = clock::now();
-        let omissions = omission::written(&accepted, &verdicts, record, now);
         let evidence = verdicts
             .keys()
             .filter_map(|name| Some((name.clone(), sources.of(&name.parse().ok()?))))
             .collect();
+        Ok(Weighed { kickoff, files, tally, came, history, outcomes, verdicts, evidence })
+    }
+
+    /// Moves the watermarks of what is complete, with the report, in one transaction.
+    pub(super) async fn complete(
+        &self,
+        record: &ExportRecord,
+        manifest: &Manifest,
+    ) -> anyhow::Result<Report> {
+        let Weighed {
+            kickoff,
+            files,
+            tally,
+            came,
+            history,
+            outcomes,
+            verdicts,
+            evidence,
+        } = self.weigh(record, manifest).await?;
+        let is_of_all = kickoff.patients.is_empty();
+        let subject = self.subject();
+        let clocks = clocks(record);
+        let effective = clocks.effective(self.config.sync.clock_skew);
+        let accepted = self.accept.applied(&verdicts);
+        // What came of some patients says nothing of the others.
+        let marks = if is_of_all {
+            plan::marks(&kickoff.types, &verdicts, &accepted, record, effective)
+        } else {
+            Vec::new()
+        };
+        let before = self.ledger.watermarks(&record.stream)?;
+        let baselines = if is_of_all {
+            baselines(&verdicts, &accepted, &came, &history, record)
+        } else {
+            Vec::new()
+        };
+        let drift = self.drift_of(record)?;
+        let mut remarks = clocks.remarks();
+        remarks.extend(self.learn(record, &drift, clock::now())?);
+        let failed_files =
+            files.iter().filter(|file| file.state == FileState::Failed).count() as u64;
+        let now = clock::now();
+        let omissions = omission::written(&accepted, &verdicts, record, now);
         let mut report = Report {
             export: record.id.to_string(),
             chain: self.chain.name.clone(),
@@ -113,7 +169,9 @@ impl Export {
             level: kickoff.level.to_string(),
             since: record.since,
             transaction_time: record.transaction_time,
-            remarks: clocks.remarks(),
+            remarks,
+            drift,
+            failed_files,
             outcomes,
             files: files.len() as u64,
             tally,
@@ -146,6 +204,52 @@ impl Export {
             self.ledger.amend_report(&record.id, &serde_json::to_string(&report)?)?;
         }
         Ok(report)
+    }
+
+    /// What was held against the ledger of resources, over all files.
+    fn drift_of(&self, record: &ExportRecord) -> anyhow::Result<BTreeMap<String, Drift>> {
+        let mut all: BTreeMap<String, Drift> = BTreeMap::new();
+        for (_, counts) in self.ledger.drifts(&record.id)? {
+            let found: BTreeMap<String, Drift> = serde_json::from_str(&counts)?;
+            for (name, of_type) in found {
+                all.entry(name).or_default().add(&of_type);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Learns from what was visible late: the next exports ask from so much earlier. Says so,
+    /// and what became of resources that changed while the export ran.
+    fn learn(
+        &self,
+        record: &ExportRecord,
+        drift: &BTreeMap<String, Drift>,
+        now: Instant,
+    ) -> anyhow::Result<Vec<String>> {
+        let mut remarks = Vec::new();
+        let after: u64 = drift.values().map(|of| of.after_snapshot).sum();
+        if after > 0 {
+            remarks.push(format!(
+                "{after} resources changed after the snapshot: the next export asks for them again"
+            ));
+        }
+        let Some(late) = longest_late(drift) else { return Ok(remarks) };
+        let wanted = late.saturating_mul(2);
+        let late = span(late);
+        if wanted > self.config.sync.overlap {
+            let reason = format!("resources became visible {late} late");
+            if self.ledger.raise_overlap(&record.stream, wanted, &reason, now)? {
+                remarks.push(format!(
+                    "{reason}, which only the overlap caught: from now on it is {}",
+                    span(wanted)
+                ));
+            }
+        } else {
+            remarks.push(format!(
+                "resources became visible {late} late; the overlap caught them"
+            ));
+        }
+        Ok(remarks)
     }
 
     /// What the kick-off met. An export that an earlier version began tells nothing: then what
@@ -222,6 +326,18 @@ impl Export {
             })
             .collect()
     }
+}
+
+/// Everything that an export is judged by, and the judgement.
+struct Weighed {
+    kickoff: Kickoff,
+    files: Vec<FileRecord>,
+    tally: Tally,
+    came: BTreeMap<String, u64>,
+    history: BTreeMap<ResourceType, Baseline>,
+    outcomes: OutcomeCounts,
+    verdicts: BTreeMap<String, Verdict>,
+    evidence: BTreeMap<String, TypeEvidence>,
 }
 
 /// What all outcome files say, this run's and those of runs before: as written down.

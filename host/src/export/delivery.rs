@@ -40,7 +40,7 @@ impl Export {
             outputs: manifest.output.len(),
             deletions: manifest.deleted.len(),
             outcomes: manifest.outcome.len(),
-            done: listed(&manifest).count() - open.len(),
+            done: listed(&manifest).count().saturating_sub(open.len()),
             resources: total,
         });
         self.output.begin_files(
@@ -49,6 +49,13 @@ impl Export {
             total,
         );
         let status_url = status_url(record)?;
+        let is_comparable = kickoff_of(record)?.patients.is_empty();
+        let holdings = self.holdings(record, is_comparable)?;
+        if let Some(holdings) = &holdings {
+            for (file, counts) in self.ledger.drifts(&record.id)? {
+                holdings.resume_drift(file, serde_json::from_str(&counts)?);
+            }
+        }
         for array in [FileArray::Output, FileArray::Deleted] {
             let mut lanes = JoinSet::new();
             let places = Arc::new(Semaphore::new(self.config.limits.files_in_flight));
@@ -60,9 +67,12 @@ impl Export {
                     id: record.id.clone(),
                     index,
                     array,
-                    file: file.clone(),
-                    manifest: Arc::clone(&manifest),
-                    status_url: status_url.clone(),
+                    origin: file::Origin::Remote {
+                        file: file.clone(),
+                        manifest: Arc::clone(&manifest),
+                        status_url: status_url.clone(),
+                    },
+                    holdings: holdings.clone(),
                 };
                 let places = Arc::clone(&places);
                 lanes.spawn(async move {
@@ -80,7 +90,10 @@ impl Export {
             let read = self.outcome(&manifest, file, &names).await?;
             self.close_outcome(&record.id, index, read)?;
         }
-        Ok(())
+        match &holdings {
+            Some(holdings) => self.call_back(record, &manifest, holdings).await,
+            None => Ok(()),
+        }
     }
 
     /// What one outcome file says, however often it takes. The outer error stops the run.

@@ -1,27 +1,25 @@
 //! One file, from the first byte to closed in the ledger, however often it takes.
 
+mod ended;
+mod origin;
+
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use anyhow::Context as _;
-use bulkhead_bulk::{Error as BulkError, Manifest, OutputFile};
+use bulkhead_bulk::Error as BulkError;
 use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof, QuarantineEntry};
 use bulkhead_ndjson::{Bases, Block, Framer};
 use bulkhead_net::Framing;
-use bulkhead_pipeline::{
-    Advance, Caution, CloseReason, FileKind, Lane, LaneError, SinkError, Tally,
-};
+use bulkhead_pipeline::{Advance, Caution, CloseReason, FileKind, Lane, Tally};
 use futures::StreamExt;
-use url::Url;
 
-use super::{Export, stop::Why, stopped};
-use crate::{
-    assemble,
-    failure::{Exit, Failure},
-    output::FileProgress,
-};
+use self::ended::{Ended, ended};
+pub(super) use self::{ended::JobLost, origin::Origin};
+use super::{Export, memory::Holdings, stop::Why, stopped};
+use crate::{assemble, output::FileProgress};
 
 /// Fresh manifests that are fetched for expired links of one file.
 const REFRESHES: u32 = 2;
@@ -38,45 +36,18 @@ pub(super) struct FileWork {
     pub(super) id: ExportId,
     pub(super) index: u32,
     pub(super) array: FileArray,
-    pub(super) file: OutputFile,
-    pub(super) manifest: Arc<Manifest>,
-    pub(super) status_url: Url,
-}
-
-/// The job is gone from the server, and its files with it: only a new export can help.
-#[derive(Debug, thiserror::Error)]
-#[error("the job and its files are gone from the server")]
-pub(super) struct JobLost;
-
-/// Why one try ended.
-enum Ended {
-    /// Try again, after a pause that the server may have named.
-    Again(anyhow::Error, Option<Duration>),
-    /// Nothing will mend this file; the others go on.
-    Broken(anyhow::Error),
-    /// The file is not the one that was begun.
-    Changed,
-    /// The whole export must stop.
-    Fatal(anyhow::Error),
-    /// The link is no longer good.
-    Expired(anyhow::Error),
-    /// The sink died on these lines.
-    SinkDied(std::ops::RangeInclusive<u64>, usize, anyhow::Error),
-    /// Someone asked to stop.
-    Stopped,
+    pub(super) origin: Origin,
+    pub(super) holdings: Option<Arc<Holdings>>,
 }
 
 impl FileWork {
     /// Processes the file to its end. A file that cannot be had is written down as failed
     /// and is no error here.
     pub(super) async fn process(mut self) -> anyhow::Result<()> {
-        let name = self
-            .file
-            .resource_type
-            .as_ref()
-            .map_or_else(String::new, ToString::to_string);
-        let progress =
-            self.export.output.file(self.index, self.array, &name, self.file.count);
+        let name =
+            self.origin.resource_type().map_or_else(String::new, ToString::to_string);
+        let count = self.origin.count();
+        let progress = self.export.output.file(self.index, self.array, &name, count);
         let tries = self.export.config.limits.file_tries;
         let mut caution = Caution::default();
         let mut refreshes = 0;
@@ -93,6 +64,9 @@ impl FileWork {
                 Err(Ended::Changed) => {
                     let (id, index) = (self.id.clone(), self.index);
                     self.ledger(move |ledger| ledger.restart_file(&id, index)).await?;
+                    if let Some(holdings) = &self.holdings {
+                        holdings.give_up(index, 0)?;
+                    }
                     let error = anyhow::anyhow!(
                         "the file changed on the server while it was delivered"
                     );
@@ -104,7 +78,7 @@ impl FileWork {
                     (error, Some(Duration::ZERO))
                 }
                 Err(Ended::Broken(error) | Ended::Expired(error)) => {
-                    return self.fail(&error, &progress);
+                    return self.fail(&error, &progress).await;
                 }
                 Err(Ended::SinkDied(lines, records, error)) => {
                     // What the sink died on is handed over more carefully the next time.
@@ -124,11 +98,19 @@ impl FileWork {
             }
         }
         let error = last.unwrap_or_else(|| anyhow::anyhow!("no try was made"));
-        self.fail(&error, &progress)
+        self.fail(&error, &progress).await
     }
 
-    fn fail(&self, error: &anyhow::Error, progress: &FileProgress) -> anyhow::Result<()> {
+    async fn fail(
+        &self,
+        error: &anyhow::Error,
+        progress: &FileProgress,
+    ) -> anyhow::Result<()> {
         let reason = format!("{error:#}");
+        if let Some(holdings) = &self.holdings {
+            let through = self.resume().await?.map_or(0, |resume| resume.through);
+            holdings.give_up(self.index, through)?;
+        }
         self.export.ledger.fail_file(&self.id, self.index, &reason)?;
         progress.failed(&reason);
         Ok(())
@@ -143,6 +125,9 @@ impl FileWork {
     ) -> Result<Tally, Ended> {
         let resume = self.resume().await.map_err(Ended::Fatal)?;
         let mut lane = self.lane(caution.clone());
+        if let Some(holdings) = &self.holdings {
+            lane = lane.with_memory(holdings.memory(self.index));
+        }
         if let Some(resume) = &resume {
             lane = lane.resuming(resume);
         }
@@ -171,21 +156,16 @@ impl FileWork {
         attempt: u32,
         progress: &FileProgress,
     ) -> Result<(), Ended> {
-        let client = &self.export.client;
-        let mut download =
-            client.download(&self.manifest, &self.file).await.map_err(download_ended)?;
-        let wire = download.wire_bytes();
-        let framing = download.framing;
         let mut framer = Framer::new(self.export.config.limits.framer);
+        let (mut bytes, wire, framing) = self.origin.bytes(&self.export.client).await?;
         loop {
             let chunk = tokio::select! {
                 biased;
                 () = self.export.stop.requested() => return Err(Ended::Stopped),
-                chunk = download.next() => chunk,
+                chunk = bytes.next() => chunk,
             };
             let Some(chunk) = chunk else { break };
-            let chunk = chunk.map_err(download_ended)?;
-            framer.push(&chunk);
+            framer.push(&chunk?);
             while let Some(block) = framer.next_block() {
                 self.take(lane, &block).await?;
                 progress.advance(lane.tally(), wire.load(Ordering::Relaxed));
@@ -202,7 +182,7 @@ impl FileWork {
 
     /// Notes of a file without a count whether its end shows that it is whole.
     async fn note_proof(&self, framing: Framing) -> anyhow::Result<()> {
-        let proof = match (framing, self.file.count) {
+        let proof = match (framing, self.origin.count()) {
             (Framing::UntilClose, None) => Proof::Unproven,
             (Framing::UntilClose | Framing::Delimited, _) => Proof::Proven,
         };
@@ -231,8 +211,8 @@ impl FileWork {
     fn check_count(&self, lane: &Lane, attempt: u32) -> Result<(), Ended> {
         let read = lane.tally().total().read;
         let is_comparable =
-            self.array == FileArray::Output && self.file.resource_type.is_some();
-        match self.file.count {
+            self.array == FileArray::Output && self.origin.resource_type().is_some();
+        match self.origin.count() {
             Some(count) if is_comparable && count != read && attempt == 1 => {
                 let error =
                     anyhow::anyhow!("{read} resources came, the manifest says {count}");
@@ -246,8 +226,9 @@ impl FileWork {
         let kind = match self.array {
             FileArray::Deleted => FileKind::Deleted,
             FileArray::Outcome | FileArray::Output => {
-                FileKind::Output(self.file.resource_type.clone())
+                FileKind::Output(self.origin.resource_type().cloned())
             }
+            FileArray::Recalled => FileKind::Recalled,
         };
         let bases = Bases::new([self.export.config.source.base_url.to_string()]);
         assemble::lane(
@@ -279,6 +260,9 @@ impl FileWork {
     }
 
     async fn write_down(&self, advance: Advance, last: Last) -> anyhow::Result<()> {
+        if let Some(holdings) = &self.holdings {
+            self.remember(holdings, &advance).await?;
+        }
         let checkpoint = FileCheckpoint {
             durable_through: advance.through,
             token: advance.token,
@@ -305,12 +289,38 @@ impl FileWork {
         .await
     }
 
+    /// Writes down which resources the destination has now. Before the checkpoint: an entry too
+    /// many is told apart later, one too few would be a duplicate for ever.
+    async fn remember(
+        &self,
+        holdings: &Arc<Holdings>,
+        advance: &Advance,
+    ) -> anyhow::Result<()> {
+        let (holdings, index) = (Arc::clone(holdings), self.index);
+        let (through, handled) = (advance.through, advance.handled.clone());
+        let id = self.id.clone();
+        self.ledger(move |ledger| {
+            holdings.commit(index, through, &handled)?;
+            let drift = holdings.drift(index);
+            if drift.is_empty() {
+                return Ok(());
+            }
+            // Counts and names: this cannot fail.
+            let counts = serde_json::to_string(&drift).unwrap_or_default();
+            ledger.note_drift(&id, index, &counts)
+        })
+        .await
+    }
+
     /// Fetches the manifest once more: servers refresh expired links in it.
     async fn refresh(&mut self) -> anyhow::Result<()> {
-        match self.export.client.wait(&self.status_url, |_| {}).await {
+        let Origin::Remote { file: own, status_url, .. } = &mut self.origin else {
+            return Ok(());
+        };
+        match self.export.client.wait(status_url, |_| {}).await {
             Ok(manifest) => {
-                if let Some(file) = manifest.file(self.file.id) {
-                    self.file.url = file.url.clone();
+                if let Some(file) = manifest.file(own.id) {
+                    own.url = file.url.clone();
                 }
                 Ok(())
             }
@@ -337,48 +347,4 @@ impl FileWork {
 enum Last {
     No,
     Yes,
-}
-
-/// What a failed download means.
-fn download_ended(error: BulkError) -> Ended {
-    let after = error.retry_after();
-    if error.is_expired_link() {
-        Ended::Expired(error.into())
-    } else if error.is_transient() {
-        Ended::Again(error.into(), after)
-    } else if matches!(error, BulkError::Corrupt { .. }) {
-        Ended::Again(error.into(), None)
-    } else {
-        Ended::Broken(error.into())
-    }
-}
-
-/// What a failed lane means.
-fn ended(error: LaneError) -> Ended {
-    match error {
-        LaneError::Intake(_) => Ended::Changed,
-        LaneError::SinkDied { ref lines, records, .. } => {
-            Ended::SinkDied(lines.clone(), records, error.into())
-        }
-        LaneError::Sink(SinkError::Retryable { after, .. }) => {
-            Ended::Again(error.into(), after)
-        }
-        // A sink that lost its open parts says so at the next batch: begin again from the
-        // last checkpoint.
-        LaneError::Sink(SinkError::Fatal { ref code, .. }) if code == "not-open" => {
-            Ended::Again(error.into(), None)
-        }
-        _ => {
-            let hint =
-                "the log says more with `--log info`; running again goes on where it was";
-            let what = "a plugin of the chain failed".to_owned();
-            let failure = Failure {
-                exit: Exit::Failed,
-                blame: "plugin",
-                what,
-                hint: Some(hint.to_owned()),
-            };
-            Ended::Fatal(anyhow::Error::new(error).context(failure))
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! What belongs together: streams, ids, kick-offs as URLs, watermarks that may move.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use bulkhead_bulk::Kickoff;
 use bulkhead_ledger::{ExportId, ExportRecord, Watermark};
@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Acceptance, Export, Reach, Verdict};
 use crate::{
     clock,
+    config::{Config, Remembers},
     output::Event,
     watermark::{Plan, all_types, plan},
 };
@@ -20,18 +21,7 @@ impl Export {
     /// part of it (server, level, filters, plugins, settings, cohorts), so a change of any of
     /// them begins a stream without watermarks: the next export is a full one.
     pub(super) fn stream(&self) -> String {
-        let source = &self.config.source;
-        let definition = [
-            source.name.clone(),
-            source.level.to_string(),
-            source.type_filters.join("\n"),
-            self.loaded.fingerprint.clone(),
-        ];
-        format!(
-            "{}@{:016x}",
-            self.chain.name,
-            xxh3_64(definition.join("\n\n").as_bytes())
-        )
+        stream(&self.config, &self.chain.name, &self.loaded.fingerprint)
     }
 
     /// What is counted from export to export: what the server holds, not what our plugins make
@@ -55,6 +45,7 @@ impl Export {
             }
             if let Some(record) = self.ledger.unfinished(&other)? {
                 let reason = "the server, a plugin, its settings or a cohort changed";
+                self.void(&record.id)?;
                 self.ledger.abandon(&record.id, reason, clock::now())?;
                 let remark = format!("export {} was given up: {reason}", record.id);
                 self.output.event(Event::Remark(remark));
@@ -63,10 +54,23 @@ impl Export {
         Ok(())
     }
 
-    pub(super) fn plans(&self, stream: &str, reach: Reach) -> anyhow::Result<Vec<Plan>> {
+    pub(super) fn plans(&self, stream: &str, reach: &Reach) -> anyhow::Result<Vec<Plan>> {
         let marks = self.ledger.watermarks(stream)?;
-        let (types, overlap) = (&self.config.source.types, self.config.sync.overlap);
-        let mut plans = plan(types, &marks, overlap, reach == Reach::Full);
+        let learnt = self.ledger.overlap(stream)?.map(|learnt| learnt.overlap);
+        let overlap = self.config.sync.overlap.max(learnt.unwrap_or_default());
+        let is_due = *reach == Reach::Incremental && self.is_full_due(&marks)?;
+        let (types, is_full) = match reach {
+            Reach::Full => (&self.config.source.types, true),
+            Reach::Incremental => (&self.config.source.types, is_due),
+            Reach::Types(types) => (types, true),
+        };
+        let mut plans = plan(types, &marks, overlap, is_full);
+        if is_due {
+            for plan in &mut plans {
+                "`sync.full-resync` has passed since the last export of everything"
+                    .clone_into(&mut plan.why);
+            }
+        }
         let prefix = format!("{}@", self.chain.name);
         let is_changed = marks.is_empty()
             && self
@@ -74,7 +78,7 @@ impl Export {
                 .streams()?
                 .iter()
                 .any(|other| other != stream && other.starts_with(&prefix));
-        if is_changed && reach == Reach::Incremental {
+        if is_changed && *reach == Reach::Incremental {
             let why = "the server, a plugin, its settings or a cohort changed since the last \
                        export of this chain";
             for plan in &mut plans {
@@ -82,6 +86,54 @@ impl Export {
             }
         }
         Ok(plans)
+    }
+
+    /// When everything was asked for the last time, of the type of which that is longest ago.
+    pub(crate) fn last_full(&self) -> anyhow::Result<Option<Instant>> {
+        let baselines = self.ledger.baselines(&self.subject())?;
+        Ok(baselines.values().filter_map(|baseline| baseline.full_at).min())
+    }
+
+    /// One of `parts` parts of the configured types: those whose export of everything is
+    /// longest ago.
+    pub(crate) fn due(&self, parts: NonZeroUsize) -> anyhow::Result<Vec<ResourceType>> {
+        let baselines = self.ledger.baselines(&self.subject())?;
+        let mut types = self.config.source.types.clone();
+        types.sort_by_key(|name| baselines.get(name).and_then(|of| of.full_at));
+        types.truncate(types.len().div_ceil(parts.get()));
+        Ok(types)
+    }
+
+    /// Whether everything has to be asked for again: the oldest export of everything of a type is
+    /// too old.
+    fn is_full_due(
+        &self,
+        marks: &BTreeMap<ResourceType, Watermark>,
+    ) -> anyhow::Result<bool> {
+        let Some(after) = self.config.sync.full_resync else { return Ok(false) };
+        let baselines = self.ledger.baselines(&self.subject())?;
+        let now = clock::now();
+        let oldest = baselines
+            .iter()
+            .filter(|(name, _)| {
+                marks.contains_key(name) || marks.contains_key(&all_types())
+            })
+            .filter_map(|(_, baseline)| baseline.full_at)
+            .min();
+        Ok(oldest.is_some_and(|at| now.since(at) > after))
+    }
+
+    /// Makes void what was written down as delivered by an export that is given up: nobody is
+    /// told of its files.
+    pub(super) fn void(&self, id: &ExportId) -> anyhow::Result<()> {
+        if let Some(record) = self.ledger.export(id)?
+            && let Some(holdings) = self.holdings(&record, false)?
+        {
+            for file in self.ledger.files(id)? {
+                holdings.give_up(file.index, 0)?;
+            }
+        }
+        Ok(())
     }
 
     /// A new id: when it began, with a number where two began in one second.
@@ -95,6 +147,24 @@ impl Export {
         }
         Ok(id)
     }
+}
+
+/// What the watermarks of a chain belong to.
+pub(crate) fn stream(config: &Config, chain: &str, fingerprint: &str) -> String {
+    let source = &config.source;
+    let remembers = match config.sync.remembers {
+        Remembers::Nothing => "",
+        // What was delivered before it was remembered is not known: begin anew.
+        Remembers::Resources => "remembering",
+    };
+    let definition = [
+        source.name.clone(),
+        source.level.to_string(),
+        source.type_filters.join("\n"),
+        fingerprint.to_owned(),
+        remembers.to_owned(),
+    ];
+    format!("{chain}@{:016x}", xxh3_64(definition.join("\n\n").as_bytes()))
 }
 
 /// The kick-off as a URL that may be shown: no patients, no secrets.

@@ -72,6 +72,12 @@ impl Case {
                 unproven_files: UnprovenFiles::Hold,
                 accept_omission: Vec::new(),
                 keep_history: Duration::ZERO,
+                remembers: crate::config::Remembers::Resources,
+                left: crate::config::LeftPolicy::Retract,
+                backfill_most: 0,
+                most_deletions: 10,
+                catch_up: None,
+                full_resync: None,
             },
         }
     }

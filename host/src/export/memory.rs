@@ -1,0 +1,436 @@
+//! What the destination holds, as one export sees it.
+//!
+//! [`Holdings`] stands between the lanes and the ledger of resources. A lane asks before its
+//! chain what is known of each record, and tells afterwards what the sink made durable. What
+//! lanes have taken in and not yet made durable is kept beside the ledger, so that two files of
+//! one export do not bring an older version after a newer one.
+//!
+//! Order in a crash: entries are committed before the file's checkpoint. An entry beyond the
+//! checkpoint is of this very file's earlier try, and is told apart by export, file and line.
+//! When a try is given up, what it wrote beyond its last checkpoint is void, and the next try
+//! writes under another number: see [`Holdings::give_up`] and [`tag`].
+//!
+//! Memory: one version a record between intake and checkpoint, in all lanes together.
+
+mod decide;
+mod drift;
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bulkhead_ledger::{
+    ExportRecord, Ledger, Voids,
+    delivered::{Delivered, Entry, Patients, ResourceKey, State, fingerprint},
+};
+use bulkhead_model::Instant;
+use bulkhead_ndjson::Envelope;
+use bulkhead_pipeline::{Batch, Change, Handled, Memory, MemoryError, Recall};
+use futures::{FutureExt, future::BoxFuture};
+use xxhash_rust::xxh3::xxh3_64;
+
+use decide::{Candidate, InFlight, Setting, decide};
+use drift::{Arrival, classify};
+pub(crate) use drift::{Drift, Span, advised_interval, longest_late};
+
+use super::Export;
+
+/// What the destination of one chain holds, during one export.
+#[derive(Debug)]
+pub(crate) struct Holdings {
+    delivered: Delivered,
+    ledger: Ledger,
+    voids: Mutex<Voids>,
+    setting: Setting,
+    span: Span,
+    /// Whether drift says anything: not when only some patients were asked for.
+    is_comparable: bool,
+    /// The watermarks that the export began with.
+    marks: BTreeMap<String, Instant>,
+    /// The mark that stands for all types.
+    mark_of_all: Option<Instant>,
+    flight: Mutex<Flight>,
+    /// By file, then by type.
+    drift: Mutex<BTreeMap<u32, BTreeMap<String, Drift>>>,
+}
+
+/// What lanes have taken in and not yet made durable.
+#[derive(Debug, Default)]
+struct Flight {
+    versions: HashMap<ResourceKey, InFlight>,
+    /// By file, in the order of lines: what a checkpoint lets go.
+    order: HashMap<u32, VecDeque<(u64, ResourceKey)>>,
+    /// By file: entries to write with the next checkpoint because an export of everything has
+    /// seen them.
+    seen: HashMap<u32, VecDeque<(u64, ResourceKey, Entry)>>,
+}
+
+impl Export {
+    /// What the destination holds, as the export of `record` sees it. `None` when nothing is
+    /// remembered.
+    pub(super) fn holdings(
+        &self,
+        record: &ExportRecord,
+        is_comparable: bool,
+    ) -> anyhow::Result<Option<Arc<Holdings>>> {
+        let Some(delivered) = &self.delivered else { return Ok(None) };
+        let marks = self.ledger.watermarks(&record.stream)?;
+        let marks: BTreeMap<String, Instant> = marks
+            .into_iter()
+            .map(|(name, mark)| (name.to_string(), mark.effective))
+            .collect();
+        let mark_of_all = marks.get(crate::watermark::all_types().as_str()).copied();
+        Ok(Some(Arc::new(Holdings {
+            delivered: delivered.clone(),
+            ledger: self.ledger.clone(),
+            voids: Mutex::new(self.ledger.voids()?),
+            setting: Setting {
+                epoch: fingerprint(&record.stream),
+                export: fingerprint(record.id.as_str()),
+                snapshot: record.transaction_time,
+            },
+            span: if record.since.is_none() { Span::Whole } else { Span::Changes },
+            is_comparable,
+            marks,
+            mark_of_all,
+            flight: Mutex::default(),
+            drift: Mutex::default(),
+        })))
+    }
+}
+
+impl Holdings {
+    /// The ledger of resources.
+    pub(crate) const fn delivered(&self) -> &Delivered {
+        &self.delivered
+    }
+
+    /// Whether the export asked for everything.
+    pub(crate) const fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Whether it asked for all patients, so that absence says something.
+    pub(crate) const fn is_comparable(&self) -> bool {
+        self.is_comparable
+    }
+
+    /// Adds to what was found of a type in a file.
+    pub(crate) fn note(&self, file: u32, name: &str, add: impl FnOnce(&mut Drift)) {
+        let mut drift = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
+        add(drift.entry(file).or_default().entry(name.to_owned()).or_default());
+    }
+
+    /// The export's fingerprint, as entries name it.
+    pub(crate) const fn export(&self) -> u64 {
+        self.setting.export
+    }
+
+    /// What was found in one file so far, by type.
+    pub(crate) fn drift(&self, file: u32) -> BTreeMap<String, Drift> {
+        let drift = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
+        drift.get(&file).cloned().unwrap_or_default()
+    }
+
+    /// Takes up what an earlier run found in a file.
+    pub(crate) fn resume_drift(&self, file: u32, found: BTreeMap<String, Drift>) {
+        let mut drift = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
+        drift.insert(file, found);
+    }
+
+    /// The memory of one file's lane.
+    pub(crate) fn memory(self: &Arc<Self>, file: u32) -> Box<dyn Memory> {
+        // What an earlier lane of it took in and did not make durable comes again.
+        self.forget_flight(file);
+        Box::new(LaneMemory { holdings: Arc::clone(self), file })
+    }
+
+    /// Writes down what the sink made durable of a file up to line `through`. Before the
+    /// file's checkpoint is written, never after.
+    pub(crate) fn commit(
+        &self,
+        file: u32,
+        through: u64,
+        handled: &[Handled],
+    ) -> Result<(), bulkhead_ledger::Error> {
+        let mut entries = self.let_go(file, through);
+        let keyed: Vec<(ResourceKey, &Handled)> = handled
+            .iter()
+            .filter_map(|of| Some((ResourceKey::new(&of.kind, &of.id).ok()?, of)))
+            .collect();
+        let keys: Vec<ResourceKey> = keyed.iter().map(|(key, _)| key.clone()).collect();
+        let before = self.delivered.get_many(&keys)?;
+        self.compare(file, &keyed, &before);
+        let tag = self.tag(file);
+        entries.extend(keyed.into_iter().map(|(key, of)| (key, self.entry(tag, of))));
+        if entries.is_empty() { Ok(()) } else { self.delivered.commit(&entries) }
+    }
+
+    /// Makes void what was written down of a file beyond line `through`: the try that wrote
+    /// it came to nothing.
+    pub(crate) fn give_up(
+        &self,
+        file: u32,
+        through: u64,
+    ) -> Result<(), bulkhead_ledger::Error> {
+        self.forget_flight(file);
+        let tag = self.tag(file);
+        self.ledger.void(self.setting.export, tag, through)?;
+        let mut voids = self.voids.lock().unwrap_or_else(PoisonError::into_inner);
+        voids.insert((self.setting.export, tag), through);
+        Ok(())
+    }
+
+    /// The number under which entries of a file are written now.
+    fn tag(&self, file: u32) -> u32 {
+        let voids = self.voids.lock().unwrap_or_else(PoisonError::into_inner);
+        tag(&voids, self.setting.export, file)
+    }
+
+    fn compare(
+        &self,
+        file: u32,
+        keyed: &[(ResourceKey, &Handled)],
+        before: &[Option<Entry>],
+    ) {
+        if !self.is_comparable {
+            return;
+        }
+        let mut drift = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
+        let drift = drift.entry(file).or_default();
+        for ((key, of), before) in keyed.iter().zip(before) {
+            // Written by this export already: a second try, or a second version.
+            let is_repeat =
+                before.as_ref().is_some_and(|entry| entry.export == self.setting.export);
+            if of.change != Change::Upsert || is_repeat {
+                continue;
+            }
+            let mark = self.marks.get(key.resource_type()).copied().or(self.mark_of_all);
+            let comparable =
+                before.as_ref().filter(|entry| entry.epoch == self.setting.epoch);
+            let arrival = Arrival {
+                last_updated: of.envelope.last_updated,
+                raw: of.raw,
+                content: of.content,
+            };
+            let of_type = drift.entry(key.resource_type().to_owned()).or_default();
+            classify(of_type, self.span, comparable, &arrival, mark);
+        }
+    }
+
+    fn entry(&self, tag: u32, of: &Handled) -> Entry {
+        let (state, last_updated) = match of.change {
+            Change::Upsert => (State::Live, of.envelope.last_updated),
+            // The version that says so is the snapshot that told it.
+            Change::Delete => (State::Deleted, self.setting.snapshot),
+            Change::Retract => (State::Retracted, of.envelope.last_updated),
+        };
+        Entry {
+            state,
+            epoch: self.setting.epoch,
+            export: self.setting.export,
+            file: tag,
+            line: of.seq,
+            seen: match self.span {
+                Span::Whole => self.setting.export,
+                Span::Changes => 0,
+            },
+            last_updated,
+            raw: of.raw,
+            content: of.content,
+            patients: patients(&of.envelope),
+        }
+    }
+
+    /// Lets go of what is durable; gives what is to be marked as seen.
+    fn let_go(&self, file: u32, through: u64) -> Vec<(ResourceKey, Entry)> {
+        let mut flight = self.flight();
+        let Flight { versions, order, seen } = &mut *flight;
+        if let Some(lines) = order.get_mut(&file) {
+            while let Some((_, key)) = lines.pop_front_if(|(line, _)| *line <= through) {
+                let is_of_here = versions.get(&key).is_some_and(|known| {
+                    index(known.file) == file && known.line <= through
+                });
+                if is_of_here {
+                    versions.remove(&key);
+                }
+            }
+        }
+        let mut entries = Vec::new();
+        if let Some(lines) = seen.get_mut(&file) {
+            while let Some((_, key, entry)) =
+                lines.pop_front_if(|(line, ..)| *line <= through)
+            {
+                entries.push((key, entry));
+            }
+        }
+        entries
+    }
+
+    fn forget_flight(&self, file: u32) {
+        let mut flight = self.flight();
+        let Flight { versions, order, seen } = &mut *flight;
+        for (_, key) in order.remove(&file).unwrap_or_default() {
+            if versions.get(&key).is_some_and(|known| index(known.file) == file) {
+                versions.remove(&key);
+            }
+        }
+        seen.remove(&file);
+    }
+
+    fn flight(&self) -> MutexGuard<'_, Flight> {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of the records of a batch.
+    fn recall(
+        &self,
+        file: u32,
+        batch: &Batch,
+    ) -> Result<Vec<Recall>, bulkhead_ledger::Error> {
+        let keys: Vec<Option<ResourceKey>> = batch
+            .records()
+            .iter()
+            .map(|record| ResourceKey::new(record.resource_type(), record.id()?).ok())
+            .collect();
+        let asked: Vec<ResourceKey> = keys.iter().flatten().cloned().collect();
+        let mut entries = self.delivered.get_many(&asked)?.into_iter();
+        let mut drift: BTreeMap<String, Drift> = BTreeMap::new();
+        let tag = self.tag(file);
+        let mut flight = self.flight();
+        let mut recalls = Vec::with_capacity(keys.len());
+        for (record, key) in batch.records().iter().zip(keys) {
+            let last_updated = record.envelope.last_updated;
+            if record.change == Change::Upsert {
+                let name = record.resource_type();
+                if !drift.contains_key(name) {
+                    drift.insert(name.to_owned(), Drift::default());
+                }
+                if let Some(of_type) = drift.get_mut(name) {
+                    of_type.note_time(last_updated, self.setting.snapshot);
+                }
+            }
+            let Some(key) = key else {
+                // Without an id nothing can be known of it, and nothing remembered.
+                recalls.push(Recall::Pass { delivered_before: false });
+                continue;
+            };
+            let entry = entries.next().flatten();
+            let candidate = Candidate {
+                change: record.change,
+                last_updated,
+                raw: xxh3_64(record.source()),
+                file: tag,
+                line: record.seq,
+            };
+            let is_void = entry.as_ref().is_some_and(|entry| self.is_void(entry));
+            let recall = decide(
+                &self.setting,
+                &candidate,
+                entry.as_ref(),
+                is_void,
+                flight.versions.get(&key),
+            );
+            flight.take_in(file, &candidate, key, entry, recall, self);
+            recalls.push(recall);
+        }
+        drop(flight);
+        let mut all = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = all.entry(file).or_default();
+        for (name, found) in
+            drift.into_iter().filter(|(_, found)| found.after_snapshot > 0)
+        {
+            all.entry(name).or_default().add(&found);
+        }
+        Ok(recalls)
+    }
+
+    fn is_void(&self, entry: &Entry) -> bool {
+        let voids = self.voids.lock().unwrap_or_else(PoisonError::into_inner);
+        voids
+            .get(&(entry.export, entry.file))
+            .is_some_and(|through| entry.line > *through)
+    }
+}
+
+impl Flight {
+    fn take_in(
+        &mut self,
+        file: u32,
+        record: &Candidate,
+        key: ResourceKey,
+        entry: Option<Entry>,
+        recall: Recall,
+        holdings: &Holdings,
+    ) {
+        let Candidate { change, last_updated, raw, file: tag, line } = *record;
+        if holdings.span == Span::Whole
+            && let Some(entry) = entry
+            && entry.state == State::Live
+            && entry.seen != holdings.setting.export
+        {
+            let entry = Entry { seen: holdings.setting.export, ..entry };
+            self.seen.entry(file).or_default().push_back((line, key.clone(), entry));
+        }
+        if change == Change::Upsert && matches!(recall, Recall::Pass { .. }) {
+            self.order.entry(file).or_default().push_back((line, key.clone()));
+            self.versions.insert(key, InFlight { last_updated, raw, file: tag, line });
+        }
+    }
+}
+
+/// Files of an export are numbered below this; above it counts how often one was begun anew.
+const GENERATION: u32 = 1 << 20;
+
+/// The number under which entries of file `file` are written: its own, or of a generation that
+/// nothing has made void. So what a try delivered that came to nothing is not taken for what the
+/// next one delivers.
+fn tag(voids: &Voids, export: u64, file: u32) -> u32 {
+    let mut tag = file;
+    while voids.contains_key(&(export, tag)) {
+        tag = tag.wrapping_add(GENERATION);
+    }
+    tag
+}
+
+const fn index(tag: u32) -> u32 {
+    tag % GENERATION
+}
+
+/// The memory of one file's lane.
+struct LaneMemory {
+    holdings: Arc<Holdings>,
+    file: u32,
+}
+
+impl Memory for LaneMemory {
+    fn recall<'a>(
+        &'a mut self,
+        batch: &'a Batch,
+    ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>> {
+        let (holdings, file, batch) =
+            (Arc::clone(&self.holdings), self.file, batch.clone());
+        // The ledger of resources reads from disk.
+        let asked = tokio::task::spawn_blocking(move || holdings.recall(file, &batch));
+        async move {
+            match asked.await {
+                Ok(Ok(recalls)) => Ok(recalls),
+                Ok(Err(error)) => Err(MemoryError::Read(Box::new(error))),
+                Err(error) => Err(MemoryError::Read(Box::new(error))),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn patients(envelope: &Envelope) -> Patients {
+    let of = &envelope.patients;
+    Patients {
+        primary: of.primary.clone(),
+        linked: of.linked.clone(),
+        mentioned: of.mentioned.clone(),
+        primary_unresolved: of.primary_unresolved,
+        unresolved: of.unresolved,
+    }
+}
