@@ -45,11 +45,11 @@ pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
         AuthConfig::None => Auth::None,
         AuthConfig::Bearer(token) => Auth::Bearer(token.read()?),
         AuthConfig::BackendServices { client_id, key, token_url, scope } => {
-            let key = SigningKey::parse(&key.read()?)
+            let keys = SigningKey::parse_all(&key.read()?)
                 .context("reading the private key of `source.auth.key`")?;
             Auth::BackendServices(BackendServices {
                 client_id: client_id.clone(),
-                key: Arc::new(key),
+                keys: keys.into_iter().map(Arc::new).collect(),
                 token_url: token_url.clone(),
                 scope: scope.clone(),
             })

@@ -1,13 +1,15 @@
 //! The client of one source.
 //!
 //! A thin shell: what to send and how to judge answers lies in the pure modules. The steps
-//! of an export are in `export`, discovery and reads in `read`, the one way requests leave
-//! in `door`.
+//! of an export are in `kickoff`, `job` and `file`; the one way requests leave in `door`.
 
 mod discover;
 mod door;
-mod export;
+mod file;
+mod job;
+mod kickoff;
 mod read;
+mod remark;
 
 use std::fmt;
 
@@ -24,6 +26,7 @@ use crate::{
 };
 
 use door::Door;
+pub use job::Job;
 
 /// Speaks Bulk Data export and SMART Backend Services with one server.
 pub struct Client {

@@ -96,9 +96,9 @@ pub enum Error {
     KickoffUnknown {
         /// The kick-off URL.
         url: SafeUrl,
-        /// What went wrong.
+        /// What went wrong; `None` when a gateway answered in the server's stead.
         #[source]
-        source: bulkhead_net::Error,
+        source: Option<bulkhead_net::Error>,
     },
     /// The manifest is not what the IG describes.
     #[error("reading the manifest `{url}`")]

@@ -37,7 +37,7 @@ mod surroundings;
 mod token;
 
 pub use capability::{Capability, ExportLevel, ExportOperation};
-pub use client::{Cancelled, Client, Progress, Server};
+pub use client::{Cancelled, Client, Job, Progress, Server};
 pub use download::Download;
 pub use error::{Blame, Doing, Error};
 pub use gunzip::GunzipError;
@@ -47,10 +47,11 @@ pub use manifest::{
     FileAccess, FileId, FileList, Manifest, ManifestError, OutputFile, Warning,
 };
 pub use operation_outcome::{Complaint, Issue, Outcome};
-pub use poll::{Poll, StatusReply, Step};
+pub use poll::{Poll, StatusReply, StatusSource, Step};
 pub use scope::{Coverage, GrantedScope};
 pub use settings::{
-    Auth, BackendServices, KickoffMethod, Limits, PollLimits, Settings, Version,
+    Auth, BackendServices, Handling, KickoffMethod, Limits, PollLimits, Settings,
+    SinceStyle, Version,
 };
-pub use smart::Smart;
+pub use smart::{Smart, TokenEndpoint};
 pub use surroundings::{Clock, Random, Surroundings};

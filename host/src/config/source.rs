@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bulkhead_bulk::{KickoffMethod, Version};
+use bulkhead_bulk::{KickoffMethod, TokenEndpoint, Version};
 use bulkhead_model::{Level, ResourceType};
 use bulkhead_net::Origin;
 use url::Url;
@@ -45,7 +45,7 @@ pub(crate) enum AuthConfig {
         /// The private key.
         key: SecretSource,
         /// Where to ask for tokens, when discovery is not to be trusted.
-        token_url: Option<Url>,
+        token_url: Option<TokenEndpoint>,
         /// What to ask for; `Some("")` asks for nothing.
         scope: Option<String>,
     },
@@ -184,7 +184,7 @@ fn auth(source: &Reader<'_>, folder: &Path) -> AuthConfig {
         );
         None
     };
-    let token_url = auth.parsed::<Url>("token-url");
+    let token_url = auth.parsed::<TokenEndpoint>("token-url");
     let scope = auth.text("scope");
     auth.finish();
     match (client_id, key) {

@@ -81,6 +81,9 @@ impl Error {
                 Some("look on the server for a running job before kicking off again".to_owned())
             }
             Self::Network { source, .. } => source.hint(),
+            Self::NoStatusUrl { .. } => {
+                Some("a job may be left on the server: look for it there".to_owned())
+            }
             Self::NoTokenEndpoint { .. } => Some("set token-url".to_owned()),
             Self::TokenRefused { code, clock_offset, .. } => Some(match (code.as_str(), clock_offset) {
                 ("invalid_scope", _) => {
@@ -104,7 +107,6 @@ impl Error {
             | Self::Key { .. }
             | Self::Manifest { .. }
             | Self::MediaType { .. }
-            | Self::NoStatusUrl { .. }
             | Self::Path { .. }
             | Self::Settings { .. }
             | Self::Busy { .. }
