@@ -11,7 +11,7 @@ mod kickoff;
 mod read;
 mod remark;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bulkhead_model::Instant;
 use url::Url;
@@ -33,7 +33,8 @@ pub struct Client {
     settings: Settings,
     /// The FHIR base with a slash at its end, so that paths join below it.
     base: Url,
-    door: Door,
+    /// Shared with downloads under way, which ask for the rest of a file through it.
+    door: Arc<Door>,
     surroundings: Surroundings,
 }
 
@@ -101,7 +102,7 @@ impl Client {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let door = Door::new(&settings, net, surroundings.clone());
+        let door = Arc::new(Door::new(&settings, net, surroundings.clone()));
         Ok(Self { settings, base, door, surroundings })
     }
 

@@ -291,6 +291,7 @@ impl fmt::Debug for Accepted {
             .field("status_url", &bulkhead_model::SafeUrl::of(&self.status_url))
             .field("date", &self.date)
             .field("left_out", &self.left_out)
+            .field("status_source", &self.status_source)
             .finish()
     }
 }

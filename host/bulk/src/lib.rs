@@ -23,12 +23,14 @@ mod capability;
 mod client;
 mod download;
 mod error;
+mod export_log;
 mod gunzip;
 mod key;
 mod kickoff;
 mod manifest;
 mod operation_outcome;
 mod poll;
+mod profile;
 mod retry_after;
 mod scope;
 mod settings;
@@ -40,6 +42,7 @@ pub use capability::{Capability, ExportLevel, ExportOperation};
 pub use client::{Cancelled, Client, Job, Progress, Server};
 pub use download::Download;
 pub use error::{Blame, Doing, Error};
+pub use export_log::{LogEntry, LogEvent, LogFailure};
 pub use gunzip::GunzipError;
 pub use key::{Algorithm, KeyError, SigningKey};
 pub use kickoff::{Accepted, Kickoff};
@@ -48,6 +51,7 @@ pub use manifest::{
 };
 pub use operation_outcome::{Complaint, Issue, Outcome};
 pub use poll::{Poll, StatusReply, StatusSource, Step};
+pub use profile::{Defaults, Profile};
 pub use scope::{Coverage, GrantedScope};
 pub use settings::{
     Auth, BackendServices, Handling, KickoffMethod, Limits, PollLimits, Settings,

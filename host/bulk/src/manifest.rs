@@ -5,6 +5,7 @@
 //!
 //! Source: Bulk Data IG 1.0 to 4.0, "Response - Complete Status"; FHIR `BulkDataManifest`.
 
+mod extension;
 mod page;
 
 use std::{collections::BTreeSet, fmt};
@@ -16,6 +17,7 @@ use url::Url;
 
 use crate::kickoff::Kickoff;
 
+pub(crate) use extension::{Checksum, Claims};
 pub(crate) use page::{Page, PageOrigin};
 
 /// The files of one export, all pages together.

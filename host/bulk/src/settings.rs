@@ -22,6 +22,8 @@ pub struct Settings {
     pub method: KickoffMethod,
     /// Which edition of the IG to speak.
     pub version: Version,
+    /// The name of the profile that the operator chose, which was applied already.
+    pub profile: Option<String>,
     /// How `_since` is written.
     pub since_style: SinceStyle,
     /// Whether servers may pass over parameters that they do not know.
@@ -29,6 +31,9 @@ pub struct Settings {
     /// The header that names the client in every request to the FHIR server, where the
     /// server wants one (`Epic-Client-ID`).
     pub client_id_header: Option<HeaderName>,
+    /// Extensions of output items that are passed over, by name: neither held against a
+    /// file nor a reason to refuse it.
+    pub ignored_extensions: BTreeSet<String>,
     /// How long files live where the server sends no `Expires`.
     pub file_lifetime: Option<Duration>,
     /// When to ask, and when to give up.
@@ -46,9 +51,11 @@ impl Settings {
             trusted_origins: Vec::new(),
             method: KickoffMethod::Auto,
             version: Version::Auto,
+            profile: None,
             since_style: SinceStyle::Seconds,
             handling: Handling::Strict,
             client_id_header: None,
+            ignored_extensions: BTreeSet::new(),
             file_lifetime: None,
             poll: PollLimits::default(),
             limits: Limits::default(),
@@ -128,12 +135,16 @@ pub enum Version {
     #[default]
     Auto,
     /// 1.0 (STU 1).
+    #[serde(alias = "1")]
     V1,
     /// 2.0 (STU 2).
+    #[serde(alias = "2")]
     V2,
     /// 3.0 (STU 3).
+    #[serde(alias = "3")]
     V3,
     /// 4.0: POST only, no comma lists.
+    #[serde(alias = "4")]
     V4,
 }
 
@@ -218,6 +229,9 @@ pub struct Limits {
     /// One output file, decoded. Default: 1 TiB. A bound on decompression bombs, not a
     /// working limit.
     pub file: ByteSize,
+    /// How many bytes may come out of one that is compressed, beyond the first MiB.
+    /// Default: 1000, which one layer of gzip can hardly reach and two layers pass easily.
+    pub inflation: u32,
 }
 
 impl Default for Limits {
@@ -227,6 +241,7 @@ impl Default for Limits {
             error_body: ByteSize::from_bytes(64 << 10),
             pages: 10_000,
             file: ByteSize::mib(1 << 20),
+            inflation: 1000,
         }
     }
 }

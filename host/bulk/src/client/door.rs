@@ -93,6 +93,11 @@ impl Door {
         }
     }
 
+    /// Makes downloads from the origin of `url` wait: it asked for fewer requests.
+    pub(super) fn hush(&self, url: &Url, wait: std::time::Duration) {
+        self.net.hush(url, wait);
+    }
+
     /// Sends a request without the token, as the search for the token endpoint must.
     pub(super) async fn send_open(
         &self,

@@ -359,7 +359,25 @@ fn spoils_one_page(error: &Error) -> bool {
         Error::Manifest { source, .. } => {
             !matches!(source, ManifestError::Loop | ManifestError::Pages { .. })
         }
-        _ => false,
+        Error::Busy { .. }
+        | Error::Corrupt { .. }
+        | Error::Encoding { .. }
+        | Error::Inflated { .. }
+        | Error::Json { .. }
+        | Error::Key { .. }
+        | Error::KickoffUnknown { .. }
+        | Error::Locked { .. }
+        | Error::MediaType { .. }
+        | Error::Mismatch { .. }
+        | Error::Network { .. }
+        | Error::NoStatusUrl { .. }
+        | Error::NoTokenEndpoint { .. }
+        | Error::Path { .. }
+        | Error::Refused { .. }
+        | Error::Settings { .. }
+        | Error::TokenRefused { .. }
+        | Error::TooLarge { .. }
+        | Error::Unauthorized { .. } => false,
     }
 }
 

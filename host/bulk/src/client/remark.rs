@@ -9,6 +9,7 @@ use super::{Client, Server};
 use crate::{
     capability::Capability,
     kickoff::Kickoff,
+    profile::Profile,
     scope::{Coverage, GrantedScope},
     settings::{Auth, SinceStyle},
 };
@@ -23,6 +24,14 @@ impl Client {
                 "`since-style` says that the server knows no `_since`: it is asked for everything"
                     .to_owned(),
             );
+        }
+        if let Some(profile) = Profile::recognise(&server.capability)
+            && self.settings.profile.as_ref() != Some(&profile.name)
+        {
+            let (title, name) = (profile.title, profile.name);
+            remarks.push(format!(
+                "the server looks like {title}: `profile = \"{name}\"` sets what is known of it"
+            ));
         }
         let Auth::BackendServices(services) = &self.settings.auth else { return remarks };
         if let Some(smart) = &server.smart {

@@ -121,10 +121,10 @@ fn a_set_of_two_keys_is_read_whole_and_published_whole() {
     assert!(published.iter().all(|key| key.get("d").is_none()));
     let same = [old.with_kid("a".to_owned()), new.with_kid("a".to_owned())];
     assert_eq!(SigningKey::public_set(&same).unwrap_err(), KeyError::SameId);
-    let [one, _] = same;
+    let [first, _] = same;
     let copy =
-        SigningKey::parse(&one.to_pem().unwrap()).unwrap().with_kid("a".to_owned());
-    let once = SigningKey::public_set(&[one, copy]).unwrap();
+        SigningKey::parse(&first.to_pem().unwrap()).unwrap().with_kid("a".to_owned());
+    let once = SigningKey::public_set(&[first, copy]).unwrap();
     assert_eq!(once["keys"].as_array().unwrap().len(), 1);
 }
 

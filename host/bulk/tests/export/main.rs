@@ -13,6 +13,7 @@ mod files;
 mod jobs;
 mod kickoffs;
 mod manifests;
+mod proofs;
 mod server;
 mod tokens;
 

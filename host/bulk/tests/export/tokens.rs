@@ -75,24 +75,21 @@ async fn a_token_is_renewed_half_a_minute_before_its_end() {
 async fn a_clock_that_is_wrong_is_corrected_once_and_for_all_renewals() {
     // The endpoint takes only assertions by its own clock, which is ten minutes ahead, and
     // does not tell the time itself: the base does.
-    let server = Server::start(|request, _, _| match request.method.as_str() {
-        "POST" => {
+    let server = Server::start(|request, _, _| {
+        if request.method == "POST" {
             let exp = claims(request)["exp"].as_i64().unwrap();
             if exp > now().unix_ms() / 1000 + 600 {
-                token()
-            } else {
-                let body = r#"{"error":"invalid_client"}"#;
-                format!("HTTP/1.1 400 X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-                    .into_bytes()
+                return token();
             }
+            let body = r#"{"error":"invalid_client"}"#;
+            let length = body.len();
+            return format!("HTTP/1.1 400 X\r\nContent-Length: {length}\r\n\r\n{body}")
+                .into_bytes();
         }
-        _ => {
-            let found = request.target.ends_with("smart-configuration");
-            let body = if found { r#"{"token_endpoint":"/token"}"# } else { GROUP };
-            let head = "Date: Sun, 22 Nov 2026 10:00:00 GMT";
-            let plain = String::from_utf8(reply(200, &[], body)).unwrap();
-            plain.replace(head, "Date: Sun, 22 Nov 2026 10:10:00 GMT").into_bytes()
-        }
+        let found = request.target.ends_with("smart-configuration");
+        let body = if found { r#"{"token_endpoint":"/token"}"# } else { GROUP };
+        let plain = String::from_utf8(reply(200, &[], body)).unwrap();
+        plain.replace("10:00:00 GMT", "10:10:00 GMT").into_bytes()
     })
     .await;
     let (clock, seconds) = movable();
