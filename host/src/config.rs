@@ -21,7 +21,7 @@ pub(crate) use plugins::PluginConfig;
 pub(crate) use problem::Problems;
 pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{LimitsConfig, ProbeMode, SyncConfig, UnprovenFiles, omission};
-pub(crate) use source::{AuthConfig, SourceConfig};
+pub(crate) use source::{AuthConfig, ServicesConfig, SourceConfig};
 
 use crate::failure::Failure;
 use reader::Reader;

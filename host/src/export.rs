@@ -170,10 +170,7 @@ impl Export {
             (Some(since), Some(date)) => Some(since.min(date)),
             (since, _) => since,
         };
-        let mut kickoff = Kickoff::new(source.level.clone());
-        kickoff.since = since;
-        kickoff.types.clone_from(&plan.types);
-        kickoff.type_filters.clone_from(&source.type_filters);
+        let kickoff = Kickoff { since, types: plan.types.clone(), ..source.kickoff() };
         let id = self.new_id(kickoff_instant)?;
         self.ledger.begin(&NewExport {
             id: &id,

@@ -24,7 +24,7 @@ impl Export {
         let definition = [
             source.name.clone(),
             source.level.to_string(),
-            source.type_filters.join("\n"),
+            source.definition(),
             self.loaded.fingerprint.clone(),
         ];
         format!(
