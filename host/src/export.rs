@@ -26,7 +26,7 @@ mod verdict;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bulkhead_bulk::{Client, Error as BulkError, Kickoff, Manifest, OutputFile};
+use bulkhead_bulk::{Client, Error as BulkError, Job, Kickoff, Manifest, OutputFile};
 use bulkhead_ledger::{
     ExportId, ExportRecord, FileArray, Ledger, NewExport, NewFile, Phase,
 };
@@ -236,11 +236,13 @@ impl Export {
     }
 
     async fn wait(&self, record: &ExportRecord) -> anyhow::Result<Option<Manifest>> {
-        let status_url = status_url(record)?;
+        // The time allowed counts from the kick-off, however many processes wait for it.
+        let started = Some(record.kickoff_instant);
+        let job = Job { started, ..Job::at(status_url(record)?) };
         self.output.event(Event::Waiting);
         let output = self.output.clone();
         let waited = tokio::select! {
-            waited = self.client.wait(&status_url, |progress| output.waiting(&progress)) => waited,
+            waited = self.client.wait_for(&job, |progress| output.waiting(&progress)) => waited,
             () = self.stop.requested() => return Err(stopped()),
         };
         match waited {

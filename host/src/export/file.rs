@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use bulkhead_bulk::{Error as BulkError, Manifest, OutputFile};
 use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof, QuarantineEntry};
 use bulkhead_ndjson::{Bases, Block, Framer};
-use bulkhead_net::Framing;
 use bulkhead_pipeline::{
     Advance, Caution, CloseReason, FileKind, Lane, LaneError, SinkError, Tally,
 };
@@ -172,10 +171,14 @@ impl FileWork {
         progress: &FileProgress,
     ) -> Result<(), Ended> {
         let client = &self.export.client;
-        let mut download =
-            client.download(&self.manifest, &self.file).await.map_err(download_ended)?;
+        // It may wait: its origin may have asked for fewer requests.
+        let download = tokio::select! {
+            biased;
+            () = self.export.stop.requested() => return Err(Ended::Stopped),
+            download = client.download(&self.manifest, &self.file) => download,
+        };
+        let mut download = download.map_err(download_ended)?;
         let wire = download.wire_bytes();
-        let framing = download.framing;
         let mut framer = Framer::new(self.export.config.limits.framer);
         loop {
             let chunk = tokio::select! {
@@ -196,16 +199,15 @@ impl FileWork {
             self.take(lane, &block).await?;
         }
         progress.advance(lane.tally(), wire.load(Ordering::Relaxed));
-        self.note_proof(framing).await.map_err(Ended::Fatal)?;
+        // Of a file without an end of its own only a count can tell that it is whole.
+        let is_whole = download.is_proven_whole() || self.file.count.is_some();
+        let proof = if is_whole { Proof::Proven } else { Proof::Unproven };
+        self.note_proof(proof).await.map_err(Ended::Fatal)?;
         self.check_count(lane, attempt)
     }
 
-    /// Notes of a file without a count whether its end shows that it is whole.
-    async fn note_proof(&self, framing: Framing) -> anyhow::Result<()> {
-        let proof = match (framing, self.file.count) {
-            (Framing::UntilClose, None) => Proof::Unproven,
-            (Framing::UntilClose | Framing::Delimited, _) => Proof::Proven,
-        };
+    /// Notes whether the file showed that it is whole.
+    async fn note_proof(&self, proof: Proof) -> anyhow::Result<()> {
         let (id, index) = (self.id.clone(), self.index);
         self.ledger(move |ledger| {
             let known = ledger.files(&id)?.into_iter().find(|file| file.index == index);
@@ -307,13 +309,15 @@ impl FileWork {
 
     /// Fetches the manifest once more: servers refresh expired links in it.
     async fn refresh(&mut self) -> anyhow::Result<()> {
-        match self.export.client.wait(&self.status_url, |_| {}).await {
-            Ok(manifest) => {
-                if let Some(file) = manifest.file(self.file.id) {
+        match self.export.client.manifest_again(&self.status_url).await {
+            Ok(manifest) => match manifest.renewed(&self.file) {
+                Some(file) => {
                     self.file.url = file.url.clone();
+                    Ok(())
                 }
-                Ok(())
-            }
+                // A manifest may not change: this is another export's.
+                None => Err(JobLost.into()),
+            },
             Err(BulkError::JobGone { .. }) => Err(JobLost.into()),
             // The old link is tried once more; what it says then is what counts.
             Err(_) => Ok(()),
