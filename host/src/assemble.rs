@@ -1,12 +1,11 @@
-//! Wiring: from a configuration to a client, plugins and lanes.
+//! Wiring: from a configuration to a client (`source`), plugins and lanes.
+
+mod source;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use aws_lc_rs::hmac;
-use bulkhead_bulk::{
-    Auth, BackendServices, Client, PollLimits, Settings, SigningKey, Surroundings,
-};
 use bulkhead_egress::{Store, Stores};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_ndjson::Bases;
@@ -21,51 +20,11 @@ use futures::FutureExt;
 use crate::{
     clock,
     cohort::Cohorts,
-    config::{AuthConfig, ChainConfig, Config, PluginConfig, Remembers, StageConfig},
+    config::{ChainConfig, Config, PluginConfig, Remembers, StageConfig},
     failure::Failure,
 };
 
-/// The client of a configuration's server.
-///
-/// # Errors
-///
-/// When a secret is missing or the settings cannot be used.
-pub(crate) fn client(config: &Config) -> anyhow::Result<Client> {
-    let source = &config.source;
-    let mut settings = Settings::new(source.base_url.clone());
-    settings.trusted_origins.clone_from(&source.trusted_origins);
-    settings.method = source.method;
-    settings.version = source.version;
-    settings.poll = PollLimits {
-        ceiling: config.limits.longest_poll,
-        job_timeout: config.limits.export_time,
-        ..PollLimits::default()
-    };
-    settings.auth = match &source.auth {
-        AuthConfig::None => Auth::None,
-        AuthConfig::Bearer(token) => Auth::Bearer(token.read()?),
-        AuthConfig::BackendServices { client_id, key, token_url, scope } => {
-            let key = SigningKey::parse(&key.read()?)
-                .context("reading the private key of `source.auth.key`")?;
-            Auth::BackendServices(BackendServices {
-                client_id: client_id.clone(),
-                key: Arc::new(key),
-                token_url: token_url.clone(),
-                scope: scope.clone(),
-            })
-        }
-    };
-    let network = bulkhead_net::Config {
-        user_agent: concat!("bulkhead/", env!("CARGO_PKG_VERSION")).to_owned(),
-        trusted_origins: settings.operator_origins(),
-        insecure_origins: source.insecure_origins.iter().cloned().collect(),
-        ..bulkhead_net::Config::default()
-    };
-    let network = bulkhead_net::Client::new(network).context("setting up the network")?;
-    let random: bulkhead_bulk::Random = Arc::new(clock::random);
-    let surroundings = Surroundings { clock: clock::shared(), random };
-    Client::new(settings, network, surroundings).context("setting up the client")
-}
+pub(crate) use source::client;
 
 /// The ledger of a configuration.
 ///

@@ -23,7 +23,7 @@ pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{
     LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig, UnprovenFiles, omission,
 };
-pub(crate) use source::{AuthConfig, SourceConfig};
+pub(crate) use source::{AuthConfig, ServicesConfig, SourceConfig};
 
 use crate::failure::Failure;
 use reader::Reader;

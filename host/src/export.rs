@@ -29,7 +29,7 @@ mod verdict;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bulkhead_bulk::{Client, Error as BulkError, Kickoff, Manifest, OutputFile};
+use bulkhead_bulk::{Client, Error as BulkError, Job, Kickoff, Manifest, OutputFile};
 use bulkhead_ledger::{
     ExportId, ExportRecord, FileArray, Ledger, NewExport, NewFile, Phase,
     delivered::Delivered,
@@ -266,15 +266,13 @@ impl Export {
             (Some(since), Some(date)) => Some(since.min(date)),
             (since, _) => since,
         };
-        let mut kickoff = Kickoff::new(source.level.clone());
-        kickoff.since = since;
-        kickoff.types.clone_from(&plan.types);
+        let mut kickoff =
+            Kickoff { since, types: plan.types.clone(), ..source.kickoff() };
         kickoff.patients.clone_from(&plan.patients);
         if !plan.patients.is_empty() && source.level == Level::System {
             // At system level no patients can be named.
             kickoff.level = Level::Patient;
         }
-        kickoff.type_filters.clone_from(&source.type_filters);
         let id = self.new_id(kickoff_instant)?;
         self.ledger.begin(&NewExport {
             id: &id,
@@ -341,11 +339,13 @@ impl Export {
     }
 
     async fn wait(&self, record: &ExportRecord) -> anyhow::Result<Option<Manifest>> {
-        let status_url = status_url(record)?;
+        // The time allowed counts from the kick-off, however many processes wait for it.
+        let started = Some(record.kickoff_instant);
+        let job = Job { started, ..Job::at(status_url(record)?) };
         self.output.event(Event::Waiting);
         let output = self.output.clone();
         let waited = tokio::select! {
-            waited = self.client.wait(&status_url, |progress| output.waiting(&progress)) => waited,
+            waited = self.client.wait_for(&job, |progress| output.waiting(&progress)) => waited,
             () = self.stop.requested() => return Err(stopped()),
         };
         match waited {

@@ -2,7 +2,7 @@
 //!
 //! Source: FHIR R4 `CapabilityStatement`; Bulk Data IG, "Server Capability Documentation".
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bulkhead_model::{Level, ResourceType};
 use serde::Deserialize;
@@ -20,10 +20,18 @@ pub struct Capability {
     pub software_version: Option<String>,
     /// Its release date, cleaned.
     pub software_release: Option<String>,
+    /// Who publishes the statement, cleaned.
+    pub publisher: Option<String>,
+    /// What this installation calls itself, cleaned: description and address.
+    pub implementation: Option<String>,
     /// The export operations announced.
     pub exports: Vec<ExportOperation>,
-    /// The resource types offered, without those that export leaves out.
+    /// The resource types offered, without those that export leaves out at every level.
     pub types: BTreeSet<ResourceType>,
+    /// The types that some level leaves out, with that level.
+    pub withheld: BTreeSet<(ExportLevel, ResourceType)>,
+    /// The search parameters listed for each type, without those that export does not know.
+    pub search_params: BTreeMap<ResourceType, BTreeSet<String>>,
     /// Whether the server says that it follows the Bulk Data IG.
     pub follows_ig: bool,
     /// The token endpoint, as servers older than SMART configuration state it.
@@ -42,7 +50,7 @@ pub struct ExportOperation {
 }
 
 /// The levels, without the group's id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExportLevel {
     /// One group.
     Group,
@@ -72,6 +80,7 @@ impl Capability {
         let raw: RawCapability = serde_json::from_slice(body)?;
         let mut capability = Self {
             fhir_version: raw.fhir_version.as_deref().and_then(clean),
+            publisher: raw.publisher.as_deref().and_then(clean),
             follows_ig: raw.instantiates.iter().any(|url| without_version(url).0 == IG),
             ..Self::default()
         };
@@ -80,6 +89,10 @@ impl Capability {
             capability.software_version = software.version.as_deref().and_then(clean);
             capability.software_release =
                 software.release_date.as_deref().and_then(clean);
+        }
+        if let Some(own) = raw.implementation {
+            let words = [own.description, own.url].into_iter().flatten();
+            capability.implementation = clean(&words.collect::<Vec<_>>().join(" "));
         }
         for rest in raw.rest {
             capability.add(rest);
@@ -105,13 +118,17 @@ impl Capability {
                         .filter_map(|operation| operation.export(level)),
                 );
             }
-            let left_out = resource.extension.iter().any(|extension| {
-                UNSUPPORTED.contains(&extension.url.as_str())
-                    && extension.value_canonical.as_deref().is_none_or(forbids_all)
-            });
-            if !left_out {
-                self.types.extend(resource.kind.parse());
+            let Ok(name) = resource.kind.parse::<ResourceType>() else { continue };
+            let left_out = forbidden(&resource.extension);
+            if left_out.len() < LEVELS.len() {
+                self.types.insert(name.clone());
             }
+            self.withheld.extend(left_out.into_iter().map(|level| (level, name.clone())));
+            let listed = resource.search_param.into_iter();
+            let usable = listed
+                .filter(|param| forbidden(&param.extension).len() < LEVELS.len())
+                .map(|param| param.name);
+            self.search_params.entry(name).or_default().extend(usable);
         }
         let oauth = rest.security.into_iter().flat_map(|security| security.extension);
         for extension in oauth.flat_map(|extension| extension.extension) {
@@ -119,6 +136,21 @@ impl Capability {
                 self.token_endpoint = extension.value_uri;
             }
         }
+    }
+
+    /// Whether an export of this level is announced.
+    pub fn announces(&self, level: &Level) -> bool {
+        let wanted = ExportLevel::from(level);
+        self.exports.iter().any(|operation| operation.level == wanted)
+    }
+
+    /// The types that an export of this level offers. Empty when the server lists none,
+    /// which proves nothing.
+    pub fn types_at(&self, level: &Level) -> BTreeSet<ResourceType> {
+        let level = ExportLevel::from(level);
+        let offered =
+            |name: &&ResourceType| !self.withheld.contains(&(level, (*name).clone()));
+        self.types.iter().filter(offered).cloned().collect()
     }
 
     /// The path segment after `$` for an export of this level.
@@ -166,7 +198,9 @@ struct RawCapability {
     fhir_version: Option<String>,
     #[serde(default)]
     instantiates: Vec<String>,
+    publisher: Option<String>,
     software: Option<RawSoftware>,
+    implementation: Option<RawImplementation>,
     #[serde(default)]
     rest: Vec<RawRest>,
 }
@@ -177,6 +211,12 @@ struct RawSoftware {
     name: Option<String>,
     version: Option<String>,
     release_date: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RawImplementation {
+    description: Option<String>,
+    url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -206,11 +246,22 @@ struct RawExtension {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RawResource {
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
+    search_param: Vec<RawSearchParam>,
+    #[serde(default)]
     operation: Vec<RawOperation>,
+    #[serde(default)]
+    extension: Vec<RawExtension>,
+}
+
+#[derive(Deserialize)]
+struct RawSearchParam {
+    #[serde(default)]
+    name: String,
     #[serde(default)]
     extension: Vec<RawExtension>,
 }
@@ -251,12 +302,30 @@ fn without_version(canonical: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The value names one operation, or the IG for all of them. A type that only one level
-/// leaves out is still offered.
-fn forbids_all(canonical: &str) -> bool {
-    without_version(canonical).0 == IG
+/// The levels that leave out what carries these extensions. A value names one operation, or
+/// the IG for all of them.
+fn forbidden(extensions: &[RawExtension]) -> BTreeSet<ExportLevel> {
+    let mut levels = BTreeSet::new();
+    for extension in extensions {
+        if !UNSUPPORTED.contains(&extension.url.as_str()) {
+            continue;
+        }
+        let canonical = extension.value_canonical.as_deref().unwrap_or(IG);
+        let canonical = without_version(canonical).0;
+        match canonical.rsplit('/').next().unwrap_or_default() {
+            _ if canonical == IG => levels.extend(LEVELS),
+            "group-export" => levels.extend([ExportLevel::Group]),
+            "patient-export" => levels.extend([ExportLevel::Patient]),
+            "export" => levels.extend([ExportLevel::System]),
+            // Some other operation's business.
+            _ => {}
+        }
+    }
+    levels
 }
 
+const LEVELS: [ExportLevel; 3] =
+    [ExportLevel::Group, ExportLevel::Patient, ExportLevel::System];
 const EXPORT: &str = "export";
 const IG: &str = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data";
 /// The narrative and the definition of the IG disagree on the URL.
@@ -266,80 +335,4 @@ const UNSUPPORTED: [&str; 2] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn finds_export_however_it_is_announced() {
-        let definition = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/";
-        let cases = [
-            (
-                "version 1.0",
-                json!([]),
-                json!([{"name": "x", "definition": format!("{definition}group-export")}]),
-                "export",
-                Version::V2,
-            ),
-            (
-                "version 2",
-                json!([{"name": "group-export", "definition": format!("{definition}group-export|2.0.0")}]),
-                json!([]),
-                "export",
-                Version::V2,
-            ),
-            (
-                "version 4 only",
-                json!([{"name": "export-v4", "definition": format!("{definition}group-export|4.0.0")}]),
-                json!([]),
-                "export-v4",
-                Version::V4,
-            ),
-            (
-                "versions 3 and 4",
-                json!([
-                    {"name": "export", "definition": format!("{definition}group-export|3.0.0")},
-                    {"name": "export-v4", "definition": format!("{definition}group-export|4.0.0")},
-                ]),
-                json!([]),
-                "export",
-                Version::V2,
-            ),
-            ("nothing", json!([]), json!([]), "export", Version::V2),
-        ];
-        let level = Level::Group("1".to_owned());
-        for (name, group, system, segment, version) in cases {
-            let body = json!({"rest": [{"resource": [{"type": "Group", "operation": group}], "operation": system}]});
-            let capability = Capability::read(body.to_string().as_bytes()).unwrap();
-            let found = capability.version(&level);
-            assert_eq!(found, version, "case: {name}");
-            assert_eq!(capability.segment(&level, found), segment, "case: {name}");
-        }
-    }
-
-    #[test]
-    fn leaves_out_types_that_export_does_not_offer() {
-        let body = json!({
-            "fhirVersion": "4.0.1",
-            "software": {"name": "S\n1", "version": "2"},
-            "instantiates": [format!("{IG}|2.0.0")],
-            "rest": [{
-                "security": {"extension": [{"url": "oauth-uris", "extension": [{"url": "token", "valueUri": "https://as/t"}]}]},
-                "resource": [
-                    {"type": "Patient"},
-                    {"type": "AuditEvent", "extension": [{"url": UNSUPPORTED[0], "valueCanonical": IG}]},
-                    {"type": "Binary", "extension": [{"url": UNSUPPORTED[1], "valueCanonical": IG}]},
-                    {"type": "Device", "extension": [{"url": UNSUPPORTED[1], "valueCanonical": "http://x/group-export"}]},
-                ],
-            }],
-        });
-        let capability = Capability::read(body.to_string().as_bytes()).unwrap();
-        let types: Vec<&str> =
-            capability.types.iter().map(ResourceType::as_str).collect();
-        assert_eq!(types, ["Device", "Patient"]);
-        assert_eq!(capability.software_name.as_deref(), Some("S 1"));
-        assert!(capability.follows_ig);
-        assert_eq!(capability.token_endpoint.as_deref(), Some("https://as/t"));
-    }
-}
+mod tests;

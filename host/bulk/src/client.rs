@@ -1,15 +1,17 @@
 //! The client of one source.
 //!
 //! A thin shell: what to send and how to judge answers lies in the pure modules. The steps
-//! of an export are in `export`, discovery and reads in `read`, the one way requests leave
-//! in `door`.
+//! of an export are in `kickoff`, `job` and `file`; the one way requests leave in `door`.
 
 mod discover;
 mod door;
-mod export;
+mod file;
+mod job;
+mod kickoff;
 mod read;
+mod remark;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bulkhead_model::Instant;
 use url::Url;
@@ -24,13 +26,15 @@ use crate::{
 };
 
 use door::Door;
+pub use job::Job;
 
 /// Speaks Bulk Data export and SMART Backend Services with one server.
 pub struct Client {
     settings: Settings,
     /// The FHIR base with a slash at its end, so that paths join below it.
     base: Url,
-    door: Door,
+    /// Shared with downloads under way, which ask for the rest of a file through it.
+    door: Arc<Door>,
     surroundings: Surroundings,
 }
 
@@ -98,7 +102,7 @@ impl Client {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let door = Door::new(&settings, net, surroundings.clone());
+        let door = Arc::new(Door::new(&settings, net, surroundings.clone()));
         Ok(Self { settings, base, door, surroundings })
     }
 

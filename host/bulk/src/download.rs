@@ -1,34 +1,42 @@
 //! One file on its way in.
 //!
-//! Judges the headers of a file and yields its decoded bytes. Cutting lines is `ndjson`'s.
+//! Judges the headers of a file and yields its decoded bytes, and keeps what proves that they
+//! are all there. Cutting lines is `ndjson`'s.
 //!
 //! Source: Bulk Data IG, "Output File Request".
+
+mod proof;
+mod resume;
 
 use std::{
     fmt,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     task::{Context, Poll},
 };
 
 use bulkhead_model::SafeUrl;
 use bulkhead_net::{Framing, Hop, Response, header};
 use bytes::Bytes;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{Stream, TryStreamExt, stream};
 
 use crate::{
     error::{Doing, Error},
     gunzip::{GunzipError, unpack},
+    manifest::Claims,
     operation_outcome::clean,
+    settings::Limits,
 };
+
+use proof::{Broken, Proof};
+pub(crate) use resume::{AskRest, Identity};
 
 /// A file as a stream of decoded bytes. Pull-driven; dropping it ends the transfer.
 ///
 /// When the stream ends without an error, the transfer was complete as far as its framing
-/// can tell, and compressed data was whole.
+/// can tell, compressed data was whole, and checksum and length are those that the manifest
+/// states. A transfer that breaks off goes on where it was, when the server can prove that
+/// the file is still the same.
 pub struct Download {
     /// Whether a cut would have been noticed; if not, only a count can prove completeness.
     pub framing: Framing,
@@ -40,37 +48,48 @@ pub struct Download {
     pub authenticated: bool,
     /// Whether the media type is one of NDJSON's; missing or generic ones are let pass.
     pub is_labelled_ndjson: bool,
-    wire: Arc<AtomicU64>,
+    proof: Arc<Proof>,
     bytes: Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>,
 }
 
 impl Download {
     /// Judges the answer to a file request whose status is a success.
-    pub(crate) fn new(response: Response, limit: u64) -> Result<Self, Error> {
+    pub(crate) fn new(
+        response: Response,
+        claims: Claims,
+        ask_rest: Option<AskRest>,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
         let url = SafeUrl::of(&response.url);
         let is_labelled_ndjson =
             media_type(&url, response.text(&header::CONTENT_TYPE).unwrap_or_default())?;
         encoding(&url, response.text(&header::CONTENT_ENCODING).unwrap_or_default())?;
-        let etag = response
-            .text(&header::ETAG)
-            .filter(|etag| !etag.starts_with("W/"))
-            .map(str::to_owned);
+        let etag = resume::strong_etag(&response);
         let Response { framing, hops, authenticated, body, .. } = response;
-        let wire = Arc::new(AtomicU64::new(0));
-        let tally = Arc::clone(&wire);
-        let counted = body
-            .inspect_ok(move |chunk| {
-                tally.fetch_add(as_u64(chunk.len()), Ordering::Relaxed);
-            })
+        let proof = Arc::new(Proof::of(claims));
+        let wire = Arc::clone(&proof);
+        let wire = resume::persistent(body, ask_rest)
+            .inspect_ok(move |chunk| wire.see_wire(chunk))
             .map_err(Fault::Net);
-        let bytes = bound(unpack(counted), limit).map_err(move |fault| fault.at(&url));
-        let bytes = Box::pin(bytes);
-        Ok(Self { framing, etag, hops, authenticated, is_labelled_ndjson, wire, bytes })
+        let bound = Bound { file: limits.file.bytes(), inflation: limits.inflation };
+        let bytes = prove(unpack(wire), Arc::clone(&proof), bound);
+        let bytes = Box::pin(bytes.map_err(move |fault| fault.at(&url)));
+        Ok(Self { framing, etag, hops, authenticated, is_labelled_ndjson, proof, bytes })
+    }
+
+    /// Whether nothing can be missing from the end, once the stream has ended without an
+    /// error: by its framing, its compression, or what the manifest states of it. If not,
+    /// only a count can tell.
+    pub fn is_proven_whole(&self) -> bool {
+        match self.framing {
+            Framing::Delimited => true,
+            Framing::UntilClose => self.proof.has_end(),
+        }
     }
 
     /// Counts the bytes received, before decompression, while the stream is read.
     pub fn wire_bytes(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.wire)
+        Arc::clone(&self.proof.wire_bytes)
     }
 }
 
@@ -97,7 +116,9 @@ impl fmt::Debug for Download {
 /// What goes wrong within a body, before it is told which file it was.
 #[derive(Debug)]
 enum Fault {
+    Broken(Broken),
     Gunzip(GunzipError),
+    Inflated(u32),
     Net(bulkhead_net::Error),
     TooLarge(u64),
 }
@@ -111,6 +132,10 @@ impl From<GunzipError> for Fault {
 impl Fault {
     fn at(self, url: &SafeUrl) -> Error {
         match self {
+            Self::Broken(claim) => {
+                Error::Mismatch { url: url.clone(), claim: claim.as_str() }
+            }
+            Self::Inflated(ratio) => Error::Inflated { url: url.clone(), ratio },
             Self::Gunzip(source) => Error::Corrupt { url: url.clone(), source },
             Self::Net(source) => Error::Network { doing: Doing::Download, source },
             Self::TooLarge(limit) => Error::TooLarge { url: url.clone(), limit },
@@ -118,16 +143,42 @@ impl Fault {
     }
 }
 
-/// Fails once more than `limit` bytes came out.
-fn bound(
-    bytes: impl Stream<Item = Result<Bytes, Fault>> + Send,
-    limit: u64,
+/// How much may come out.
+#[derive(Clone, Copy)]
+struct Bound {
+    file: u64,
+    inflation: u32,
+}
+
+impl Bound {
+    fn check(self, wire: u64, lines: u64) -> Result<(), Fault> {
+        if lines > self.file {
+            return Err(Fault::TooLarge(self.file));
+        }
+        let allowed = wire.saturating_mul(u64::from(self.inflation));
+        if lines > FREE && lines > allowed {
+            return Err(Fault::Inflated(self.inflation));
+        }
+        Ok(())
+    }
+}
+
+/// Fails once too much came out, and at the end when it is not what was claimed.
+fn prove(
+    bytes: impl Stream<Item = Result<Bytes, Fault>> + Send + 'static,
+    proof: Arc<Proof>,
+    bound: Bound,
 ) -> impl Stream<Item = Result<Bytes, Fault>> + Send {
-    let mut left = limit;
-    bytes.map(move |item| {
-        let chunk = item?;
-        left = left.checked_sub(as_u64(chunk.len())).ok_or(Fault::TooLarge(limit))?;
-        Ok(chunk)
+    let state = (Box::pin(bytes), proof);
+    stream::try_unfold(state, move |(mut bytes, proof)| async move {
+        let Some(chunk) = bytes.try_next().await? else {
+            proof.check().map_err(Fault::Broken)?;
+            return Ok(None);
+        };
+        proof.see_lines(&chunk);
+        let (wire, lines) = proof.sizes();
+        bound.check(wire, lines)?;
+        Ok(Some((chunk, (bytes, proof))))
     })
 }
 
@@ -164,14 +215,14 @@ fn encoding(url: &SafeUrl, text: &str) -> Result<(), Error> {
     }
 }
 
-fn as_u64(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
-}
+/// A small file may be as empty of meaning as it likes.
+const FREE: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Items: 102.
     #[test]
     fn refuses_markup_and_lets_generic_labels_pass() {
         let url = SafeUrl::parse("https://h/f");
@@ -204,10 +255,20 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn stops_at_the_limit() {
-        let chunks = ["ab", "cd", "e"].map(|text| Ok(Bytes::from(text)));
-        let found: Vec<_> = bound(futures::stream::iter(chunks), 4).collect().await;
-        assert!(matches!(found.as_slice(), [Ok(_), Ok(_), Err(Fault::TooLarge(4))]));
+    /// Items: 117.
+    #[test]
+    fn stops_at_the_limit_and_at_what_no_text_shrinks_to() {
+        let bound = Bound { file: 1 << 30, inflation: 100 };
+        let cases = [
+            ("nothing", 0, 0, true),
+            ("plain", 5 << 20, 5 << 20, true),
+            ("packed well", 1 << 20, 100 << 20, true),
+            ("packed too well", 1 << 20, (100 << 20) + 1, false),
+            ("small", 10, 1 << 20, true),
+            ("too large", 1 << 30, (1 << 30) + 1, false),
+        ];
+        for (name, wire, lines, expected) in cases {
+            assert_eq!(bound.check(wire, lines).is_ok(), expected, "case: {name}");
+        }
     }
 }

@@ -49,6 +49,14 @@ pub enum Error {
         /// The encoding; server-controlled, cleaned.
         encoding: String,
     },
+    /// More came out of a compressed file than text shrinks to: a decompression bomb.
+    #[error("downloading `{url}`: unpacks to more than {ratio} times its size")]
+    Inflated {
+        /// Which file.
+        url: SafeUrl,
+        /// The limit.
+        ratio: u32,
+    },
     /// The job failed.
     #[error("the export job `{url}` failed (HTTP {status}): {outcome}")]
     JobFailed {
@@ -96,9 +104,19 @@ pub enum Error {
     KickoffUnknown {
         /// The kick-off URL.
         url: SafeUrl,
-        /// What went wrong.
+        /// What went wrong; `None` when a gateway answered in the server's stead.
         #[source]
-        source: bulkhead_net::Error,
+        source: Option<bulkhead_net::Error>,
+    },
+    /// The manifest says that a file needs an authorization or a decryption of its own.
+    #[error(
+        "downloading `{url}`: the manifest's extension `{extension}` says that it takes more than the access token to read it"
+    )]
+    Locked {
+        /// Which file.
+        url: SafeUrl,
+        /// The name of the extension; server-controlled, cleaned.
+        extension: String,
     },
     /// The manifest is not what the IG describes.
     #[error("reading the manifest `{url}`")]
@@ -116,6 +134,14 @@ pub enum Error {
         url: SafeUrl,
         /// The media type; server-controlled, cleaned.
         media_type: String,
+    },
+    /// What came is not what the manifest says of the file.
+    #[error("downloading `{url}`: its {claim} is not the one in the manifest")]
+    Mismatch {
+        /// Which file.
+        url: SafeUrl,
+        /// What differs: `checksum` or `length`.
+        claim: &'static str,
     },
     /// The network failed, or refused by its rules.
     #[error("{doing}")]
@@ -242,16 +268,18 @@ impl Error {
     /// An unknown kick-off is not transient: sending it again may start a second job.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::Corrupt { .. } => true,
+            Self::Busy { .. } | Self::Corrupt { .. } | Self::Mismatch { .. } => true,
             Self::Network { source, .. } => source.is_transient(),
             Self::Refused { outcome, .. } => outcome.is_transient(),
             Self::Encoding { .. }
+            | Self::Inflated { .. }
             | Self::JobFailed { .. }
             | Self::JobGone { .. }
             | Self::JobTimeout { .. }
             | Self::Json { .. }
             | Self::Key { .. }
             | Self::KickoffUnknown { .. }
+            | Self::Locked { .. }
             | Self::Manifest { .. }
             | Self::MediaType { .. }
             | Self::NoStatusUrl { .. }

@@ -75,6 +75,9 @@ pub enum KeyError {
     /// The cryptographic library refuses the key.
     #[error("reading the key: damaged, inconsistent or too short")]
     Rejected,
+    /// Two keys of one set have one id.
+    #[error("two different keys have the same id")]
+    SameId,
     /// The signature could not be made.
     #[error("signing with the key")]
     Sign,
@@ -94,12 +97,21 @@ impl SigningKey {
     ///
     /// [`KeyError`] when there is no usable private key in `text`.
     pub fn parse(text: &Secret) -> Result<Self, KeyError> {
+        Self::parse_all(text)?.into_iter().next().ok_or(KeyError::Format)
+    }
+
+    /// Reads all usable private keys of a JWK set, or the one key of a JWK or PEM.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] when there is none.
+    pub fn parse_all(text: &Secret) -> Result<Vec<Self>, KeyError> {
         let text = text.expose_str().ok_or(KeyError::Format)?.trim();
         if text.starts_with('{') {
-            let found = jwk::read(text)?;
-            return Ok(Self::new(found.pair, found.kid));
+            let found = jwk::read(text)?.into_iter();
+            return Ok(found.map(|found| Self::new(found.pair, found.kid)).collect());
         }
-        Ok(Self::new(pem::read(text)?, None))
+        Ok(vec![Self::new(pem::read(text)?, None)])
     }
 
     /// Makes a fresh key; RSA keys have 3072 bits, which match SHA-384's use in RS384.
@@ -154,6 +166,29 @@ impl SigningKey {
 
     /// The public JWK set to register; holds no private member.
     pub fn public_jwks(&self) -> Value {
+        json!({ "keys": [self.public_jwk()] })
+    }
+
+    /// The public JWK set of several keys, as it is registered while they are rotated.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::SameId`] when two different keys have one id, by which no server could
+    /// tell them apart. One key twice counts once.
+    pub fn public_set(keys: &[Self]) -> Result<Value, KeyError> {
+        let mut set: Vec<Value> = Vec::new();
+        for key in keys {
+            let jwk = key.public_jwk();
+            match set.iter().find(|known| known.get("kid") == jwk.get("kid")) {
+                None => set.push(jwk),
+                Some(known) if *known == jwk => {}
+                Some(_) => return Err(KeyError::SameId),
+            }
+        }
+        Ok(json!({ "keys": set }))
+    }
+
+    fn public_jwk(&self) -> Value {
         let mut key = public_members(&self.pair);
         if let Value::Object(members) = &mut key {
             members.insert("kid".into(), json!(self.kid));
@@ -161,7 +196,7 @@ impl SigningKey {
             members.insert("use".into(), json!("sig"));
             members.insert("key_ops".into(), json!(["verify"]));
         }
-        json!({ "keys": [key] })
+        key
     }
 
     /// The private key as PKCS#8 PEM, to be stored where only the program reads it.

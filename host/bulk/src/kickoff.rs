@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::settings::Version;
+use crate::{
+    poll::StatusSource,
+    settings::{SinceStyle, Version},
+};
 
 /// What an export is to hold.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,9 +42,20 @@ pub struct Kickoff {
     /// Only these patients, by id; forces POST. Patient data.
     #[serde(default)]
     pub patients: Vec<String>,
-    /// Codes of further resources to include.
+    /// Codes of further resources to include (`LatestProvenanceResources`).
     #[serde(default)]
     pub include_associated_data: Vec<String>,
+    /// Organises output by this type instead of by resource type (version 3 on). Servers
+    /// need not obey; see [`crate::Manifest::ignored`].
+    #[serde(default)]
+    pub organize_output_by: Option<String>,
+    /// Whether the server may tell of files before all are ready (version 3 on).
+    #[serde(default)]
+    pub allow_partial_manifests: bool,
+    /// Whether the state of the job shall be told in `X-Export-Status` (version 3 on). Only
+    /// [`Accepted::status_source`] says whether it is.
+    #[serde(default)]
+    pub separate_export_status: bool,
 }
 
 /// The server took the export on.
@@ -51,8 +65,11 @@ pub struct Accepted {
     pub status_url: Url,
     /// The response's `Date`.
     pub date: Option<Instant>,
-    /// Parameters that the server refused and that were left out, by name.
+    /// Parameters that were left out, by name: because the server refused them, or because
+    /// the settings say that it does not know `_since`.
     pub left_out: Vec<String>,
+    /// Where the server tells the state of the job.
+    pub status_source: StatusSource,
 }
 
 impl Kickoff {
@@ -67,7 +84,36 @@ impl Kickoff {
             elements: Vec::new(),
             patients: Vec::new(),
             include_associated_data: Vec::new(),
+            organize_output_by: None,
+            allow_partial_manifests: false,
+            separate_export_status: false,
         }
+    }
+
+    /// Leaves out what only saves work, by the name in which servers refuse it. Gives
+    /// whether there was something to leave out.
+    pub(crate) fn leave_out(&mut self, parameter: &str) -> bool {
+        match parameter {
+            "_elements" => !std::mem::take(&mut self.elements).is_empty(),
+            "allowPartialManifests" => std::mem::take(&mut self.allow_partial_manifests),
+            "organizeOutputBy" => self.organize_output_by.take().is_some(),
+            "separate-export-status" => std::mem::take(&mut self.separate_export_status),
+            // All others bound what is exported.
+            _ => false,
+        }
+    }
+
+    /// Why this cannot be asked for, whatever the server.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        if !self.patients.is_empty() && self.level == Level::System {
+            return Some("a kick-off of the whole system cannot name patients");
+        }
+        let in_order = match (self.since, self.until) {
+            (Some(since), Some(until)) => since < until,
+            (None, _) | (_, None) => true,
+        };
+        (!in_order)
+            .then_some("a kick-off must end after it begins: until is before since")
     }
 
     /// Writes the parameters into the query of `url`.
@@ -75,8 +121,8 @@ impl Kickoff {
     /// Lists are joined by commas, which all editions before 4 understand and some servers
     /// insist on. Filters are repeated from version 2 on, because their own commas would be
     /// taken for separators; in version 1 those are escaped.
-    pub(crate) fn write_query(&self, url: &mut Url, version: Version) {
-        let parameters = self.parameters(version);
+    pub(crate) fn write_query(&self, url: &mut Url, style: Style) {
+        let parameters = self.parameters(style);
         if parameters.is_empty() {
             return;
         }
@@ -87,11 +133,11 @@ impl Kickoff {
     }
 
     /// The parameters as a `Parameters` resource.
-    pub(crate) fn body(&self, version: Version) -> Value {
+    pub(crate) fn body(&self, style: Style) -> Value {
         let mut list: Vec<Value> = self
-            .parameters(version)
+            .parameters(style)
             .into_iter()
-            .map(|(name, value)| value.json(name, version))
+            .map(|(name, value)| value.json(name, style.version))
             .collect();
         list.extend(self.patients.iter().map(|id| {
             let reference = if id.starts_with("Patient/") {
@@ -104,13 +150,13 @@ impl Kickoff {
         json!({ "resourceType": "Parameters", "parameter": list })
     }
 
-    fn parameters(&self, version: Version) -> Vec<(&'static str, Parameter)> {
+    fn parameters(&self, style: Style) -> Vec<(&'static str, Parameter)> {
+        let version = style.version;
         let mut list = Vec::new();
-        let mut time = |name, time: Option<Instant>| {
-            list.extend(time.map(|time| (name, Parameter::Time(time.floor_seconds()))));
-        };
-        time("_since", self.since);
-        time("_until", self.until);
+        let since = self.since.and_then(|time| style.since.write(time));
+        list.extend(since.map(|text| ("_since", Parameter::Time(text))));
+        let until = self.until.map(Instant::floor_seconds).map(|time| time.to_string());
+        list.extend(until.map(|text| ("_until", Parameter::Time(text))));
         let types: Vec<String> = self.types.iter().map(ToString::to_string).collect();
         push(&mut list, "_type", &types, Lists::of(version));
         let filters = match version {
@@ -124,7 +170,33 @@ impl Kickoff {
                 .iter()
                 .map(|code| ("includeAssociatedData", Parameter::Code(code.clone()))),
         );
+        let organize = self.organize_output_by.clone().map(Parameter::Text);
+        list.extend(organize.map(|name| ("organizeOutputBy", name)));
+        if self.allow_partial_manifests {
+            list.push(("allowPartialManifests", Parameter::Yes));
+        }
         list
+    }
+}
+
+/// How a server wants things written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Style {
+    pub(crate) version: Version,
+    pub(crate) since: SinceStyle,
+}
+
+impl SinceStyle {
+    /// Always whole seconds, cut off: earlier is harmless, later loses what lies between.
+    fn write(self, time: Instant) -> Option<String> {
+        let text = time.floor_seconds().to_string();
+        let bare = text.strip_suffix('Z').unwrap_or(&text);
+        match self {
+            Self::Millis => Some(format!("{bare}.000Z")),
+            Self::Offset => Some(format!("{bare}+00:00")),
+            Self::Seconds => Some(text),
+            Self::Unsupported => None,
+        }
     }
 }
 
@@ -148,22 +220,22 @@ impl Lists {
 enum Parameter {
     Code(String),
     Text(String),
-    Time(Instant),
+    Time(String),
+    Yes,
 }
 
 impl Parameter {
     fn text(&self) -> String {
         match self {
-            Self::Code(text) | Self::Text(text) => text.clone(),
-            Self::Time(time) => time.to_string(),
+            Self::Code(text) | Self::Text(text) | Self::Time(text) => text.clone(),
+            Self::Yes => "true".to_owned(),
         }
     }
 
     fn json(&self, name: &str, version: Version) -> Value {
         match (self, version) {
-            (Self::Time(time), _) => {
-                json!({ "name": name, "valueInstant": time.to_string() })
-            }
+            (Self::Time(time), _) => json!({ "name": name, "valueInstant": time }),
+            (Self::Yes, _) => json!({ "name": name, "valueBoolean": true }),
             (Self::Text(text), _) => json!({ "name": name, "valueString": text }),
             (Self::Code(code), Version::V4) => {
                 json!({ "name": name, "valueCoding": { "code": code } })
@@ -219,109 +291,10 @@ impl fmt::Debug for Accepted {
             .field("status_url", &bulkhead_model::SafeUrl::of(&self.status_url))
             .field("date", &self.date)
             .field("left_out", &self.left_out)
+            .field("status_source", &self.status_source)
             .finish()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kickoff() -> Kickoff {
-        Kickoff {
-            since: "2026-11-22T10:00:00.9+01:00".parse().ok(),
-            types: vec!["Patient".parse().unwrap(), "Observation".parse().unwrap()],
-            type_filters: vec![
-                "Observation?code=a,b".to_owned(),
-                "Patient?active=true".to_owned(),
-            ],
-            include_associated_data: vec!["LatestProvenanceResources".to_owned()],
-            ..Kickoff::new(Level::System)
-        }
-    }
-
-    #[test]
-    fn writes_queries_in_the_dialect_of_the_edition() {
-        let cases = [
-            (
-                "version 1",
-                Version::V1,
-                "_since=2026-11-22T09%3A00%3A00Z&_type=Patient%2CObservation\
-                 &_typeFilter=Observation%3Fcode%3Da%252Cb%2CPatient%3Factive%3Dtrue\
-                 &includeAssociatedData=LatestProvenanceResources",
-            ),
-            (
-                "version 2",
-                Version::V2,
-                "_since=2026-11-22T09%3A00%3A00Z&_type=Patient%2CObservation\
-                 &_typeFilter=Observation%3Fcode%3Da%2Cb&_typeFilter=Patient%3Factive%3Dtrue\
-                 &includeAssociatedData=LatestProvenanceResources",
-            ),
-        ];
-        for (name, version, expected) in cases {
-            let mut url = Url::parse("https://ehr.example/fhir/$export").unwrap();
-            kickoff().write_query(&mut url, version);
-            assert_eq!(url.query(), Some(expected), "case: {name}");
-            assert_eq!(url.path(), "/fhir/$export", "case: {name}");
-        }
-    }
-
-    #[test]
-    fn writes_nothing_for_an_export_of_everything() {
-        let mut url = Url::parse("https://ehr.example/fhir/$export").unwrap();
-        Kickoff::new(Level::System).write_query(&mut url, Version::V2);
-        assert_eq!(url.as_str(), "https://ehr.example/fhir/$export");
-    }
-
-    #[test]
-    fn writes_bodies_in_the_dialect_of_the_edition() {
-        let kickoff = Kickoff {
-            patients: vec!["p1".to_owned(), "Patient/p2".to_owned()],
-            ..kickoff()
-        };
-        let since = json!({"name": "_since", "valueInstant": "2026-11-22T09:00:00Z"});
-        let filters = [
-            json!({"name": "_typeFilter", "valueString": "Observation?code=a,b"}),
-            json!({"name": "_typeFilter", "valueString": "Patient?active=true"}),
-        ];
-        let patients = [
-            json!({"name": "patient", "valueReference": {"reference": "Patient/p1"}}),
-            json!({"name": "patient", "valueReference": {"reference": "Patient/p2"}}),
-        ];
-        let code = "LatestProvenanceResources";
-        let cases = [
-            (
-                "version 3",
-                Version::V3,
-                vec![json!({"name": "_type", "valueString": "Patient,Observation"})],
-                json!({"name": "includeAssociatedData", "valueCode": code}),
-            ),
-            (
-                "version 4",
-                Version::V4,
-                vec![
-                    json!({"name": "_type", "valueString": "Patient"}),
-                    json!({"name": "_type", "valueString": "Observation"}),
-                ],
-                json!({"name": "includeAssociatedData", "valueCoding": {"code": code}}),
-            ),
-        ];
-        for (name, version, types, code) in cases {
-            let mut expected = vec![since.clone()];
-            expected.extend(types);
-            expected.extend(filters.clone());
-            expected.push(code);
-            expected.extend(patients.clone());
-            let expected = json!({"resourceType": "Parameters", "parameter": expected});
-            assert_eq!(kickoff.body(version), expected, "case: {name}");
-        }
-    }
-
-    #[test]
-    fn survives_the_journal_and_hides_patients() {
-        let kickoff = Kickoff { patients: vec!["jane-roe".to_owned()], ..kickoff() };
-        let text = serde_json::to_string(&kickoff).unwrap();
-        assert_eq!(serde_json::from_str::<Kickoff>(&text).unwrap(), kickoff);
-        assert!(!format!("{kickoff:?}").contains("jane"));
-    }
-}
+mod tests;

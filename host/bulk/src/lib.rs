@@ -23,12 +23,14 @@ mod capability;
 mod client;
 mod download;
 mod error;
+mod export_log;
 mod gunzip;
 mod key;
 mod kickoff;
 mod manifest;
 mod operation_outcome;
 mod poll;
+mod profile;
 mod retry_after;
 mod scope;
 mod settings;
@@ -37,9 +39,10 @@ mod surroundings;
 mod token;
 
 pub use capability::{Capability, ExportLevel, ExportOperation};
-pub use client::{Cancelled, Client, Progress, Server};
+pub use client::{Cancelled, Client, Job, Progress, Server};
 pub use download::Download;
 pub use error::{Blame, Doing, Error};
+pub use export_log::{LogEntry, LogEvent, LogFailure};
 pub use gunzip::GunzipError;
 pub use key::{Algorithm, KeyError, SigningKey};
 pub use kickoff::{Accepted, Kickoff};
@@ -47,10 +50,12 @@ pub use manifest::{
     FileAccess, FileId, FileList, Manifest, ManifestError, OutputFile, Warning,
 };
 pub use operation_outcome::{Complaint, Issue, Outcome};
-pub use poll::{Poll, StatusReply, Step};
+pub use poll::{Poll, StatusReply, StatusSource, Step};
+pub use profile::{Defaults, Profile};
 pub use scope::{Coverage, GrantedScope};
 pub use settings::{
-    Auth, BackendServices, KickoffMethod, Limits, PollLimits, Settings, Version,
+    Auth, BackendServices, Handling, KickoffMethod, Limits, PollLimits, Settings,
+    SinceStyle, Version,
 };
-pub use smart::Smart;
+pub use smart::{Smart, TokenEndpoint};
 pub use surroundings::{Clock, Random, Surroundings};

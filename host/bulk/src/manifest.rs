@@ -5,6 +5,7 @@
 //!
 //! Source: Bulk Data IG 1.0 to 4.0, "Response - Complete Status"; FHIR `BulkDataManifest`.
 
+mod extension;
 mod page;
 
 use std::{collections::BTreeSet, fmt};
@@ -14,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
+use crate::kickoff::Kickoff;
+
+pub(crate) use extension::{Checksum, Claims};
 pub(crate) use page::{Page, PageOrigin};
 
 /// The files of one export, all pages together.
@@ -30,10 +34,13 @@ pub struct Manifest {
     pub deleted: Vec<OutputFile>,
     /// Files of `OperationOutcome`s (`error` before version 4).
     pub outcome: Vec<OutputFile>,
-    /// When the files go away, from the last page's `Expires`.
+    /// When the first of the files go away: the earliest `Expires` of all pages.
     pub expires: Option<Instant>,
     /// How output is organised, when it is not by resource type.
     pub organized_by: Option<String>,
+    /// What that means in detail, as sent (version 4).
+    #[serde(default)]
+    pub organized_by_detail: Option<Value>,
     /// The media type of the files, when stated.
     pub output_format: Option<String>,
     /// The extension of the first page, as sent: an object before version 4, then an array.
@@ -75,6 +82,23 @@ pub struct OutputFile {
     pub extension: Option<Value>,
     /// How many outcomes of which severity it holds, as sent (version 4).
     pub count_severity: Option<Value>,
+    /// When its link runs out: its page's `Expires`.
+    #[serde(default)]
+    pub expires: Option<Instant>,
+}
+
+impl OutputFile {
+    /// How many outcomes of severity error or fatal it holds, as far as the manifest says so
+    /// (version 4): a second word beside the file's own content.
+    pub fn errors_stated(&self) -> Option<u64> {
+        let entries = self.count_severity.as_ref()?.as_array()?;
+        let count = |entry: &Value| {
+            let code = entry.get("code")?.as_str()?;
+            let count = page::number(entry.get("count")?)?;
+            Some(if matches!(code, "error" | "fatal") { count } else { 0 })
+        };
+        entries.iter().map(count).sum()
+    }
 }
 
 /// The place of a file in a manifest. URLs are no identity: servers renew them.
@@ -119,12 +143,35 @@ pub enum Warning {
     /// `requiresAccessToken` is missing.
     #[error("requiresAccessToken is missing")]
     AccessUnstated,
+    /// The media type of the manifest is not `application/json`.
+    #[error("the manifest is labelled `{0}`")]
+    ContentType(String),
     /// A count is no number.
     #[error("the count of a file is not a number")]
     Count,
+    /// `X-Export-Status` is missing although the server agreed to send it.
+    #[error("X-Export-Status is missing although the server agreed to send it")]
+    ExportStatusMissing,
+    /// The extension differs between pages; the first page's counts.
+    #[error("the extension differs between pages")]
+    ExtensionDiffers,
+    /// The format of files differs between pages.
+    #[error("outputFormat differs between pages")]
+    FormatDiffers,
+    /// Pages are organised in different ways, so that no reader can tell what a line is.
+    #[error("outputOrganizedBy differs between pages")]
+    OrganizedDiffers,
     /// `output` is missing.
     #[error("output is missing")]
     OutputMissing,
+    /// A later page could not be had for good; the pages before it are here.
+    #[error("page {page} could not be had, files are missing: {reason}")]
+    PagesIncomplete {
+        /// The page, from 0.
+        page: u32,
+        /// Why; holds no more than an error shows.
+        reason: String,
+    },
     /// The transaction time lies in the server's own future and is not used.
     #[error("transactionTime `{0}` lies in the future")]
     TimeAhead(Instant),
@@ -137,6 +184,39 @@ pub enum Warning {
     /// A type is no name of a resource type.
     #[error("the type of a file is not the name of a resource type")]
     Type,
+    /// A file of output has no type although output is organised by type.
+    #[error("a file has no type")]
+    TypeMissing,
+    /// A file of output has a type although output is organised in another way.
+    #[error("a file has a type although output is not organised by type")]
+    TypeUnexpected,
+}
+
+impl Warning {
+    /// Whether something may be missing, so that no watermark may move.
+    pub fn holds_watermarks(&self) -> bool {
+        match self {
+            Self::OrganizedDiffers | Self::PagesIncomplete { .. } => true,
+            Self::AccessIsText
+            | Self::AccessDiffers
+            | Self::AccessUnstated
+            | Self::ContentType(_)
+            | Self::Count
+            | Self::ExportStatusMissing
+            | Self::ExtensionDiffers
+            | Self::FormatDiffers
+            // Only where the rest is whole: then it means that there is nothing.
+            | Self::OutputMissing
+            // The time is then the server's own before the kick-off, or the earliest.
+            | Self::TimeAhead(_)
+            | Self::TimeDiffers
+            | Self::TimeUnreadable
+            // A file without type counts for every type.
+            | Self::Type
+            | Self::TypeMissing
+            | Self::TypeUnexpected => false,
+        }
+    }
 }
 
 /// Why a manifest cannot be used.
@@ -168,8 +248,10 @@ pub enum ManifestError {
     /// The URL of the next page cannot be used.
     #[error("the link to the next page has no usable url")]
     NextUrl,
-    /// Neither `transactionTime` nor `output`: JSON, but no manifest.
-    #[error("neither transactionTime nor output is present")]
+    /// JSON, but too little of a manifest: a job that was deleted is answered `{}`.
+    #[error(
+        "not a manifest: of transactionTime, requiresAccessToken and output two are needed"
+    )]
     NotAManifest,
     /// More pages than the limit.
     #[error("more than {limit} pages")]
@@ -190,6 +272,36 @@ impl Manifest {
         self.files().find(|file| file.id == id)
     }
 
+    /// The file that `old` has become in a manifest that was read again; `None` when what
+    /// stands in its place is another file.
+    ///
+    /// URLs may change, nothing else may: a manifest is immutable.
+    pub fn renewed(&self, old: &OutputFile) -> Option<&OutputFile> {
+        self.file(old.id).filter(|new| {
+            new.resource_type == old.resource_type && new.count == old.count
+        })
+    }
+
+    /// The outputs in the order in which their links run out, as far as that is told; else
+    /// in the manifest's order. Gives positions in `output`.
+    pub fn soonest_first(&self) -> Vec<usize> {
+        let mut order: Vec<(Option<Instant>, usize)> =
+            self.output.iter().zip(0..).map(|(file, at)| (file.expires, at)).collect();
+        // Stable: files that say nothing come last, in their order.
+        order.sort_by_key(|(expires, _)| (expires.is_none(), *expires));
+        order.into_iter().map(|(_, at)| at).collect()
+    }
+
+    /// What was asked for and is not to be seen in the manifest, by parameter.
+    pub fn ignored(&self, kickoff: &Kickoff) -> Vec<&'static str> {
+        let asked = kickoff.organize_output_by.is_some();
+        if asked && self.organized_by.is_none() {
+            vec!["organizeOutputBy"]
+        } else {
+            Vec::new()
+        }
+    }
+
     pub(crate) fn empty() -> Self {
         Self {
             transaction_time: None,
@@ -199,6 +311,7 @@ impl Manifest {
             outcome: Vec::new(),
             expires: None,
             organized_by: None,
+            organized_by_detail: None,
             output_format: None,
             extension: None,
             pages: 0,
@@ -207,7 +320,12 @@ impl Manifest {
     }
 
     /// Adds the next page.
-    pub(crate) fn add(&mut self, page: Page) {
+    pub(crate) fn add(&mut self, mut page: Page) {
+        for file in
+            page.output.iter_mut().chain(&mut page.deleted).chain(&mut page.outcome)
+        {
+            file.expires = page.expires;
+        }
         for warning in &page.warnings {
             self.warn(warning.clone());
         }
@@ -215,12 +333,24 @@ impl Manifest {
         if self.pages == 0 {
             self.access = page.access;
             self.organized_by = page.organized_by;
+            self.organized_by_detail = page.organized_by_detail;
             self.output_format = page.output_format;
             self.extension = page.extension;
-        } else if self.access != page.access {
-            // Token to trusted origins only: withholds too much rather than too little.
-            self.access = FileAccess::Unstated;
-            self.warn(Warning::AccessDiffers);
+        } else {
+            if self.access != page.access {
+                // Token to trusted origins only: withholds too much rather than too little.
+                self.access = FileAccess::Unstated;
+                self.warn(Warning::AccessDiffers);
+            }
+            if self.organized_by != page.organized_by {
+                self.warn(Warning::OrganizedDiffers);
+            }
+            if self.output_format != page.output_format {
+                self.warn(Warning::FormatDiffers);
+            }
+            if self.extension != page.extension {
+                self.warn(Warning::ExtensionDiffers);
+            }
         }
         self.output.extend(page.output);
         self.deleted.extend(page.deleted);
@@ -229,7 +359,7 @@ impl Manifest {
             self.outcome.iter().map(|file| file.url.clone()).collect();
         self.outcome
             .extend(page.outcome.into_iter().filter(|file| !known.contains(&file.url)));
-        self.expires = page.expires.or(self.expires);
+        self.expires = [self.expires, page.expires].into_iter().flatten().min();
         self.pages += 1;
     }
 
@@ -245,7 +375,7 @@ impl Manifest {
         }
     }
 
-    fn warn(&mut self, warning: Warning) {
+    pub(crate) fn warn(&mut self, warning: Warning) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }

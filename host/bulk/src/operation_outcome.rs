@@ -19,6 +19,10 @@ pub struct Outcome {
     pub issues: Vec<Issue>,
     /// The first text, cleaned and cut; server-controlled.
     pub text: Option<String>,
+    /// Of all issues, also of those beyond the ones kept.
+    is_transient: bool,
+    /// The parameters that only save work, as far as any text names them.
+    named: Vec<&'static str>,
 }
 
 /// One issue without its text.
@@ -54,13 +58,17 @@ impl Outcome {
             .ok()
             .filter(|raw| raw.resource_type == "OperationOutcome");
         let Some(raw) = raw else {
-            return Self { text: plain_text(body), ..Self::default() };
+            let text = plain_text(body);
+            let named = named(text.as_deref());
+            return Self { text, named, ..Self::default() };
         };
-        let text = raw.issue.iter().find_map(|issue| {
-            let details = issue.details.as_ref();
-            let text = details.and_then(|details| details.text.as_deref());
-            text.or(issue.diagnostics.as_deref()).and_then(clean)
-        });
+        let is_transient = is_transient(&raw.issue);
+        let named = named(raw.issue.iter().flat_map(RawIssue::texts));
+        // What only informs is no reason: the first grave issue speaks first.
+        let grave = raw.issue.iter().filter(|issue| issue.is_grave());
+        let text = grave
+            .chain(&raw.issue)
+            .find_map(|issue| issue.texts().next().and_then(clean));
         let issues = raw
             .issue
             .into_iter()
@@ -70,23 +78,20 @@ impl Outcome {
                 code: clean(&issue.code).unwrap_or_default(),
             })
             .collect();
-        Self { is_fhir: true, issues, text }
+        Self { is_fhir: true, issues, text, is_transient, named }
     }
 
     /// Whether every issue that counts is of the transient branch of `issue-type`.
     ///
     /// Warnings and information do not count; without an issue nothing is transient.
     pub fn is_transient(&self) -> bool {
-        let mut grave = self
-            .issues
-            .iter()
-            .filter(|issue| !matches!(issue.severity.as_str(), "information" | "warning"))
-            .peekable();
-        if grave.peek().is_some() {
-            return grave.all(|issue| TRANSIENT.contains(&issue.code.as_str()));
-        }
-        !self.issues.is_empty()
-            && self.issues.iter().all(|issue| TRANSIENT.contains(&issue.code.as_str()))
+        self.is_transient
+    }
+
+    /// Whether any text of it names this parameter, which must be one of those that only
+    /// save work.
+    pub(crate) fn names(&self, parameter: &str) -> bool {
+        self.named.contains(&parameter)
     }
 
     /// What the text complains of.
@@ -155,6 +160,36 @@ struct RawIssue {
     code: String,
     diagnostics: Option<String>,
     details: Option<RawDetails>,
+    #[serde(default)]
+    expression: Vec<String>,
+}
+
+impl RawIssue {
+    fn is_grave(&self) -> bool {
+        !matches!(self.severity.as_str(), "information" | "warning")
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let details = self.details.as_ref().and_then(|details| details.text.as_deref());
+        let more = self.expression.iter().map(String::as_str);
+        details.into_iter().chain(self.diagnostics.as_deref()).chain(more)
+    }
+}
+
+fn is_transient(issues: &[RawIssue]) -> bool {
+    let transient = |issue: &RawIssue| TRANSIENT.contains(&issue.code.as_str());
+    let mut grave = issues.iter().filter(|issue| issue.is_grave()).peekable();
+    if grave.peek().is_some() {
+        return grave.all(transient);
+    }
+    !issues.is_empty() && issues.iter().all(transient)
+}
+
+/// Which of the parameters that only save work `texts` name.
+fn named<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<&'static str> {
+    let texts: Vec<&str> = texts.into_iter().collect();
+    let said = |name: &&&str| texts.iter().any(|text| text.contains(**name));
+    SAVES_WORK.iter().filter(said).copied().collect()
 }
 
 #[derive(Deserialize)]
@@ -164,10 +199,24 @@ struct RawDetails {
 
 /// Server-controlled text fit for a terminal: one line, no control characters, cut short.
 pub(crate) fn clean(text: &str) -> Option<String> {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let words =
+        text.split(|c: char| c.is_whitespace() || c.is_control() || is_invisible(c));
     let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     let line: String = line.chars().take(MAX_TEXT).collect();
     (!line.is_empty()).then_some(line)
+}
+
+/// Characters that change how a line looks and are not seen themselves: zero-width ones,
+/// and those that turn the direction of writing.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{061c}'
+            | '\u{feff}'
+    )
 }
 
 /// A body that is text but no JSON and no markup.
@@ -186,6 +235,9 @@ const TRANSIENT: [&str; 7] = [
     "incomplete",
     "throttled",
 ];
+/// What may be left out of a kick-off without a change of what is exported.
+pub(crate) const SAVES_WORK: [&str; 4] =
+    ["_elements", "allowPartialManifests", "organizeOutputBy", "separate-export-status"];
 /// Enough to see the reason, too short to carry a record.
 const MAX_TEXT: usize = 200;
 /// Enough to judge; servers decide how many there are.
@@ -205,6 +257,7 @@ mod tests {
         Outcome::read(body.to_string().as_bytes())
     }
 
+    /// Items: 66.
     #[test]
     fn is_transient_only_when_every_grave_issue_is() {
         let cases: &[(&str, &[(&str, &str)], bool)] = &[
@@ -223,8 +276,14 @@ mod tests {
         for (name, issues, expected) in cases {
             assert_eq!(outcome(issues).is_transient(), *expected, "case: {name}");
         }
+        let mut many = vec![("error", "timeout"); MAX_ISSUES];
+        many.push(("fatal", "processing"));
+        let many = outcome(&many);
+        assert!(!many.is_transient(), "a grave issue beyond those kept");
+        assert_eq!(many.issues.len(), MAX_ISSUES);
     }
 
+    /// Items: 55, 62, 67.
     #[test]
     fn reads_any_body_and_keeps_little_of_it() {
         let fhir = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error",
@@ -242,6 +301,12 @@ mod tests {
                 "`Invalid [31m token`",
                 Complaint::Other,
             ),
+            (
+                "text that turns around",
+                "ab\u{202e}cd\u{200b}",
+                "`ab cd`",
+                Complaint::Other,
+            ),
             ("html", "<html>503</html>", "no reason given", Complaint::Other),
             ("other json", "{\"a\":1}", "no reason given", Complaint::Other),
             (
@@ -257,5 +322,18 @@ mod tests {
             assert_eq!(outcome.to_string(), shown, "case: {name}");
             assert_eq!(outcome.complaint(), complaint, "case: {name}");
         }
+    }
+
+    /// Items: 55.
+    #[test]
+    fn finds_the_parameter_that_any_issue_names() {
+        let body = r#"{"resourceType":"OperationOutcome","issue":[
+            {"severity":"information","code":"informational","diagnostics":"see below"},
+            {"severity":"error","code":"not-supported","details":{"text":"no"},
+             "diagnostics":"organizeOutputBy","expression":["_type"]}]}"#;
+        let outcome = Outcome::read(body.as_bytes());
+        assert!(outcome.names("organizeOutputBy"));
+        assert!(!outcome.names("_elements") && !outcome.names("_type"));
+        assert!(Outcome::read(b"unknown: _elements").names("_elements"));
     }
 }

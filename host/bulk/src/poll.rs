@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use bulkhead_model::Instant;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::{
+    manifest::Page,
     operation_outcome::{Outcome, clean},
     retry_after::retry_after,
     settings::PollLimits,
@@ -31,6 +33,18 @@ pub struct StatusReply {
     pub progress: Option<String>,
     /// The body: a manifest, an `OperationOutcome`, or anything.
     pub body: Bytes,
+}
+
+/// Where a server tells the state of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatusSource {
+    /// `X-Export-Status`: the kick-off asked for it, and the server said that it applies.
+    ExportStatus,
+    /// The HTTP status. An `X-Export-Status` that comes unasked may say that the job still
+    /// runs or has failed; that it is done it may not.
+    #[default]
+    Http,
 }
 
 /// What to do next.
@@ -59,34 +73,59 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub struct Poll {
     limits: PollLimits,
+    status_source: StatusSource,
     started: Instant,
     backoff: Duration,
+    /// The wait in use, however it came about.
+    last_delay: Duration,
     failures: u32,
     failing_since: Option<Instant>,
     bare_500s: u32,
 }
 
 impl Poll {
-    /// Starts at `now`; the first request may be sent at once.
-    pub fn new(limits: PollLimits, now: Instant) -> Self {
+    /// The job was kicked off at `started`; the first request may be sent at once.
+    pub fn new(limits: PollLimits, started: Instant) -> Self {
         Self {
             limits,
-            started: now,
+            status_source: StatusSource::Http,
+            started,
             backoff: limits.first,
+            last_delay: Duration::ZERO,
             failures: 0,
             failing_since: None,
             bare_500s: 0,
         }
     }
 
-    /// How long the polling has gone on.
+    /// Says where the server tells the state of the job.
+    #[must_use]
+    pub fn with_status(self, status_source: StatusSource) -> Self {
+        Self { status_source, ..self }
+    }
+
+    /// Whether the reply lacks the `X-Export-Status` that was agreed on.
+    pub(crate) fn misses_status(&self, reply: &StatusReply) -> bool {
+        self.status_source == StatusSource::ExportStatus
+            && reply.status < 400
+            && reply.told().is_none()
+    }
+
+    /// How long ago the job was kicked off.
     pub fn elapsed(&self, now: Instant) -> Duration {
         now.since(self.started)
     }
 
     /// Judges a reply. `jitter` lies between 0 and 1 and lengthens a wait by up to a tenth.
     pub fn step(&mut self, reply: &StatusReply, now: Instant, jitter: f64) -> Step {
-        match reply.job_status() {
+        match reply.job_status(self.status_source) {
+            // A bare 200 is about the request, not about the job, once the server agreed to
+            // tell them apart; a manifest speaks for itself.
+            200..=201 | 203..=299
+                if self.misses_status(reply) && !Page::is_manifest(&reply.body) =>
+            {
+                self.fail(reply, now, jitter)
+            }
             200..=201 | 203..=299 => Step::Done,
             202 => {
                 self.failures = 0;
@@ -95,11 +134,10 @@ impl Poll {
                 let asked = reply.asked(now);
                 self.wait(asked, true, now, jitter)
             }
-            404 | 410 => Step::Gone,
             // Asked too often. The job lives.
             429 => {
                 let asked = reply.asked(now).unwrap_or_default();
-                let doubled = self.backoff.saturating_mul(2);
+                let doubled = self.backoff.max(self.last_delay).saturating_mul(2);
                 self.backoff = doubled.min(self.limits.backoff_cap);
                 self.wait(Some(asked.max(doubled)), true, now, jitter)
             }
@@ -108,6 +146,9 @@ impl Poll {
                 let outcome = Outcome::read(&reply.body);
                 if outcome.is_transient() {
                     return self.fail(reply, now, jitter);
+                }
+                if matches!(status, 404 | 410) {
+                    return Step::Gone;
                 }
                 if status >= 500 && !outcome.is_fhir {
                     self.bare_500s += 1;
@@ -156,6 +197,7 @@ impl Poll {
         });
         // Clamped before jitter is added: a wait of centuries does not multiply.
         let delay = delay.min(self.limits.ceiling).max(self.limits.floor);
+        self.last_delay = delay;
         let delay = delay.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0);
         Step::Wait {
             delay: delay.min(self.limits.ceiling.max(self.limits.floor)),
@@ -165,20 +207,26 @@ impl Poll {
 }
 
 impl StatusReply {
-    /// The state of the job: `X-Export-Status` when sent, else the HTTP status.
+    /// The state of the job.
     ///
     /// A poll that failed on its own says nothing about the job, so there the HTTP status
     /// counts.
-    fn job_status(&self) -> u16 {
-        let told = self.export_status.as_deref().and_then(|text| {
-            let digits: String =
-                text.trim().chars().take_while(char::is_ascii_digit).collect();
-            digits.parse().ok()
-        });
-        match told {
-            Some(status) if self.status < 400 => status,
-            Some(_) | None => self.status,
+    fn job_status(&self, source: StatusSource) -> u16 {
+        let Some(told) = self.told().filter(|_| self.status < 400) else {
+            return self.status;
+        };
+        match source {
+            StatusSource::ExportStatus => told,
+            StatusSource::Http if told == 202 || told >= 400 => told,
+            StatusSource::Http => self.status,
         }
+    }
+
+    /// The number that `X-Export-Status` begins with.
+    fn told(&self) -> Option<u16> {
+        let text = self.export_status.as_deref()?.trim();
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        text.get(..end)?.parse().ok()
     }
 
     /// What `Retry-After` asks for, unclamped.

@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bulkhead_model::{ByteSize, Secret};
-use bulkhead_net::Origin;
+use bulkhead_net::{Origin, header::HeaderName};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::key::SigningKey;
+use crate::{key::SigningKey, smart::TokenEndpoint};
 
 /// One source of data and how to speak to it.
 #[derive(Clone, Debug)]
@@ -22,6 +22,20 @@ pub struct Settings {
     pub method: KickoffMethod,
     /// Which edition of the IG to speak.
     pub version: Version,
+    /// The name of the profile that the operator chose, which was applied already.
+    pub profile: Option<String>,
+    /// How `_since` is written.
+    pub since_style: SinceStyle,
+    /// Whether servers may pass over parameters that they do not know.
+    pub handling: Handling,
+    /// The header that names the client in every request to the FHIR server, where the
+    /// server wants one (`Epic-Client-ID`).
+    pub client_id_header: Option<HeaderName>,
+    /// Extensions of output items that are passed over, by name: neither held against a
+    /// file nor a reason to refuse it.
+    pub ignored_extensions: BTreeSet<String>,
+    /// How long files live where the server sends no `Expires`.
+    pub file_lifetime: Option<Duration>,
     /// When to ask, and when to give up.
     pub poll: PollLimits,
     /// What is read into memory or followed, at most.
@@ -37,6 +51,12 @@ impl Settings {
             trusted_origins: Vec::new(),
             method: KickoffMethod::Auto,
             version: Version::Auto,
+            profile: None,
+            since_style: SinceStyle::Seconds,
+            handling: Handling::Strict,
+            client_id_header: None,
+            ignored_extensions: BTreeSet::new(),
+            file_lifetime: None,
             poll: PollLimits::default(),
             limits: Limits::default(),
         }
@@ -45,7 +65,9 @@ impl Settings {
     /// The origins that the operator named, for `bulkhead_net::Config::trusted_origins`.
     pub fn operator_origins(&self) -> BTreeSet<Origin> {
         let token_url = match &self.auth {
-            Auth::BackendServices(services) => services.token_url.as_ref(),
+            Auth::BackendServices(services) => {
+                services.token_url.as_ref().map(|endpoint| &endpoint.url)
+            }
             Auth::Bearer(_) | Auth::None => None,
         };
         [Some(&self.base), token_url]
@@ -83,10 +105,11 @@ pub enum Auth {
 pub struct BackendServices {
     /// The registered client id.
     pub client_id: String,
-    /// The registered key.
-    pub key: Arc<SigningKey>,
+    /// The registered keys: the first that signs in a way the server lists is used, or the
+    /// first of all. There is at least one.
+    pub keys: Vec<Arc<SigningKey>>,
     /// The token endpoint; `None` asks the server's SMART configuration.
-    pub token_url: Option<Url>,
+    pub token_url: Option<TokenEndpoint>,
     /// The scope to ask for; `None` chooses by what the server announces, empty sends none.
     pub scope: Option<String>,
 }
@@ -112,13 +135,45 @@ pub enum Version {
     #[default]
     Auto,
     /// 1.0 (STU 1).
+    #[serde(alias = "1")]
     V1,
     /// 2.0 (STU 2).
+    #[serde(alias = "2")]
     V2,
     /// 3.0 (STU 3).
+    #[serde(alias = "3")]
     V3,
     /// 4.0: POST only, no comma lists.
+    #[serde(alias = "4")]
     V4,
+}
+
+/// How `_since` is written. Always in whole seconds of UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SinceStyle {
+    /// `2026-11-22T10:00:00.000Z`.
+    Millis,
+    /// `2026-11-22T10:00:00+00:00`.
+    Offset,
+    /// `2026-11-22T10:00:00Z`.
+    #[default]
+    Seconds,
+    /// Not at all: the server refuses it, or does something else with it. Every export is
+    /// then of everything.
+    Unsupported,
+}
+
+/// What a server is to do with parameters that it does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Handling {
+    /// Pass over them: `Prefer: handling=lenient`. A `_type` or `patient` that is passed
+    /// over widens what is exported, and only the outcome files tell.
+    Lenient,
+    /// Refuse the request.
+    #[default]
+    Strict,
 }
 
 /// When to ask for the status, and when to give up.
@@ -174,6 +229,9 @@ pub struct Limits {
     /// One output file, decoded. Default: 1 TiB. A bound on decompression bombs, not a
     /// working limit.
     pub file: ByteSize,
+    /// How many bytes may come out of one that is compressed, beyond the first MiB.
+    /// Default: 1000, which one layer of gzip can hardly reach and two layers pass easily.
+    pub inflation: u32,
 }
 
 impl Default for Limits {
@@ -183,6 +241,7 @@ impl Default for Limits {
             error_body: ByteSize::from_bytes(64 << 10),
             pages: 10_000,
             file: ByteSize::mib(1 << 20),
+            inflation: 1000,
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use crate::{
     assertion::Assertion,
     error::{Doing, Error},
+    key::SigningKey,
     operation_outcome::Outcome,
     retry_after::{http_date, retry_after},
     scope::{Dialect, GrantedScope},
@@ -44,13 +45,28 @@ pub(crate) struct TokenCell {
     current: Mutex<State>,
     /// Never held across an await.
     granted: SyncMutex<Option<GrantedScope>>,
+    /// How far the server's clock was ahead of ours when it last told the time, for token
+    /// endpoints that do not. Never held across an await.
+    seen_offset_ms: SyncMutex<Option<i64>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     token: Option<Token>,
     serial: u64,
-    endpoint: Option<(TokenEndpoint, Dialect)>,
+    endpoint: Option<Endpoint>,
+    /// How far assertions are dated ahead of our clock. A lesson that stays: a clock that is
+    /// wrong once is wrong at every renewal.
+    offset_ms: i64,
+}
+
+/// Where tokens are asked for, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) at: TokenEndpoint,
+    pub(crate) dialect: Dialect,
+    /// The algorithms that the server takes, as far as it says so.
+    pub(crate) algorithms: Vec<String>,
 }
 
 /// What was learnt from refusals within one request for a token. Each lesson is applied
@@ -63,6 +79,12 @@ struct Attempt {
     repeated: bool,
 }
 
+impl Attempt {
+    fn new(dialect: Dialect, offset_ms: i64) -> Self {
+        Self { dialect, offset_ms, rescoped: false, reclocked: false, repeated: false }
+    }
+}
+
 impl TokenCell {
     pub(crate) fn new(services: BackendServices, surroundings: Surroundings) -> Self {
         Self {
@@ -70,7 +92,15 @@ impl TokenCell {
             surroundings,
             current: Mutex::new(State::default()),
             granted: SyncMutex::new(None),
+            seen_offset_ms: SyncMutex::new(None),
         }
+    }
+
+    /// Takes note of the server's time.
+    pub(crate) fn see_date(&self, date: Instant) {
+        let offset = date.unix_ms().saturating_sub(self.surroundings.now().unix_ms());
+        *self.seen_offset_ms.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(offset);
     }
 
     /// The scope of the last token, when there was one.
@@ -79,7 +109,7 @@ impl TokenCell {
     }
 
     /// The operator's token endpoint.
-    pub(crate) fn token_url(&self) -> Option<&url::Url> {
+    pub(crate) fn token_url(&self) -> Option<&TokenEndpoint> {
         self.services.token_url.as_ref()
     }
 
@@ -90,7 +120,7 @@ impl TokenCell {
         find: F,
     ) -> Result<Token, Error>
     where
-        F: Future<Output = Result<(TokenEndpoint, Dialect), Error>>,
+        F: Future<Output = Result<Endpoint, Error>>,
     {
         let mut state = self.current.lock().await;
         if let Some(token) =
@@ -98,13 +128,18 @@ impl TokenCell {
         {
             return Ok(token.clone());
         }
-        let (endpoint, dialect) = match &state.endpoint {
+        let mut endpoint = match &state.endpoint {
             Some(known) => known.clone(),
             None => find.await?,
         };
-        let (response, dialect) = self.ask(net, &endpoint, dialect).await?;
+        let mut attempt = Attempt::new(endpoint.dialect, state.offset_ms);
+        let asked = self.ask(net, &endpoint, &mut attempt).await;
+        // What was learnt about the clock holds even when this request led to nothing.
+        state.offset_ms = attempt.offset_ms;
+        let response = asked?;
         let now = self.surroundings.now();
-        state.endpoint = Some((endpoint, dialect));
+        endpoint.dialect = attempt.dialect;
+        state.endpoint = Some(endpoint);
         state.serial += 1;
         let token = Token {
             bearer: response.bearer,
@@ -128,20 +163,13 @@ impl TokenCell {
     async fn ask(
         &self,
         net: &bulkhead_net::Client,
-        endpoint: &TokenEndpoint,
-        dialect: Dialect,
-    ) -> Result<(TokenResponse, Dialect), Error> {
-        let mut attempt = Attempt {
-            dialect,
-            offset_ms: 0,
-            rescoped: false,
-            reclocked: false,
-            repeated: false,
-        };
+        endpoint: &Endpoint,
+        attempt: &mut Attempt,
+    ) -> Result<TokenResponse, Error> {
         loop {
-            match self.ask_once(net, endpoint, &attempt).await? {
-                Ok(response) => return Ok((response, attempt.dialect)),
-                Err(refusal) => self.learn(endpoint, &mut attempt, refusal)?,
+            match self.ask_once(net, endpoint, attempt).await? {
+                Ok(response) => return Ok(response),
+                Err(refusal) => self.learn(endpoint, attempt, refusal)?,
             }
         }
     }
@@ -149,13 +177,16 @@ impl TokenCell {
     /// Changes what the refusal speaks of, or gives up.
     fn learn(
         &self,
-        endpoint: &TokenEndpoint,
+        endpoint: &Endpoint,
         attempt: &mut Attempt,
         refusal: Refusal,
     ) -> Result<(), Error> {
         let offset_ms = refusal
             .date
-            .map(|date| date.unix_ms().saturating_sub(self.surroundings.now().unix_ms()));
+            .map(|date| date.unix_ms().saturating_sub(self.surroundings.now().unix_ms()))
+            .or_else(|| {
+                *self.seen_offset_ms.lock().unwrap_or_else(PoisonError::into_inner)
+            });
         match refusal.code.as_deref() {
             Some("invalid_scope")
                 if self.services.scope.is_none() && !attempt.rescoped =>
@@ -165,8 +196,9 @@ impl TokenCell {
             }
             Some("invalid_client" | "invalid_grant")
                 if !attempt.reclocked
-                    && offset_ms
-                        .is_some_and(|offset| offset.abs() > CLOCK_TOLERANCE_MS) =>
+                    && offset_ms.is_some_and(|offset| {
+                        offset.abs_diff(attempt.offset_ms) > CLOCK_TOLERANCE_MS
+                    }) =>
             {
                 attempt.reclocked = true;
                 attempt.offset_ms = offset_ms.unwrap_or_default();
@@ -176,7 +208,7 @@ impl TokenCell {
             // Some servers answer a bare 400 now and then and take the next request.
             None if !attempt.repeated && refusal.status < 500 => attempt.repeated = true,
             code => {
-                let url = SafeUrl::of(&endpoint.url);
+                let url = SafeUrl::of(&endpoint.at.url);
                 return Err(match code {
                     Some(code) => Error::TokenRefused {
                         url,
@@ -199,21 +231,21 @@ impl TokenCell {
     async fn ask_once(
         &self,
         net: &bulkhead_net::Client,
-        endpoint: &TokenEndpoint,
+        endpoint: &Endpoint,
         attempt: &Attempt,
     ) -> Result<Result<TokenResponse, Refusal>, Error> {
         let now = self.surroundings.now();
         let assertion = Assertion {
             client_id: &self.services.client_id,
-            audience: &endpoint.audience,
+            audience: &endpoint.at.audience,
             now: Instant::from_unix_ms(now.unix_ms().saturating_add(attempt.offset_ms)),
             id: self.surroundings.nonce(),
         };
-        let assertion =
-            assertion.sign(&self.services.key).map_err(|source| Error::Key { source })?;
+        let key = self.key(endpoint)?;
+        let assertion = assertion.sign(key).map_err(|source| Error::Key { source })?;
         let network = |source| Error::Network { doing: Doing::Token, source };
         let form = form(&assertion, self.scope(attempt.dialect));
-        let request = Request::new(Method::POST, endpoint.url.clone())
+        let request = Request::new(Method::POST, endpoint.at.url.clone())
             .header(header::ACCEPT, header::HeaderValue::from_static("application/json"))
             .header(
                 header::CONTENT_TYPE,
@@ -227,7 +259,7 @@ impl TokenCell {
             .text(&header::RETRY_AFTER)
             .and_then(|text| retry_after(text, date.unwrap_or(now)));
         let body = response.body.collect(MAX_BODY).await.map_err(network)?;
-        let url = SafeUrl::of(&endpoint.url);
+        let url = SafeUrl::of(&endpoint.at.url);
         if status.is_success() {
             return TokenResponse::read(&body).map(Ok).map_err(|source| Error::Json {
                 doing: Doing::Token,
@@ -245,6 +277,19 @@ impl TokenCell {
             });
         }
         Ok(Err(Refusal::read(status.as_u16(), date, &body)))
+    }
+
+    /// The first key that signs as the server wants; lists of servers are not always right,
+    /// so without such a key the first one is tried.
+    fn key(&self, endpoint: &Endpoint) -> Result<&SigningKey, Error> {
+        let keys = &self.services.keys;
+        let taken = |key: &&std::sync::Arc<SigningKey>| {
+            let name = key.algorithm().name();
+            endpoint.algorithms.iter().any(|listed| listed == name)
+        };
+        let key = keys.iter().find(taken).or_else(|| keys.first());
+        key.map(AsRef::as_ref)
+            .ok_or(Error::Settings { reason: "there is no key to sign with" })
     }
 
     fn scope(&self, dialect: Dialect) -> Option<&str> {
@@ -277,7 +322,7 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 /// Tokens of a few kilobytes are known; this is far above.
 const MAX_BODY: usize = 256 << 10;
 /// Below this a clock is not the reason for a refusal.
-const CLOCK_TOLERANCE_MS: i64 = 30_000;
+const CLOCK_TOLERANCE_MS: u64 = 30_000;
 
 #[cfg(test)]
 mod tests {

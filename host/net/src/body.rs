@@ -13,7 +13,10 @@ use reqwest::{
     StatusCode, Version,
     header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
 };
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Sleep, sleep, timeout},
+};
 
 use crate::error::{BoxError, Error};
 
@@ -36,9 +39,65 @@ impl Framing {
     }
 }
 
+/// When a body is given up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyLimits {
+    pub(crate) idle: Duration,
+    pub(crate) least_per_minute: u64,
+}
+
+/// Watches that bytes keep coming. Only minutes spent waiting for them count: a reader that
+/// was away is no fault of the server's.
+struct Watch {
+    least: u64,
+    window: Duration,
+    minute: Pin<Box<Sleep>>,
+    came: u64,
+    /// Slow minutes in a row.
+    strikes: u32,
+}
+
+impl Watch {
+    fn new(least: u64, window: Duration) -> Self {
+        Self { least, window, minute: Box::pin(sleep(window)), came: 0, strikes: 0 }
+    }
+
+    fn begin_minute(&mut self) {
+        self.minute = Box::pin(sleep(self.window));
+        self.came = 0;
+    }
+
+    /// Waits for the next chunk; `None` once the body has been too slow for too long.
+    async fn next<C>(&mut self, chunk: impl Future<Output = C>) -> Option<C> {
+        if self.minute.is_elapsed() {
+            self.begin_minute();
+        }
+        tokio::pin!(chunk);
+        loop {
+            tokio::select! {
+                biased;
+                chunk = &mut chunk => return Some(chunk),
+                () = self.minute.as_mut() => {
+                    self.strikes = if self.came < self.least { self.strikes + 1 } else { 0 };
+                    if self.strikes >= STRIKES {
+                        return None;
+                    }
+                    self.begin_minute();
+                }
+            }
+        }
+    }
+
+    fn see(&mut self, chunk: &Bytes) {
+        let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        self.came = self.came.saturating_add(length);
+    }
+}
+
 /// A body as a stream of chunks. Dropping it ends the transfer.
 ///
-/// Yields [`Error::Body`] when the transfer broke off, [`Error::Timeout`] when it stalled.
+/// Yields [`Error::Body`] when the transfer broke off, [`Error::Timeout`] when it stalled,
+/// [`Error::Slow`] when next to nothing came for two minutes.
 pub struct Body {
     url: SafeUrl,
     chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>,
@@ -49,22 +108,33 @@ impl Body {
     pub(crate) fn new(
         response: reqwest::Response,
         url: SafeUrl,
-        idle: Duration,
+        limits: BodyLimits,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let shown = url.clone();
-        let state = (response, permit);
-        let chunks = stream::try_unfold(state, move |(mut response, permit)| {
-            let url = shown.clone();
-            async move {
-                match timeout(idle, response.chunk()).await {
-                    Err(_) => Err(Error::Timeout { url, waited: idle }),
-                    Ok(Err(error)) => Err(Error::Body { url, source: source(error) }),
-                    Ok(Ok(None)) => Ok(None),
-                    Ok(Ok(Some(chunk))) => Ok(Some((chunk, (response, permit)))),
+        let idle = limits.idle;
+        let state = (response, permit, Watch::new(limits.least_per_minute, MINUTE));
+        let chunks =
+            stream::try_unfold(state, move |(mut response, permit, mut watch)| {
+                let url = shown.clone();
+                async move {
+                    match timeout(idle, watch.next(response.chunk())).await {
+                        Err(_) => Err(Error::Timeout { url, waited: idle }),
+                        Ok(None) => Err(Error::Slow {
+                            url,
+                            least_per_minute: limits.least_per_minute,
+                        }),
+                        Ok(Some(Err(error))) => {
+                            Err(Error::Body { url, source: source(error) })
+                        }
+                        Ok(Some(Ok(None))) => Ok(None),
+                        Ok(Some(Ok(Some(chunk)))) => {
+                            watch.see(&chunk);
+                            Ok(Some((chunk, (response, permit, watch))))
+                        }
+                    }
                 }
-            }
-        });
+            });
         Self { url, chunks: Box::pin(chunks) }
     }
 
@@ -105,4 +175,43 @@ impl std::fmt::Debug for Body {
 /// Strips the URL, whose query may be a capability.
 pub(crate) fn source(error: reqwest::Error) -> BoxError {
     error.without_url().into()
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+/// One slow minute may be the end of a file, or the server thinking.
+const STRIKES: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many chunks come before the watch gives up, of `most`, when one of `length` bytes
+    /// comes every `wait` and its reader is `away` after each, in milliseconds.
+    async fn come(length: usize, wait: u64, away: u64, most: u32) -> u32 {
+        let mut watch = Watch::new(1000, Duration::from_millis(30));
+        for came in 0..most {
+            let chunk = async {
+                if wait > 0 {
+                    sleep(Duration::from_millis(wait)).await;
+                }
+                Bytes::from(vec![b'x'; length])
+            };
+            match watch.next(chunk).await {
+                Some(chunk) => watch.see(&chunk),
+                None => return came,
+            }
+            if away > 0 {
+                sleep(Duration::from_millis(away)).await;
+            }
+        }
+        most
+    }
+
+    /// Items: 118.
+    #[tokio::test]
+    async fn a_body_that_drips_is_given_up_and_a_slow_reader_is_not() {
+        assert!(come(1, 10, 0, 10_000).await < 10_000, "a byte now and then");
+        assert_eq!(come(1000, 1, 0, 100).await, 100, "enough");
+        assert_eq!(come(1, 0, 40, 5).await, 5, "a reader that is away");
+    }
 }

@@ -15,12 +15,13 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::{
-    body::{Body, Framing, source},
+    body::{Body, BodyLimits, Framing, source},
     config::Config,
     error::{BoxError, Error},
     gate::{Checks, Gate},
+    origin::Origin,
     redirect::{self, Hop},
-    request::Request,
+    request::{Patience, Request},
     resolver::{ForbiddenAddress, GuardedResolver},
     response::Response,
 };
@@ -40,7 +41,8 @@ struct Shared {
     /// connection dialled without the check is ever reused under it.
     guarded: reqwest::Client,
     response_timeout: Duration,
-    idle_timeout: Duration,
+    longest_patience: Duration,
+    body: BodyLimits,
 }
 
 impl Client {
@@ -57,6 +59,7 @@ impl Client {
             config.trusted_origins,
             config.insecure_origins,
             config.requests_per_origin,
+            config.request_interval,
         );
         let resolver = GuardedResolver { loopback_allowed: gate.loopback_allowed() };
         let shared = Shared {
@@ -64,7 +67,11 @@ impl Client {
             guarded: guarded.dns_resolver(resolver).build().map_err(setup)?,
             gate,
             response_timeout: config.response_timeout,
-            idle_timeout: config.idle_timeout,
+            longest_patience: config.longest_patience,
+            body: BodyLimits {
+                idle: config.idle_timeout,
+                least_per_minute: config.least_per_minute,
+            },
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -79,7 +86,8 @@ impl Client {
     ///
     /// Any [`Error`] but [`Error::Setup`] and [`Error::TooLarge`].
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
-        let Request { method, mut url, mut headers, body, credential } = request;
+        let Request { method, mut url, mut headers, body, credential, patience } =
+            request;
         let (origin, _) = self.shared.gate.admit(&url)?;
         let mut authenticated = false;
         if let Some(credential) = credential {
@@ -92,7 +100,7 @@ impl Client {
         let mut hops = Vec::new();
         loop {
             let (response, permit) =
-                self.dial(&method, &url, headers.clone(), body.clone()).await?;
+                self.dial(&method, &url, headers.clone(), body.clone(), patience).await?;
             let status = response.status();
             let Some(to) =
                 redirect::next(&method, &url, hops.len(), status, response.headers())?
@@ -107,7 +115,7 @@ impl Client {
                     body: Body::new(
                         response,
                         SafeUrl::of(&url),
-                        self.shared.idle_timeout,
+                        self.shared.body,
                         permit,
                     ),
                     url,
@@ -129,12 +137,21 @@ impl Client {
         }
     }
 
+    /// Makes patient requests to the origin of `url` wait this long, or
+    /// [`Config::longest_patience`]: it asked for fewer.
+    pub fn hush(&self, url: &Url, wait: Duration) {
+        if let Some(origin) = Origin::of(url) {
+            self.shared.gate.pace(&origin).hush(wait.min(self.shared.longest_patience));
+        }
+    }
+
     async fn dial(
         &self,
         method: &Method,
         url: &Url,
         headers: HeaderMap,
         body: Option<Bytes>,
+        patience: Patience,
     ) -> Result<(reqwest::Response, Option<tokio::sync::OwnedSemaphorePermit>), Error>
     {
         let (origin, checks) = self.shared.gate.admit(url)?;
@@ -146,7 +163,11 @@ impl Client {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let permit = self.shared.gate.enter(&origin).await;
+        let pace = self.shared.gate.pace(&origin);
+        if patience == Patience::Heeds {
+            pace.quiet().await;
+        }
+        let permit = pace.enter().await;
         let waited = self.shared.response_timeout;
         match timeout(waited, request.send()).await {
             Ok(Ok(response)) => Ok((response, permit)),

@@ -83,6 +83,14 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
+    /// Bytes came, but too few to ever be done.
+    #[error("`{url}` sent fewer than {least_per_minute} bytes a minute")]
+    Slow {
+        /// What was being fetched.
+        url: SafeUrl,
+        /// The least that is borne.
+        least_per_minute: u64,
+    },
     /// Nothing came for too long.
     #[error("`{url}` sent nothing for {waited:?}")]
     Timeout {
@@ -126,6 +134,7 @@ impl Error {
             Self::Body { .. }
             | Self::Connect { .. }
             | Self::Send { .. }
+            | Self::Slow { .. }
             | Self::Timeout { .. } => true,
             Self::Address { .. }
             | Self::Credential { .. }
@@ -142,6 +151,7 @@ impl Error {
         match self {
             Self::Body { .. }
             | Self::Send { .. }
+            | Self::Slow { .. }
             | Self::Timeout { .. }
             | Self::TooLarge { .. }
             | Self::Redirect { .. } => true,
@@ -169,6 +179,7 @@ impl Error {
             | Self::Scheme { .. }
             | Self::Send { .. }
             | Self::Setup { .. }
+            | Self::Slow { .. }
             | Self::Timeout { .. }
             | Self::TooLarge { .. } => None,
         }

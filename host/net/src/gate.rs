@@ -1,4 +1,4 @@
-//! Which URLs may be dialled, and how many requests an origin sees at once.
+//! Which URLs may be dialled, and the pace of each origin.
 //!
 //! The rules are pure: scheme, origin, literal address. Names are checked after resolution,
 //! in `resolver`.
@@ -7,13 +7,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bulkhead_model::SafeUrl;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use crate::{address::AddressClass, error::Error, origin::Origin};
+use crate::{address::AddressClass, error::Error, origin::Origin, pace::Pace};
 
 /// How the addresses of a URL's host are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,9 @@ pub(crate) struct Gate {
     insecure: BTreeSet<Origin>,
     loopback_allowed: bool,
     per_origin: usize,
+    interval: Duration,
     /// Held for map look-ups only, never across an await.
-    open: Mutex<BTreeMap<Origin, Arc<Semaphore>>>,
+    open: Mutex<BTreeMap<Origin, Arc<Pace>>>,
 }
 
 impl Gate {
@@ -40,6 +41,7 @@ impl Gate {
         trusted: BTreeSet<Origin>,
         insecure: BTreeSet<Origin>,
         per_origin: NonZeroUsize,
+        interval: Duration,
     ) -> Self {
         // A source on this machine may send us to this machine: demos, tests, side-cars.
         let loopback_allowed = trusted.iter().any(Origin::is_loopback);
@@ -48,6 +50,7 @@ impl Gate {
             insecure,
             loopback_allowed,
             per_origin: per_origin.get(),
+            interval,
             open: Mutex::new(BTreeMap::new()),
         }
     }
@@ -75,19 +78,15 @@ impl Gate {
         Ok((origin, Checks::On))
     }
 
-    /// Waits until `origin` sees fewer requests than its limit.
-    pub(crate) async fn enter(&self, origin: &Origin) -> Option<OwnedSemaphorePermit> {
-        let semaphore = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            // Servers choose how many file origins there are: forget the idle ones.
-            if open.len() >= MAX_IDLE_ORIGINS {
-                open.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
-            }
-            let fresh = || Arc::new(Semaphore::new(self.per_origin));
-            open.entry(origin.clone()).or_insert_with(fresh).clone()
-        };
-        // `None` only for a closed semaphore, and none is ever closed.
-        semaphore.acquire_owned().await.ok()
+    /// What is known of the pace of `origin`.
+    pub(crate) fn pace(&self, origin: &Origin) -> Arc<Pace> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // Servers choose how many file origins there are: forget the idle ones.
+        if open.len() >= MAX_IDLE_ORIGINS {
+            open.retain(|_, pace| Arc::strong_count(pace) > 1 || pace.is_hushed());
+        }
+        let fresh = || Arc::new(Pace::new(self.per_origin, self.interval));
+        Arc::clone(open.entry(origin.clone()).or_insert_with(fresh))
     }
 }
 
@@ -134,8 +133,10 @@ mod tests {
             set(&["https://ehr.example", "https://10.0.0.5"]),
             set(&["http://old.example"]),
             NonZeroUsize::MIN,
+            Duration::ZERO,
         );
-        let local = Gate::new(set(&["http://127.0.0.1:80"]), set(&[]), NonZeroUsize::MIN);
+        let local = set(&["http://127.0.0.1:80"]);
+        let local = Gate::new(local, set(&[]), NonZeroUsize::MIN, Duration::ZERO);
         let cases = [
             ("base", &remote, "https://ehr.example/fhir", Answer::Unchecked),
             ("other name", &remote, "https://files.example/1", Answer::Checked),

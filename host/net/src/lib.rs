@@ -23,6 +23,7 @@ mod config;
 mod error;
 mod gate;
 mod origin;
+mod pace;
 mod redirect;
 mod request;
 mod resolver;

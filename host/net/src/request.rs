@@ -29,12 +29,29 @@ pub struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Bytes>,
     pub(crate) credential: Option<Credential>,
+    pub(crate) patience: Patience,
+}
+
+/// Whether a request heeds what its origin told others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Goes at once. Its caller knows when to ask.
+    None,
+    /// Waits while the origin wants no more requests.
+    Heeds,
 }
 
 impl Request {
     /// A request without body, credential or further headers.
     pub fn new(method: Method, url: Url) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: None, credential: None }
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: None,
+            credential: None,
+            patience: Patience::None,
+        }
     }
 
     /// A GET request.
@@ -60,6 +77,13 @@ impl Request {
     #[must_use]
     pub fn credential(mut self, credential: Credential) -> Self {
         self.credential = Some(credential);
+        self
+    }
+
+    /// Waits before it is sent while its origin is hushed, see [`crate::Client::hush`].
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.patience = Patience::Heeds;
         self
     }
 

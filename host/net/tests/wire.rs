@@ -57,6 +57,7 @@ fn token(origins: &[&Url]) -> Credential {
     Credential { bearer: Secret::new("t0ken"), origins }
 }
 
+/// Items: 105.
 #[tokio::test]
 async fn a_body_cut_short_is_an_error() {
     let cases: &[(&str, &str, Option<&str>)] = &[
@@ -104,6 +105,7 @@ async fn a_body_beyond_the_limit_is_refused() {
     assert!(matches!(found, Err(Error::TooLarge { limit: 3, .. })), "{found:?}");
 }
 
+/// Items: 118.
 #[tokio::test]
 async fn a_stalled_body_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -124,6 +126,7 @@ async fn a_stalled_body_times_out() {
     assert!(matches!(found, Err(Error::Timeout { .. })), "{found:?}");
 }
 
+/// Items: 96.
 #[tokio::test]
 async fn the_token_never_follows_to_another_origin_nor_comes_back() {
     // b sends back to a: a third hop on the first origin must not see the token again.
@@ -173,6 +176,7 @@ async fn the_token_never_follows_to_another_origin_nor_comes_back() {
     }
 }
 
+/// Items: 96.
 #[tokio::test]
 async fn the_token_stays_dropped_on_a_hop_back_to_its_own_origin() {
     let (b_to_a, mut b_heads, a, mut a_heads) = {
@@ -216,6 +220,7 @@ async fn the_token_stays_dropped_on_a_hop_back_to_its_own_origin() {
     assert!(!a_heads.recv().await.unwrap().to_lowercase().contains("authorization"));
 }
 
+/// Items: 124.
 #[tokio::test]
 async fn a_token_for_another_origin_is_an_error_before_any_byte_is_sent() {
     let (a, mut heads) = serve(|_| Vec::new()).await;
@@ -230,6 +235,7 @@ async fn a_token_for_another_origin_is_an_error_before_any_byte_is_sent() {
     assert!(heads.try_recv().is_err());
 }
 
+/// Items: 19.
 #[tokio::test]
 async fn a_redirected_post_is_refused() {
     let (url, _heads) =
@@ -243,6 +249,7 @@ async fn a_redirected_post_is_refused() {
     );
 }
 
+/// Items: 126.
 #[tokio::test]
 async fn a_name_that_resolves_to_this_machine_is_refused_for_a_remote_source() {
     let (url, mut heads) = serve(|_| Vec::new()).await;
@@ -268,4 +275,19 @@ async fn a_refused_connection_cannot_have_arrived() {
         cause = error.source();
     }
     assert!(!text.contains("sig=s"), "{text}");
+}
+
+/// Items: 118.
+#[tokio::test]
+async fn patient_requests_wait_while_their_origin_is_hushed_and_others_do_not() {
+    let (url, mut heads) =
+        serve(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec()).await;
+    let client = client(&[&url]);
+    client.hush(&url, Duration::from_hours(1));
+    let patient = client.send(Request::get(url.join("patient").unwrap()).patient());
+    let waited = tokio::time::timeout(Duration::from_millis(50), patient).await;
+    assert!(waited.is_err());
+    client.send(Request::get(url.join("other").unwrap())).await.unwrap();
+    assert!(heads.recv().await.unwrap().starts_with("GET /other"));
+    assert!(heads.try_recv().is_err());
 }

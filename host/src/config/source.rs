@@ -1,13 +1,25 @@
 //! `[source]`: the server, what to ask it for, and how to sign in.
+//!
+//! How it is asked is in `asking`, signing in in `auth`, the network in `network`. A profile
+//! fills in what the operator leaves open.
+
+mod asking;
+mod auth;
+mod network;
 
 use std::path::Path;
 
-use bulkhead_bulk::{KickoffMethod, Version};
+use bulkhead_bulk::{Kickoff, Profile};
 use bulkhead_model::{Level, ResourceType};
 use bulkhead_net::Origin;
 use url::Url;
 
-use super::{SecretSource, reader::Reader, secrets};
+pub(crate) use self::{
+    asking::Asking,
+    auth::{AuthConfig, ServicesConfig},
+    network::NetworkConfig,
+};
+use super::reader::Reader;
 
 /// Where data comes from.
 #[derive(Clone, Debug)]
@@ -27,32 +39,52 @@ pub(crate) struct SourceConfig {
     pub(crate) trusted_origins: Vec<Origin>,
     /// Origins that may be spoken to without TLS.
     pub(crate) insecure_origins: Vec<Origin>,
-    /// How to kick off.
-    pub(crate) method: KickoffMethod,
-    /// Which version of Bulk Data the server speaks.
-    pub(crate) version: Version,
+    /// The profile that filled in what was left open.
+    pub(crate) profile: Option<String>,
+    /// How to kick off, and with which options.
+    pub(crate) asking: Asking,
+    /// TLS and the pace of requests.
+    pub(crate) network: NetworkConfig,
     /// How to sign in.
     pub(crate) auth: AuthConfig,
 }
 
-/// How to sign in.
-#[derive(Clone, Debug)]
-pub(crate) enum AuthConfig {
-    /// SMART Backend Services.
-    BackendServices {
-        /// As registered.
-        client_id: String,
-        /// The private key.
-        key: SecretSource,
-        /// Where to ask for tokens, when discovery is not to be trusted.
-        token_url: Option<Url>,
-        /// What to ask for; `Some("")` asks for nothing.
-        scope: Option<String>,
-    },
-    /// A token that was given by other means.
-    Bearer(SecretSource),
-    /// An open server.
-    None,
+impl SourceConfig {
+    /// A kick-off with everything that the operator asks for; what changes from run to run
+    /// (`since`, types) is left to the plan.
+    pub(crate) fn kickoff(&self) -> Kickoff {
+        let asking = &self.asking;
+        Kickoff {
+            until: asking.until,
+            type_filters: self.type_filters.clone(),
+            elements: asking.elements.clone(),
+            include_associated_data: asking.include_associated_data.clone(),
+            organize_output_by: asking.organize_output_by.clone(),
+            allow_partial_manifests: asking.partial_manifests,
+            separate_export_status: asking.separate_export_status,
+            ..Kickoff::new(self.level.clone())
+        }
+    }
+
+    /// What makes delivered data incomparable, besides server and level: a change of any of
+    /// it begins anew.
+    pub(crate) fn definition(&self) -> String {
+        let asking = &self.asking;
+        let mut parts = self.type_filters.clone();
+        let mut option = |name: &str, value: String| {
+            if !value.is_empty() {
+                parts.push(format!("{name}={value}"));
+            }
+        };
+        option("until", asking.until.map(|time| time.to_string()).unwrap_or_default());
+        option("elements", asking.elements.join(","));
+        option("include-associated-data", asking.include_associated_data.join(","));
+        option(
+            "organize-output-by",
+            asking.organize_output_by.clone().unwrap_or_default(),
+        );
+        parts.join("\n")
+    }
 }
 
 pub(crate) fn read(root: &Reader<'_>, folder: &Path) -> SourceConfig {
@@ -62,32 +94,31 @@ pub(crate) fn read(root: &Reader<'_>, folder: &Path) -> SourceConfig {
             "`[source]` is missing: it names the server, see `bulkhead init --print`",
         );
     }
+    let profile = profile(&source);
+    let defaults = profile.as_ref().map(|p| p.defaults.clone()).unwrap_or_default();
     let base_url = base_url(&source);
     let name = source.text("name").unwrap_or_else(|| base_url.to_string());
+    let types = types(&source);
     let config = SourceConfig {
         name,
         base_url,
         level: level(&source),
-        types: types(&source),
-        type_filters: source.texts("type-filters").unwrap_or_default(),
+        type_filters: asking::type_filters(&source, &types),
+        types,
         trusted_origins: origins(&source, "trusted-origins"),
         insecure_origins: origins(&source, "insecure-origins"),
-        method: match source.word("method", &["auto", "get", "post"]).as_deref() {
-            Some("get") => KickoffMethod::Get,
-            Some("post") => KickoffMethod::Post,
-            _ => KickoffMethod::Auto,
-        },
-        version: match source.word("version", &["auto", "1", "2", "3", "4"]).as_deref() {
-            Some("1") => Version::V1,
-            Some("2") => Version::V2,
-            Some("3") => Version::V3,
-            Some("4") => Version::V4,
-            _ => Version::Auto,
-        },
-        auth: auth(&source, folder),
+        asking: asking::read(&source, &defaults),
+        network: network::read(&source, folder, &defaults),
+        auth: auth::read(&source, folder, &defaults),
+        profile: profile.map(|profile| profile.name),
     };
     source.finish();
     config
+}
+
+fn profile(source: &Reader<'_>) -> Option<Profile> {
+    let names: Vec<&str> = Profile::names().collect();
+    source.word("profile", &names).as_deref().and_then(Profile::named)
 }
 
 /// A stand-in where there is a problem, so that reading can go on to find the others.
@@ -122,7 +153,18 @@ fn level(source: &Reader<'_>) -> Level {
         let table = source.section("level");
         let group = table.required_text("group", "the id of a Group on the server");
         table.finish();
-        return Level::Group(group.unwrap_or_default());
+        let group = group.unwrap_or_default();
+        // An id is one segment of a path; servers use longer ones than FHIR allows.
+        let climbs = matches!(group.as_str(), "." | "..")
+            || group.contains(['/', '?', '#', '%', '\\'])
+            || group.contains(char::is_whitespace);
+        if climbs {
+            source.problem_at(
+                "level",
+                "`source.level.group` must be the id of a Group alone",
+            );
+        }
+        return Level::Group(group);
     }
     match source.word("level", &["system", "patient"]).as_deref() {
         Some("patient") => Level::Patient,
@@ -162,35 +204,4 @@ fn origins(source: &Reader<'_>, key: &str) -> Vec<Origin> {
         }
     }
     origins
-}
-
-fn auth(source: &Reader<'_>, folder: &Path) -> AuthConfig {
-    let auth = source.section("auth");
-    if !auth.is_present() {
-        return AuthConfig::None;
-    }
-    if auth.is_table("bearer") {
-        let bearer = secrets::read(&auth.section("bearer"), folder);
-        auth.finish();
-        return bearer.map_or(AuthConfig::None, AuthConfig::Bearer);
-    }
-    let client_id = auth.required_text("client-id", "as registered with the server");
-    let key = if auth.is_table("key") {
-        secrets::read(&auth.section("key"), folder)
-    } else {
-        auth.problem_at(
-            "key",
-            "`source.auth.key` must be `{ file = \"…\" }` or `{ env = \"…\" }`",
-        );
-        None
-    };
-    let token_url = auth.parsed::<Url>("token-url");
-    let scope = auth.text("scope");
-    auth.finish();
-    match (client_id, key) {
-        (Some(client_id), Some(key)) => {
-            AuthConfig::BackendServices { client_id, key, token_url, scope }
-        }
-        _ => AuthConfig::None,
-    }
 }

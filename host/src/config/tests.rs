@@ -82,7 +82,7 @@ fn reads_every_section() {
     assert_eq!(config.limits.files_in_flight, 2);
     assert!(matches!(
         &config.source.auth,
-        AuthConfig::BackendServices { scope: Some(scope), .. } if scope.is_empty()
+        AuthConfig::BackendServices(services) if services.scope.as_deref() == Some("")
     ));
 }
 
@@ -156,6 +156,7 @@ fn refuses_what_is_not_toml_with_its_line() {
     assert!(problems[0].starts_with("2: "), "{problems:?}");
 }
 
+/// Items: 33, 34, 46, 50.
 #[test]
 fn refuses_settings_of_the_wrong_shape() {
     let cases = [
@@ -179,10 +180,136 @@ fn refuses_settings_of_the_wrong_shape() {
             "sink = { plugin = \"files\"",
             "sink = { plugin = \"filez\"",
         ),
+        (
+            "a group that climbs",
+            "level = { group = \"7\" }",
+            "level = { group = \"../7\" }",
+        ),
+        ("a profile of nobody", "types =", "profile = \"nobody\"\ntypes ="),
+        ("get in version 4", "types =", "method = \"get\"\nversion = \"4\"\ntypes ="),
+        ("a filter without search", "types =", "type-filters = [\"Patient\"]\ntypes ="),
+        (
+            "a filter of another type",
+            "types =",
+            "type-filters = [\"Device?type=x\"]\ntypes =",
+        ),
+        (
+            "a filter that sorts",
+            "types =",
+            "type-filters = [\"Patient?active=true&_sort=name\"]\ntypes =",
+        ),
+        (
+            "an element that is none",
+            "types =",
+            "elements = [\"Patient.name.given\"]\ntypes =",
+        ),
+        ("a moment without zone", "types =", "until = \"2026-01-01T00:00:00\"\ntypes ="),
+        (
+            "a certificate in clear",
+            "types =",
+            "tls = { identity = \"-----BEGIN\" }\ntypes =",
+        ),
+        ("no request at a time", "types =", "requests = { at-once = 0 }\ntypes ="),
+        ("a header that is none", "scope = \"\"", "client-id-header = \"a b\""),
         ("a time without a unit", "overlap = \"10m\"", "overlap = \"10\""),
     ];
     for (name, from, to) in cases {
         assert!(WHOLE.contains(from), "case: {name}");
         assert!(parse(&WHOLE.replacen(from, to, 1)).is_err(), "case: {name}");
     }
+}
+
+/// Items: 12, 14, 16, 32, 39, 42, 46, 48, 51, 52, 74.
+#[test]
+fn reads_how_to_ask() {
+    let text = WHOLE
+        .replace(
+            "types =",
+            r#"method = "post"
+version = "3"
+since-style = "millis"
+handling = "lenient"
+until = "2026-01-01T00:00:00Z"
+elements = ["id", "Patient.name"]
+include-associated-data = ["LatestProvenanceResources"]
+organize-output-by = "Patient"
+partial-manifests = true
+export-status = "separate"
+type-filters = ["Observation?category=laboratory"]
+ignore-extensions = ["https://x/note"]
+file-lifetime = "2h"
+tls = { roots = ["ca.pem"], identity = { file = "client.pem" } }
+requests = { at-once = 2, interval = "1s", patience = "1h", response-time = "5m", idle-time = "2m" }
+types ="#,
+        )
+        .replace(
+            "scope = \"\"",
+            r#"kid = "k1"
+jwks-url = "https://me.example/jwks"
+client-id-header = "X-Client""#,
+        );
+    let source = parse(&text).unwrap().source;
+    let asked = bulkhead_bulk::Kickoff {
+        until: "2026-01-01T00:00:00Z".parse().ok(),
+        type_filters: vec!["Observation?category=laboratory".to_owned()],
+        elements: vec!["id".to_owned(), "Patient.name".to_owned()],
+        include_associated_data: vec!["LatestProvenanceResources".to_owned()],
+        organize_output_by: Some("Patient".to_owned()),
+        allow_partial_manifests: true,
+        separate_export_status: true,
+        ..bulkhead_bulk::Kickoff::new(source.level.clone())
+    };
+    assert_eq!(source.kickoff(), asked);
+    assert_eq!(source.asking.method, bulkhead_bulk::KickoffMethod::Post);
+    assert_eq!(source.asking.version, bulkhead_bulk::Version::V3);
+    assert_eq!(source.asking.since_style, bulkhead_bulk::SinceStyle::Millis);
+    assert_eq!(source.asking.handling, bulkhead_bulk::Handling::Lenient);
+    let network = &source.network;
+    assert_eq!(network.roots, [Path::new("site/ca.pem")]);
+    assert!(network.identity.is_some() && network.ignored_extensions.len() == 1);
+    let seconds = |time: Option<std::time::Duration>| time.map(|time| time.as_secs());
+    assert_eq!(network.at_once.map(std::num::NonZeroUsize::get), Some(2));
+    assert_eq!(seconds(network.interval), Some(1));
+    assert_eq!(seconds(network.patience), Some(3600));
+    assert_eq!(seconds(network.response_time), Some(300));
+    assert_eq!(seconds(network.idle_time), Some(120));
+    assert_eq!(seconds(network.file_lifetime), Some(7200));
+    let AuthConfig::BackendServices(services) = &source.auth else { panic!("no auth") };
+    assert_eq!(services.kid.as_deref(), Some("k1"));
+    assert_eq!(
+        services.jwks_url.as_ref().map(url::Url::as_str),
+        Some("https://me.example/jwks")
+    );
+    assert_eq!(
+        services.client_id_header.as_ref().map(bulkhead_net::header::HeaderName::as_str),
+        Some("x-client")
+    );
+
+    let plain = parse(WHOLE).unwrap().source;
+    assert_eq!(plain.definition(), "", "what is left open does not count");
+    assert_ne!(plain.definition(), source.definition());
+}
+
+/// Items: 12.
+#[test]
+fn a_profile_fills_in_what_is_left_open_and_nothing_else() {
+    let with = |lines: &str, auth: &str| {
+        let text = WHOLE.replace("types =", &format!("{lines}\ntypes ="));
+        parse(&text.replace("scope = \"\"", auth)).unwrap().source
+    };
+    let scope = |source: &SourceConfig| match &source.auth {
+        AuthConfig::BackendServices(services) => services.scope.clone(),
+        AuthConfig::Bearer(_) | AuthConfig::None => None,
+    };
+    let epic = with("profile = \"epic\"", "");
+    assert_eq!(epic.profile.as_deref(), Some("epic"));
+    assert_eq!(epic.asking.since_style, bulkhead_bulk::SinceStyle::Unsupported);
+    let mine = with("profile = \"epic\"\nsince-style = \"seconds\"", "");
+    assert_eq!(mine.asking.since_style, bulkhead_bulk::SinceStyle::Seconds);
+    assert_eq!(scope(&with("profile = \"medplum\"", "")), Some(String::new()));
+    let mine = with("profile = \"medplum\"", "scope = \"system/*.*\"");
+    assert_eq!(scope(&mine).as_deref(), Some("system/*.*"));
+    let oracle = with("profile = \"oracle\"", "");
+    assert_eq!(oracle.asking.method, bulkhead_bulk::KickoffMethod::Get);
+    assert_eq!(oracle.network.at_once.map(std::num::NonZeroUsize::get), Some(6));
 }

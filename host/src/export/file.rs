@@ -12,9 +12,7 @@ use anyhow::Context as _;
 use bulkhead_bulk::Error as BulkError;
 use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof, QuarantineEntry};
 use bulkhead_ndjson::{Bases, Block, Framer};
-use bulkhead_net::Framing;
 use bulkhead_pipeline::{Advance, Caution, CloseReason, FileKind, Lane, Tally};
-use futures::StreamExt;
 
 use self::ended::{Ended, ended};
 pub(super) use self::{ended::JobLost, origin::Origin};
@@ -157,12 +155,18 @@ impl FileWork {
         progress: &FileProgress,
     ) -> Result<(), Ended> {
         let mut framer = Framer::new(self.export.config.limits.framer);
-        let (mut bytes, wire, framing) = self.origin.bytes(&self.export.client).await?;
+        // It may wait: its origin may have asked for fewer requests.
+        let mut incoming = tokio::select! {
+            biased;
+            () = self.export.stop.requested() => return Err(Ended::Stopped),
+            incoming = self.origin.open(&self.export.client) => incoming?,
+        };
+        let wire = incoming.wire_bytes();
         loop {
             let chunk = tokio::select! {
                 biased;
                 () = self.export.stop.requested() => return Err(Ended::Stopped),
-                chunk = bytes.next() => chunk,
+                chunk = incoming.next() => chunk,
             };
             let Some(chunk) = chunk else { break };
             framer.push(&chunk?);
@@ -176,16 +180,15 @@ impl FileWork {
             self.take(lane, &block).await?;
         }
         progress.advance(lane.tally(), wire.load(Ordering::Relaxed));
-        self.note_proof(framing).await.map_err(Ended::Fatal)?;
+        // Of a file without an end of its own only a count can tell that it is whole.
+        let is_whole = incoming.is_proven_whole() || self.origin.count().is_some();
+        let proof = if is_whole { Proof::Proven } else { Proof::Unproven };
+        self.note_proof(proof).await.map_err(Ended::Fatal)?;
         self.check_count(lane, attempt)
     }
 
-    /// Notes of a file without a count whether its end shows that it is whole.
-    async fn note_proof(&self, framing: Framing) -> anyhow::Result<()> {
-        let proof = match (framing, self.origin.count()) {
-            (Framing::UntilClose, None) => Proof::Unproven,
-            (Framing::UntilClose | Framing::Delimited, _) => Proof::Proven,
-        };
+    /// Notes whether the file showed that it is whole.
+    async fn note_proof(&self, proof: Proof) -> anyhow::Result<()> {
         let (id, index) = (self.id.clone(), self.index);
         self.ledger(move |ledger| {
             let known = ledger.files(&id)?.into_iter().find(|file| file.index == index);
@@ -317,13 +320,15 @@ impl FileWork {
         let Origin::Remote { file: own, status_url, .. } = &mut self.origin else {
             return Ok(());
         };
-        match self.export.client.wait(status_url, |_| {}).await {
-            Ok(manifest) => {
-                if let Some(file) = manifest.file(own.id) {
+        match self.export.client.manifest_again(status_url).await {
+            Ok(manifest) => match manifest.renewed(own) {
+                Some(file) => {
                     own.url = file.url.clone();
+                    Ok(())
                 }
-                Ok(())
-            }
+                // A manifest may not change: this is another export's.
+                None => Err(JobLost.into()),
+            },
             Err(BulkError::JobGone { .. }) => Err(JobLost.into()),
             // The old link is tried once more; what it says then is what counts.
             Err(_) => Ok(()),

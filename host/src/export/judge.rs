@@ -60,6 +60,10 @@ pub(super) fn came(tally: &Tally) -> BTreeMap<String, u64> {
 
 /// What makes the whole manifest doubtful, if anything does.
 pub(super) fn doubt(manifest: &Manifest) -> Option<String> {
+    let missing = manifest.warnings.iter().find(|warning| warning.holds_watermarks());
+    if let Some(missing) = missing {
+        return Some(missing.to_string());
+    }
     let has = |warning: &Warning| manifest.warnings.contains(warning);
     let is_bare = manifest.output.is_empty() && has(&Warning::AccessUnstated);
     let is_timeless = has(&Warning::TimeUnreadable);

@@ -160,7 +160,7 @@ pub(crate) fn stream(config: &Config, chain: &str, fingerprint: &str) -> String 
     let definition = [
         source.name.clone(),
         source.level.to_string(),
-        source.type_filters.join("\n"),
+        source.definition(),
         fingerprint.to_owned(),
         remembers.to_owned(),
     ];

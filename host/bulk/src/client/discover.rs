@@ -1,7 +1,7 @@
 //! What the server can do, and where its tokens come from.
 
 use bulkhead_model::SafeUrl;
-use bulkhead_net::{StatusCode, header};
+use bulkhead_net::{Origin, StatusCode, header};
 use url::Url;
 
 use super::{
@@ -11,8 +11,8 @@ use super::{
 use crate::{
     capability::Capability,
     error::{Doing, Error},
-    scope::Dialect,
     smart::{Smart, TokenEndpoint},
+    token::Endpoint,
 };
 
 impl Client {
@@ -35,9 +35,16 @@ impl Client {
         if insists && self.door.has_token() {
             response = self.door.send(Doing::Discover, request, WithToken::Yes).await?;
         }
-        let date = date(&response).map(bulkhead_model::Instant::floor_seconds);
+        // After a redirect to another origin the clock would be a stranger's.
+        let own = Origin::of(&response.url) == Origin::of(&self.base);
+        let date =
+            date(&response).filter(|_| own).map(bulkhead_model::Instant::floor_seconds);
         let capability = capability(&self.door, response).await?;
-        let smart = smart(&self.door).await?;
+        // Only a request for a token needs it, and asks again then.
+        let smart = smart(&self.door).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "no SMART configuration for now");
+            None
+        });
         Ok(Server { capability, smart, date })
     }
 }
@@ -48,18 +55,17 @@ impl Client {
 /// older servers have it.
 pub(super) async fn token_endpoint(
     door: &Door,
-    configured: Option<&Url>,
-) -> Result<(TokenEndpoint, Dialect), Error> {
-    let smart = match (smart(door).await, configured) {
-        (Ok(smart), _) => smart.unwrap_or_default(),
-        // With a configured endpoint only the dialect is at stake.
-        (Err(_), Some(_)) => Smart::default(),
-        (Err(error), None) => return Err(error),
+    configured: Option<&TokenEndpoint>,
+) -> Result<Endpoint, Error> {
+    let (smart, failed) = match smart(door).await {
+        Ok(smart) => (smart.unwrap_or_default(), None),
+        Err(error) => (Smart::default(), Some(error)),
     };
     let dialect = smart.dialect();
-    if let Some(url) = configured {
-        let audience = url.to_string();
-        return Ok((TokenEndpoint { url: url.clone(), audience }, dialect));
+    let algorithms = smart.token_endpoint_auth_signing_alg_values_supported;
+    if let Some(at) = configured {
+        // With a configured endpoint only the dialect and the algorithm were at stake.
+        return Ok(Endpoint { at: at.clone(), dialect, algorithms });
     }
     let base = door.base();
     let mut stated = smart.token_endpoint;
@@ -70,8 +76,11 @@ pub(super) async fn token_endpoint(
     }
     stated
         .and_then(|text| TokenEndpoint::read(&text, base))
-        .map(|endpoint| (endpoint, dialect))
-        .ok_or_else(|| Error::NoTokenEndpoint { base: SafeUrl::of(base) })
+        .map(|at| Endpoint { at, dialect, algorithms })
+        // A configuration that could not be read may well name one.
+        .ok_or_else(|| {
+            failed.unwrap_or_else(|| Error::NoTokenEndpoint { base: SafeUrl::of(base) })
+        })
 }
 
 /// The SMART configuration; `None` when the server has none, or one that is not JSON.

@@ -26,6 +26,8 @@ pub(super) struct Door {
     /// Where the token may go, and nowhere else.
     origins: BTreeSet<Origin>,
     surroundings: Surroundings,
+    /// The header that names the client to the FHIR server, and the name.
+    client_id: Option<(header::HeaderName, header::HeaderValue)>,
     document: usize,
     error_body: usize,
 }
@@ -70,6 +72,7 @@ impl Door {
             auth,
             origins: settings.token_origins(),
             surroundings,
+            client_id: client_id(settings),
             document: settings.limits.document.as_usize(),
             error_body: settings.limits.error_body.as_usize(),
         }
@@ -90,13 +93,43 @@ impl Door {
         }
     }
 
+    /// Makes downloads from the origin of `url` wait: it asked for fewer requests.
+    pub(super) fn hush(&self, url: &Url, wait: std::time::Duration) {
+        self.net.hush(url, wait);
+    }
+
     /// Sends a request without the token, as the search for the token endpoint must.
     pub(super) async fn send_open(
         &self,
         doing: Doing,
         request: Request,
     ) -> Result<Response, Error> {
-        self.net.send(request).await.map_err(|source| Error::Network { doing, source })
+        let sent = self.net.send(self.introduced(request)).await;
+        let response = sent.map_err(|source| Error::Network { doing, source })?;
+        self.see_date(&response);
+        Ok(response)
+    }
+
+    /// Names the client to the FHIR server, and to nobody else.
+    fn introduced(&self, request: Request) -> Request {
+        match &self.client_id {
+            Some((name, value))
+                if Origin::of(request.url()) == Origin::of(&self.base) =>
+            {
+                request.header(name.clone(), value.clone())
+            }
+            Some(_) | None => request,
+        }
+    }
+
+    /// Takes note of the server's time; another origin's clock proves nothing.
+    fn see_date(&self, response: &Response) {
+        if let Keyring::Services(cell) = &self.auth
+            && Origin::of(&response.url) == Origin::of(&self.base)
+            && let Some(date) = date(response)
+        {
+            cell.see_date(date);
+        }
     }
 
     /// Sends a request. A refused token is replaced once; any other status is an answer.
@@ -122,9 +155,10 @@ impl Door {
             let credential = Credential { bearer, origins: self.origins.clone() };
             let response = self
                 .net
-                .send(request.clone().credential(credential))
+                .send(self.introduced(request.clone()).credential(credential))
                 .await
                 .map_err(network)?;
+            self.see_date(&response);
             if response.status != StatusCode::UNAUTHORIZED || !response.authenticated {
                 return Ok(response);
             }
@@ -188,14 +222,16 @@ impl Door {
             408 | 425 | 429 | 502..=504 => {
                 Error::Busy { doing, url, status, retry_after, outcome }
             }
-            500.. if !outcome.is_fhir => {
+            // 501 will be no other later.
+            500 | 505.. if !outcome.is_fhir => {
                 Error::Busy { doing, url, status, retry_after, outcome }
             }
             _ => Error::Refused { doing, url, status, outcome },
         }
     }
 
-    fn asked_wait(&self, response: &Response) -> Option<std::time::Duration> {
+    /// How long the server asks us to wait, unclamped.
+    pub(super) fn asked_wait(&self, response: &Response) -> Option<std::time::Duration> {
         let text = response.text(&header::RETRY_AFTER)?;
         retry_after(text, date(response).unwrap_or_else(|| self.surroundings.now()))
     }
@@ -204,6 +240,12 @@ impl Door {
     pub(super) fn error_limit(&self) -> usize {
         self.error_body
     }
+}
+
+fn client_id(settings: &Settings) -> Option<(header::HeaderName, header::HeaderValue)> {
+    let name = settings.client_id_header.clone()?;
+    let Auth::BackendServices(services) = &settings.auth else { return None };
+    Some((name, header::HeaderValue::from_str(&services.client_id).ok()?))
 }
 
 /// The response's `Date`.

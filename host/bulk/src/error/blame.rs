@@ -58,12 +58,15 @@ impl Error {
             Self::Busy { .. }
             | Self::Corrupt { .. }
             | Self::Encoding { .. }
+            | Self::Inflated { .. }
             | Self::JobFailed { .. }
             | Self::JobGone { .. }
             | Self::JobTimeout { .. }
             | Self::Json { .. }
+            | Self::Locked { .. }
             | Self::Manifest { .. }
             | Self::MediaType { .. }
+            | Self::Mismatch { .. }
             | Self::NoStatusUrl { .. }
             | Self::Refused { .. } => Blame::Server,
         }
@@ -80,7 +83,13 @@ impl Error {
             Self::KickoffUnknown { .. } => {
                 Some("look on the server for a running job before kicking off again".to_owned())
             }
+            Self::Locked { extension, .. } => Some(format!(
+                "if the file can be read all the same, add `{extension}` to ignore-extensions"
+            )),
             Self::Network { source, .. } => source.hint(),
+            Self::NoStatusUrl { .. } => {
+                Some("a job may be left on the server: look for it there".to_owned())
+            }
             Self::NoTokenEndpoint { .. } => Some("set token-url".to_owned()),
             Self::TokenRefused { code, clock_offset, .. } => Some(match (code.as_str(), clock_offset) {
                 ("invalid_scope", _) => {
@@ -92,7 +101,7 @@ impl Error {
                 _ => "check client-id, the key and its registration with the server".to_owned(),
             }),
             Self::Refused { outcome, status, .. } => refusal_hint(outcome.complaint(), *status),
-            Self::TooLarge { .. } => Some("raise the limit if the file is right".to_owned()),
+            Self::Inflated { .. } | Self::TooLarge { .. } => Some("raise the limit if the file is right".to_owned()),
             Self::Unauthorized { .. } => {
                 Some("check that the client is authorised for this request".to_owned())
             }
@@ -104,7 +113,7 @@ impl Error {
             | Self::Key { .. }
             | Self::Manifest { .. }
             | Self::MediaType { .. }
-            | Self::NoStatusUrl { .. }
+            | Self::Mismatch { .. }
             | Self::Path { .. }
             | Self::Settings { .. }
             | Self::Busy { .. }

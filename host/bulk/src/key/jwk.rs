@@ -41,21 +41,22 @@ struct Set {
     keys: Vec<Jwk>,
 }
 
-/// Reads one key, or the first usable private one of a set. Of several faults the last
-/// key's is told.
-pub(super) fn read(text: &str) -> Result<Found, KeyError> {
+/// Reads one key, or every usable private one of a set; there is at least one. Of several
+/// faults the last key's is told.
+pub(super) fn read(text: &str) -> Result<Vec<Found>, KeyError> {
     let keys = match serde_json::from_str::<Set>(text) {
         Ok(set) => set.keys,
         Err(_) => vec![serde_json::from_str::<Jwk>(text).map_err(|_| KeyError::Format)?],
     };
     let mut fault = KeyError::Format;
+    let mut usable = Vec::new();
     for key in keys.into_iter().filter(|key| key.purpose.as_deref() != Some("enc")) {
         match pair(&key) {
-            Ok(pair) => return Ok(Found { pair, kid: key.kid }),
+            Ok(pair) => usable.push(Found { pair, kid: key.kid }),
             Err(error) => fault = error,
         }
     }
-    Err(fault)
+    if usable.is_empty() { Err(fault) } else { Ok(usable) }
 }
 
 fn pair(key: &Jwk) -> Result<Pair, KeyError> {

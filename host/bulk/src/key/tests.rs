@@ -104,6 +104,31 @@ fn computes_the_thumbprint_of_rfc_7638() {
     );
 }
 
+/// Items: 14, 15.
+#[test]
+fn a_set_of_two_keys_is_read_whole_and_published_whole() {
+    let [old, new] = [(); 2].map(|()| SigningKey::generate(Algorithm::Es384).unwrap());
+    let private = |key: &SigningKey, kid: &str| {
+        ec_jwk(key, &json!({"kid": kid})).expose_str().unwrap().to_owned()
+    };
+    let set = format!(r#"{{"keys":[{},{}]}}"#, private(&old, "a"), private(&new, "b"));
+    let keys = SigningKey::parse_all(&Secret::new(set)).unwrap();
+    let ids: Vec<&str> = keys.iter().map(SigningKey::kid).collect();
+    assert_eq!(ids, ["a", "b"]);
+    let public = SigningKey::public_set(&keys).unwrap();
+    let published = public["keys"].as_array().unwrap();
+    assert_eq!(published.len(), 2);
+    assert!(published.iter().all(|key| key.get("d").is_none()));
+    let same = [old.with_kid("a".to_owned()), new.with_kid("a".to_owned())];
+    assert_eq!(SigningKey::public_set(&same).unwrap_err(), KeyError::SameId);
+    let [first, _] = same;
+    let copy =
+        SigningKey::parse(&first.to_pem().unwrap()).unwrap().with_kid("a".to_owned());
+    let once = SigningKey::public_set(&[first, copy]).unwrap();
+    assert_eq!(once["keys"].as_array().unwrap().len(), 1);
+}
+
+/// Items: 13, 14.
 #[test]
 fn the_public_set_holds_no_private_member() {
     for algorithm in [Algorithm::Es384, Algorithm::Rs384] {

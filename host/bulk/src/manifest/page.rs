@@ -21,6 +21,7 @@ pub(crate) struct Page {
     pub(crate) next: Option<Url>,
     pub(crate) expires: Option<Instant>,
     pub(crate) organized_by: Option<String>,
+    pub(crate) organized_by_detail: Option<Value>,
     pub(crate) output_format: Option<String>,
     pub(crate) extension: Option<Value>,
     pub(crate) warnings: Vec<Warning>,
@@ -37,13 +38,18 @@ pub(crate) struct PageOrigin {
 }
 
 impl Page {
+    /// Whether `body` is a manifest by its required members.
+    pub(crate) fn is_manifest(body: &[u8]) -> bool {
+        serde_json::from_slice::<RawPage>(body).is_ok_and(|raw| raw.is_manifest())
+    }
+
     /// Reads a manifest of any edition.
     ///
     /// Strict where files could be lost (a file without URL), lenient elsewhere.
     pub(crate) fn read(body: &[u8], origin: &PageOrigin) -> Result<Self, ManifestError> {
         let raw: RawPage = serde_json::from_slice(body)
             .map_err(|source| ManifestError::Json { source })?;
-        if raw.transaction_time.is_none() && raw.output.is_none() {
+        if !raw.is_manifest() {
             return Err(ManifestError::NotAManifest);
         }
         if let Some(format) = raw.output_format.as_deref().filter(|text| !is_ndjson(text))
@@ -58,6 +64,7 @@ impl Page {
         let transaction_time =
             time(raw.transaction_time.as_ref(), origin.date, &mut warnings);
         let access = access(raw.requires_access_token.as_ref(), &mut warnings);
+        let is_organized = raw.output_organized_by.is_some();
         let mut list = |entries: Option<Vec<RawFile>>, list| {
             let entries = entries.unwrap_or_default().into_iter().zip(0..);
             entries
@@ -73,6 +80,13 @@ impl Page {
         let mut outcomes = raw.error.unwrap_or_default();
         outcomes.extend(raw.outcome.unwrap_or_default());
         let outcome = list(Some(outcomes), FileList::Outcome)?;
+        for file in &output {
+            match (&file.resource_type, is_organized) {
+                (None, false) => warnings.push(Warning::TypeMissing),
+                (Some(_), true) => warnings.push(Warning::TypeUnexpected),
+                (Some(_), false) | (None, true) => {}
+            }
+        }
         let next = raw
             .link
             .unwrap_or_default()
@@ -89,6 +103,7 @@ impl Page {
             next,
             expires: None,
             organized_by: raw.output_organized_by,
+            organized_by_detail: raw.output_organized_by_detail,
             output_format: raw.output_format,
             extension: raw.extension,
             warnings,
@@ -107,8 +122,26 @@ struct RawPage {
     outcome: Option<Vec<RawFile>>,
     link: Option<Vec<RawLink>>,
     output_organized_by: Option<String>,
+    output_organized_by_detail: Option<Value>,
     output_format: Option<String>,
     extension: Option<Value>,
+}
+
+impl RawPage {
+    /// One of the three required members alone is no proof: servers leave out one, and a
+    /// deleted job has been answered with 200 and `{}`. Nothing to deliver is believed only
+    /// of what is a manifest otherwise.
+    fn is_manifest(&self) -> bool {
+        let time = self.transaction_time.as_ref().and_then(Value::as_str);
+        let time = time.is_some_and(|text| text.parse::<Instant>().is_ok());
+        let access = match &self.requires_access_token {
+            Some(Value::Bool(_)) => true,
+            Some(Value::String(text)) => text == "true" || text == "false",
+            Some(_) | None => false,
+        };
+        let output = self.output.is_some();
+        u8::from(time) + u8::from(access) + u8::from(output) >= 2
+    }
 }
 
 #[derive(Deserialize)]
@@ -163,11 +196,12 @@ fn file(
         continues_in: raw.continues_in_file.and_then(|text| base.join(&text).ok()),
         extension: raw.extension,
         count_severity: raw.count_severity,
+        expires: None,
     })
 }
 
 /// A number, or text that is one; version 4 writes 64-bit numbers as text.
-fn number(value: &Value) -> Option<u64> {
+pub(super) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 

@@ -20,6 +20,7 @@ fn urls(files: &[OutputFile]) -> Vec<&str> {
     files.iter().map(|file| file.url.as_str()).collect()
 }
 
+/// Items: 76, 77, 79, 80, 82, 85, 86.
 #[test]
 fn reads_manifests_of_every_edition() {
     let cases: &[(&str, &str, FileAccess, &[Warning])] = &[
@@ -71,17 +72,44 @@ fn reads_manifests_of_every_edition() {
     }
 }
 
+/// Items: 70, 78, 87, 93.
 #[test]
 fn refuses_what_is_no_manifest() {
     let cases = [
         ("empty object", "{}", "NotAManifest"),
         ("html", "<html>", "Json"),
         ("array", "[]", "Json"),
-        ("file without url", r#"{"output":[{"type":"Patient"}]}"#, "FileUrl"),
-        ("parquet", r#"{"output":[],"outputFormat":"application/parquet"}"#, "Format"),
+        (
+            "file without url",
+            r#"{"requiresAccessToken":true,"output":[{"type":"Patient"}]}"#,
+            "FileUrl",
+        ),
+        (
+            "parquet",
+            r#"{"requiresAccessToken":true,"output":[],"outputFormat":"application/parquet"}"#,
+            "Format",
+        ),
+        ("output alone", r#"{"output":[]}"#, "NotAManifest"),
+        ("time alone", r#"{"transactionTime":"2026-11-22T09:00:00Z"}"#, "NotAManifest"),
+        ("access alone", r#"{"requiresAccessToken":true}"#, "NotAManifest"),
+        (
+            "output beside a time that is none",
+            r#"{"transactionTime":"yesterday","output":[]}"#,
+            "NotAManifest",
+        ),
+        (
+            "time beside an access that is none",
+            r#"{"transactionTime":"2026-11-22T09:00:00Z","requiresAccessToken":"maybe"}"#,
+            "NotAManifest",
+        ),
+        (
+            "an outcome",
+            r#"{"resourceType":"OperationOutcome","issue":[]}"#,
+            "NotAManifest",
+        ),
         (
             "next without url",
-            r#"{"output":[],"link":[{"relation":"next","url":"http://"}]}"#,
+            r#"{"requiresAccessToken":true,"output":[],"link":[{"relation":"next","url":"http://"}]}"#,
             "NextUrl",
         ),
     ];
@@ -91,6 +119,7 @@ fn refuses_what_is_no_manifest() {
     }
 }
 
+/// Items: 75.
 #[test]
 fn keeps_the_earliest_time_that_can_be_right() {
     let page = |time: &str| {
@@ -162,8 +191,139 @@ fn pages_that_disagree_about_access_withhold_the_token_from_strangers() {
 
 #[test]
 fn capability_urls_do_not_print() {
-    let manifest =
-        manifest(&[r#"{"output":[{"type":"Patient","url":"https://s/f?sig=secret"}]}"#]);
+    let manifest = manifest(&[
+        r#"{"requiresAccessToken":true,"output":[{"type":"Patient","url":"https://s/f?sig=secret"}]}"#,
+    ]);
     let shown = format!("{manifest:?}");
     assert!(!shown.contains("secret") && shown.contains("https://s/f?…"), "{shown}");
+}
+
+/// Items: 78, 79, 84, 86.
+#[test]
+fn notes_what_is_odd_about_files() {
+    let page = |rest: &str| {
+        let head =
+            r#""transactionTime":"2026-11-22T09:00:00Z","requiresAccessToken":true"#;
+        format!("{{{head},{rest}}}")
+    };
+    let cases = [
+        ("nothing at all", r#""outcome":[]"#, vec![Warning::OutputMissing]),
+        ("no type", r#""output":[{"url":"1"}]"#, vec![Warning::TypeMissing]),
+        (
+            "a type that is none",
+            r#""output":[{"type":"patients","url":"1"}]"#,
+            vec![Warning::Type, Warning::TypeMissing],
+        ),
+        (
+            "no type, for output is organised",
+            r#""outputOrganizedBy":"Patient","output":[{"url":"1"}]"#,
+            vec![],
+        ),
+        (
+            "a type although output is organised",
+            r#""outputOrganizedBy":"Patient","output":[{"type":"Patient","url":"1"}]"#,
+            vec![Warning::TypeUnexpected],
+        ),
+        ("a deletion without type", r#""output":[],"deleted":[{"url":"1"}]"#, vec![]),
+        (
+            "a count that is none",
+            r#""output":[{"type":"Patient","url":"1","count":"many"}]"#,
+            vec![Warning::Count],
+        ),
+    ];
+    for (name, rest, expected) in cases {
+        let manifest = manifest(&[&page(rest)]);
+        assert_eq!(manifest.warnings, expected, "case: {name}");
+        let holds = manifest.warnings.iter().any(Warning::holds_watermarks);
+        assert!(!holds, "case: {name}");
+    }
+    let organized = r#""outputOrganizedBy":"Patient","outputOrganizedByDetail":{"a":1},"output":[
+        {"url":"1","continuesInFile":"2"},{"url":"2"}],"outcome":[
+        {"url":"o","countSeverity":[{"code":"error","count":2},{"code":"fatal","count":"1"},
+        {"code":"warning","count":9}]}]"#;
+    let organized = manifest(&[&page(organized)]);
+    assert_eq!(organized.organized_by.as_deref(), Some("Patient"));
+    assert!(organized.organized_by_detail.is_some());
+    let continues = organized.output[0].continues_in.as_ref().map(Url::as_str);
+    assert_eq!(continues, Some(organized.output[1].url.as_str()));
+    assert_eq!(organized.outcome[0].errors_stated(), Some(3));
+    assert_eq!(organized.output[0].errors_stated(), None);
+    let asked = Kickoff {
+        organize_output_by: Some("Patient".to_owned()),
+        ..Kickoff::new(bulkhead_model::Level::System)
+    };
+    assert!(organized.ignored(&asked).is_empty());
+    let plain = manifest(&[&page(r#""output":[]"#)]);
+    assert_eq!(plain.ignored(&asked), ["organizeOutputBy"]);
+}
+
+/// Items: 88.
+#[test]
+fn pages_that_disagree_are_told_and_those_of_two_shapes_hold_the_watermarks() {
+    let page = |rest: &str| {
+        format!(
+            r#"{{"transactionTime":"2026-11-22T09:00:00Z","requiresAccessToken":true,
+            "output":[]{rest}}}"#
+        )
+    };
+    let cases = [
+        ("the same", "", vec![], false),
+        (
+            "organised",
+            r#","outputOrganizedBy":"Patient""#,
+            vec![Warning::OrganizedDiffers],
+            true,
+        ),
+        (
+            "another format",
+            r#","outputFormat":"application/ndjson""#,
+            vec![Warning::FormatDiffers],
+            false,
+        ),
+        (
+            "another extension",
+            r#","extension":{"a":1}"#,
+            vec![Warning::ExtensionDiffers],
+            false,
+        ),
+    ];
+    for (name, rest, warnings, holds) in cases {
+        let manifest = manifest(&[&page(""), &page(rest)]);
+        assert_eq!(manifest.warnings, warnings, "case: {name}");
+        let found = manifest.warnings.iter().any(Warning::holds_watermarks);
+        assert_eq!(found, holds, "case: {name}");
+    }
+}
+
+/// Items: 71, 89, 97.
+#[test]
+fn files_are_known_again_by_place_type_and_count_and_ordered_by_their_end() {
+    let page = |name: &str, kind: &str, count: u32| {
+        format!(
+            r#"{{"transactionTime":"2026-11-22T09:00:00Z","requiresAccessToken":true,
+            "output":[{{"type":"{kind}","url":"{name}","count":{count}}}]}}"#
+        )
+    };
+    let at = |text: &str| text.parse::<Instant>().ok();
+    let add = |manifest: &mut Manifest, body: &str, expires: Option<Instant>| {
+        let mut page = read(body, manifest.pages).unwrap();
+        page.expires = expires;
+        manifest.add(page);
+    };
+    let mut old = Manifest::empty();
+    add(&mut old, &page("a", "Patient", 1), None);
+    add(&mut old, &page("b", "Patient", 1), at("2026-11-22T12:00:00Z"));
+    add(&mut old, &page("c", "Patient", 1), at("2026-11-22T11:00:00Z"));
+    assert_eq!(old.expires, at("2026-11-22T11:00:00Z"), "the earliest of all pages");
+    assert_eq!(old.soonest_first(), [2, 1, 0]);
+    let cases = [
+        ("fresh link", page("a?2", "Patient", 1), true),
+        ("another type", page("a", "Device", 1), false),
+        ("another count", page("a", "Patient", 2), false),
+    ];
+    for (name, body, same) in cases {
+        let new = manifest(&[&body]);
+        assert_eq!(new.renewed(&old.output[0]).is_some(), same, "case: {name}");
+        assert!(new.renewed(&old.output[1]).is_none(), "case: {name}: no such page");
+    }
 }

@@ -44,6 +44,7 @@ const TRANSIENT: &str = r#"{"resourceType":"OperationOutcome",
 const MIXED: &str = r#"{"resourceType":"OperationOutcome",
     "issue":[{"severity":"error","code":"timeout"},{"severity":"error","code":"processing"}]}"#;
 
+/// Items: 61, 63, 65, 66, 67, 68, 69.
 #[test]
 fn answers_every_first_reply() {
     let failed = |body: &str| Step::Failed(Outcome::read(body.as_bytes()));
@@ -58,6 +59,8 @@ fn answers_every_first_reply() {
         ("done", reply(200, "{}"), Step::Done),
         ("gone", reply(404, ""), Step::Gone),
         ("expired", reply(410, ""), Step::Gone),
+        ("gone for now", reply(404, TRANSIENT), wait(2, false)),
+        ("gone for good, with an outcome", reply(410, MIXED), Step::Gone),
         ("too often", reply(429, ""), wait(4, true)),
         ("too often, asks for less", asking(429, "1"), wait(4, true)),
         ("too often, asks for more", asking(429, "300"), wait(300, true)),
@@ -82,6 +85,35 @@ fn answers_every_first_reply() {
     }
 }
 
+/// Items: 39, 69.
+#[test]
+fn the_state_of_a_job_is_read_where_it_was_agreed_to_be() {
+    use StatusSource::{ExportStatus, Http};
+    let manifest = r#"{"transactionTime":"2026-11-22T09:00:00Z",
+        "requiresAccessToken":true,"output":[]}"#;
+    let running = exporting(200, "202 Accepted");
+    let done = StatusReply {
+        body: Bytes::from_static(manifest.as_bytes()),
+        ..exporting(200, "200 OK")
+    };
+    let cases = [
+        ("agreed, running", ExportStatus, running.clone(), wait(2, true)),
+        ("agreed, done", ExportStatus, done.clone(), Step::Done),
+        ("agreed, done behind a 202", ExportStatus, exporting(202, "200"), Step::Done),
+        ("agreed, bare 200", ExportStatus, reply(200, ""), wait(2, false)),
+        ("agreed, 200 with a manifest", ExportStatus, reply(200, manifest), Step::Done),
+        ("agreed, bare 202", ExportStatus, reply(202, ""), wait(2, true)),
+        ("not agreed, running", Http, running, wait(2, true)),
+        ("not agreed, done", Http, done, Step::Done),
+        ("not agreed, done behind a 202", Http, exporting(202, "200"), wait(2, true)),
+        ("not agreed, bare 200", Http, reply(200, ""), Step::Done),
+    ];
+    for (name, source, reply, expected) in cases {
+        let mut poll = Poll::new(limits(), at(0)).with_status(source);
+        assert_eq!(poll.step(&reply, at(0), 0.0), expected, "case: {name}");
+    }
+}
+
 #[test]
 fn backs_off_to_the_cap_and_never_beyond_the_ceiling() {
     let mut poll = Poll::new(limits(), at(0));
@@ -96,6 +128,22 @@ fn backs_off_to_the_cap_and_never_beyond_the_ceiling() {
         panic!("did not wait");
     };
     assert_eq!(delay, Duration::from_mins(15));
+}
+
+/// Items: 65.
+#[test]
+fn a_server_that_is_asked_too_often_is_asked_half_as_often_each_time() {
+    let mut poll = Poll::new(limits(), at(0));
+    let steps = [
+        ("running", asking(202, "60"), 60),
+        ("bare refusal", reply(429, ""), 120),
+        ("refusal that asks for less", asking(429, "5"), 240),
+        ("refusal that asks for more", asking(429, "600"), 600),
+        ("at the ceiling", reply(429, ""), 900),
+    ];
+    for (name, reply, expected) in steps {
+        assert_eq!(poll.step(&reply, at(0), 0.0), wait(expected, true), "step: {name}");
+    }
 }
 
 #[test]
@@ -139,6 +187,7 @@ fn the_third_bare_500_in_a_row_is_a_failed_job() {
     assert!(matches!(poll.step(&bare, at(2), 0.0), Step::Failed(_)));
 }
 
+/// Items: 74.
 #[test]
 fn a_job_that_does_not_end_is_given_up() {
     let mut poll = Poll::new(limits(), at(0));

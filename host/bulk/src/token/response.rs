@@ -78,7 +78,8 @@ fn lifetime(value: Option<&Value>) -> Duration {
         Value::String(text) => text.trim().parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     });
-    match seconds {
+    // `NaN` and `inf` parse as numbers; a duration of either would panic.
+    match seconds.filter(|seconds: &f64| seconds.is_finite()) {
         // Server-controlled: a day at most, negative is over at once.
         Some(seconds) => Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0)),
         None => Duration::from_mins(5),
@@ -89,6 +90,7 @@ fn lifetime(value: Option<&Value>) -> Duration {
 mod tests {
     use super::*;
 
+    /// Items: 20.
     #[test]
     fn reads_tokens_as_servers_issue_them() {
         let cases = [
@@ -105,6 +107,9 @@ mod tests {
             ("absent", r#"{"access_token":"t"}"#, Some(300)),
             ("negative", r#"{"access_token":"t","expires_in":-1}"#, Some(0)),
             ("absurd", r#"{"access_token":"t","expires_in":1e99}"#, Some(86_400)),
+            ("no number", r#"{"access_token":"t","expires_in":"NaN"}"#, Some(300)),
+            ("infinite", r#"{"access_token":"t","expires_in":"inf"}"#, Some(300)),
+            ("list", r#"{"access_token":"t","expires_in":[1]}"#, Some(300)),
             ("other type", r#"{"access_token":"t","token_type":"mac"}"#, None),
             ("no token", r#"{"token_type":"bearer"}"#, None),
         ];

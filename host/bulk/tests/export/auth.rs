@@ -52,6 +52,7 @@ fn token(name: &str) -> Vec<u8> {
     reply(200, &[], body.to_string())
 }
 
+/// Items: 7, 13, 15, 17, 18, 19, 25, 29, 30, 36, 37, 38, 54, 58, 60, 62, 71, 100, 119.
 #[tokio::test]
 async fn an_export_runs_from_discovery_to_the_last_file_with_either_algorithm() {
     for algorithm in [Algorithm::Rs384, Algorithm::Es384] {
@@ -153,6 +154,7 @@ async fn an_export_runs_from_discovery_to_the_last_file_with_either_algorithm() 
     }
 }
 
+/// Items: 18, 22.
 #[tokio::test]
 async fn a_refused_token_is_replaced_once_and_a_second_refusal_is_final() {
     for (name, good) in
@@ -191,6 +193,7 @@ async fn a_refused_token_is_replaced_once_and_a_second_refusal_is_final() {
     }
 }
 
+/// Items: 21.
 #[tokio::test]
 async fn parallel_requests_share_one_request_for_a_token() {
     let key = Arc::new(SigningKey::generate(Algorithm::Es384).unwrap());
@@ -213,10 +216,11 @@ async fn parallel_requests_share_one_request_for_a_token() {
     assert_eq!(server.requests("POST", "/token").len(), 1);
 }
 
+/// Items: 18, 23, 24, 25.
 #[tokio::test]
 async fn a_refusal_of_the_token_endpoint_teaches_once() {
     let ahead = "Date: Sun, 22 Nov 2026 10:10:00 GMT";
-    let cases: [(&str, &str, &[&str], usize, Option<&str>); 5] = [
+    let cases: [(&str, &str, &[&str], usize, Option<&str>); 6] = [
         ("scope", r#"{"error":"invalid_scope"}"#, &[], 2, None),
         ("bare 400", "", &[], 2, None),
         (
@@ -227,6 +231,7 @@ async fn a_refusal_of_the_token_endpoint_teaches_once() {
             Some("invalid_client"),
         ),
         ("client, clock off", r#"{"error":"invalid_client"}"#, &[ahead], 2, None),
+        ("grant, clock off", r#"{"error":"invalid_grant"}"#, &[ahead], 2, None),
         (
             "grant",
             r#"{"error":"unauthorized_client"}"#,
@@ -267,7 +272,9 @@ async fn a_refusal_of_the_token_endpoint_teaches_once() {
             assert_eq!(claims[0]["scope"], "system/*.read");
             assert_eq!(claims[1]["scope"], "system/*.rs");
         }
-        if name == "client, clock off" {
+        let id = |at: usize| claims.get(at).map(|claims| claims["jti"].clone());
+        assert_ne!(id(0), id(1), "case: {name}: each attempt has an id of its own");
+        if name.ends_with("clock off") {
             assert_eq!(claims[1]["exp"], now().unix_ms() / 1000 + 240 + 600);
         }
         match (found, code) {

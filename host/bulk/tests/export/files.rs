@@ -59,6 +59,7 @@ async fn one_file(answer: Vec<u8>) -> (Server, Client, Manifest) {
     (server, client, manifest)
 }
 
+/// Items: 101.
 #[tokio::test]
 async fn files_arrive_whole_however_they_are_packed() {
     let (first, second) = LINES.split_at(36);
@@ -105,6 +106,7 @@ fn fault(error: &Error) -> Fault {
     }
 }
 
+/// Items: 98, 102, 105, 118.
 #[tokio::test]
 async fn broken_files_are_errors_that_say_whether_to_try_again() {
     let packed = gzip(LINES);
@@ -157,10 +159,13 @@ async fn broken_files_are_errors_that_say_whether_to_try_again() {
 async fn a_file_without_length_is_flagged() {
     let answer = format!("HTTP/1.0 200 OK\r\n\r\n{LINES}").into_bytes();
     let (_server, client, manifest) = one_file(answer).await;
-    let download = client.download(&manifest, &manifest.output[0]).await.unwrap();
+    let mut download = client.download(&manifest, &manifest.output[0]).await.unwrap();
     assert_eq!(download.framing, Framing::UntilClose);
+    let _chunks: Vec<_> = (&mut download).try_collect().await.unwrap();
+    assert!(!download.is_proven_whole());
 }
 
+/// Items: 77, 95, 124.
 #[tokio::test]
 async fn the_token_goes_to_files_only_as_the_manifest_says_and_never_to_strangers() {
     let stranger = Server::start(|_, _, _| reply(200, &[], LINES)).await;

@@ -1,9 +1,9 @@
-//! Jobs: kicked off, polled through their pages, ended as servers say; and plain reads.
+//! Jobs: polled through their pages, ended as servers say; and plain reads.
 
 use std::collections::BTreeMap;
 
-use bulkhead_bulk::{Auth, Blame, Error, Kickoff, Server as Found};
-use bulkhead_model::{Level, Secret};
+use bulkhead_bulk::{Auth, Blame, Cancelled, Error, Warning};
+use bulkhead_model::Secret;
 use futures::TryStreamExt;
 use serde_json::json;
 
@@ -13,85 +13,7 @@ use crate::{
     settings,
 };
 
-#[tokio::test]
-async fn kickoffs_change_method_or_drop_what_only_saves_work() {
-    let elements = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error",
-        "code":"not-supported","diagnostics":"parameter _elements is not supported"}]}"#;
-    let types = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error",
-        "code":"not-supported","diagnostics":"parameter _type is not supported"}]}"#;
-    let cases: [(&str, Vec<u8>, Option<&[&str]>, usize, usize); 5] = [
-        ("get refused", reply(405, &[], ""), Some(&[]), 1, 1),
-        ("elements refused", reply(400, &[], elements), Some(&["_elements"]), 2, 0),
-        ("types refused", reply(400, &[], types), None, 1, 0),
-        ("busy", reply(429, &["Retry-After: 60"], ""), None, 1, 0),
-        ("accepted without a status", reply(200, &[], "{}"), None, 1, 0),
-    ];
-    for (name, first, left_out, gets, posts) in cases {
-        let server = Server::start(move |request, before, _| {
-            if request.method == "GET" && before == 0 {
-                first.clone()
-            } else {
-                reply(202, &["Content-Location: /fhir/job"], "")
-            }
-        })
-        .await;
-        let client = client(settings(&server.url, Auth::None));
-        let kickoff = Kickoff {
-            types: vec!["Patient".parse().unwrap()],
-            elements: vec!["id".to_owned()],
-            ..Kickoff::new(Level::System)
-        };
-        let accepted = client.kickoff(&found(), &kickoff).await;
-        let found = accepted.as_ref().ok().map(|accepted| accepted.left_out.clone());
-        let expected =
-            left_out.map(|names| names.iter().map(ToString::to_string).collect());
-        assert_eq!(found, expected, "case: {name}: {accepted:?}");
-        assert_eq!(server.requests("GET", "/fhir/$export").len(), gets, "case: {name}");
-        let sent = server.requests("POST", "/fhir/$export");
-        assert_eq!(sent.len(), posts, "case: {name}");
-        if let Some(post) = sent.first() {
-            assert!(post.body.contains(r#""resourceType":"Parameters""#), "case: {name}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_refusal_does_not_print_the_patients_asked_for() {
-    let server =
-        Server::start(|_, _, _| reply(400, &[], "Patient/jane-roe is not in the group"))
-            .await;
-    let client = client(settings(&server.url, Auth::None));
-    let kickoff = Kickoff {
-        patients: vec!["jane-roe".to_owned()],
-        ..Kickoff::new(Level::Group("7".to_owned()))
-    };
-    let error = client.kickoff(&found(), &kickoff).await.unwrap_err();
-    assert!(matches!(error, Error::Refused { status: 400, .. }));
-    assert!(!format!("{error} {error:?}").contains("jane"), "{error:?}");
-    assert_eq!(server.requests("POST", "/fhir/Group/7/$export").len(), 1);
-}
-
-#[tokio::test]
-async fn a_kickoff_without_an_answer_is_told_from_one_that_never_left() {
-    let server = Server::start(|_, _, _| Vec::new()).await;
-    let silent = client(settings(&server.url, Auth::None));
-    let error =
-        silent.kickoff(&found(), &Kickoff::new(Level::Patient)).await.unwrap_err();
-    assert!(
-        matches!(error, Error::KickoffUnknown { .. }) && !error.is_transient(),
-        "{error:?}"
-    );
-    assert_eq!(server.requests("GET", "/fhir/Patient/$export").len(), 1, "sent once");
-
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    drop(listener);
-    let closed = client(settings(&closed, Auth::None));
-    let error =
-        closed.kickoff(&found(), &Kickoff::new(Level::Patient)).await.unwrap_err();
-    assert!(matches!(error, Error::Network { .. }) && error.is_transient(), "{error:?}");
-}
-
+/// Items: 66, 67, 68, 70.
 #[tokio::test]
 async fn jobs_end_as_servers_say() {
     let outcome = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"processing"}]}"#;
@@ -102,6 +24,11 @@ async fn jobs_end_as_servers_say() {
         (
             "html",
             reply(200, &["Content-Type: text/html"], "<html>"),
+            "reading the manifest",
+        ),
+        (
+            "nothing but a time",
+            reply(200, &[], r#"{"transactionTime":"2026-11-22T09:00:00Z"}"#),
             "reading the manifest",
         ),
     ];
@@ -118,6 +45,7 @@ async fn jobs_end_as_servers_say() {
     }
 }
 
+/// Items: 61, 73, 75, 87.
 #[tokio::test]
 async fn pages_are_followed_to_the_end_and_circles_are_not() {
     let page = |next: Option<&str>, name: &str, time: &str| {
@@ -159,6 +87,7 @@ async fn pages_are_followed_to_the_end_and_circles_are_not() {
     assert!(matches!(circle, Err(Error::Manifest { .. })), "{circle:?}");
 }
 
+/// Items: 125.
 #[tokio::test]
 async fn reads_stay_below_the_base_and_searches_end() {
     let server = Server::start(|request, _, own| {
@@ -188,6 +117,54 @@ async fn reads_stay_below_the_base_and_searches_end() {
     assert!(stray.unwrap_err().untrusted_origin().is_some());
 }
 
-fn found() -> Found {
-    Found { capability: bulkhead_bulk::Capability::default(), smart: None, date: None }
+/// Items: 119, 121.
+#[tokio::test]
+async fn a_cancellation_is_taken_or_came_too_late_or_failed() {
+    let cases = [
+        (200, Some(Cancelled::Accepted)),
+        (202, Some(Cancelled::Accepted)),
+        (204, Some(Cancelled::Accepted)),
+        (404, Some(Cancelled::AlreadyGone)),
+        (410, Some(Cancelled::AlreadyGone)),
+        (400, None),
+        (500, None),
+    ];
+    for (status, expected) in cases {
+        let server = Server::start(move |_, _, _| reply(status, &[], "")).await;
+        let client = client(settings(&server.url, Auth::None));
+        let done = client.cancel(&server.url.join("/fhir/job").unwrap()).await;
+        assert_eq!(done.as_ref().ok().copied(), expected, "HTTP {status}: {done:?}");
+        assert_eq!(server.requests("DELETE", "/fhir/job").len(), 1, "HTTP {status}");
+    }
+}
+
+/// Items: 124, 125.
+#[tokio::test]
+async fn no_stranger_sees_the_token_by_way_of_a_status_or_a_page() {
+    let stranger = Server::start(|_, _, _| reply(200, &[], "{}")).await;
+    let elsewhere = stranger.url.join("fhir/job").unwrap();
+    let page = json!({
+        "transactionTime": "2026-11-22T09:59:00Z", "requiresAccessToken": false,
+        "output": [], "link": [{"relation": "next", "url": elsewhere}],
+    });
+    let server = Server::start(move |_, _, _| reply(200, &[], page.to_string())).await;
+    let client = client(settings(&server.url, Auth::Bearer(Secret::new("t0ken"))));
+    for error in [
+        client.wait(&elsewhere, |_| {}).await.map(|_| ()).unwrap_err(),
+        client.cancel(&elsewhere).await.map(|_| ()).unwrap_err(),
+        client.manifest_again(&elsewhere).await.map(|_| ()).unwrap_err(),
+    ] {
+        assert!(error.untrusted_origin().is_some(), "{error}");
+    }
+    let own = server.url.join("/fhir/job").unwrap();
+    let manifest = client.wait(&own, |_| {}).await.unwrap();
+    assert!(
+        matches!(
+            manifest.warnings.as_slice(),
+            [Warning::PagesIncomplete { page: 1, .. }]
+        ),
+        "{:?}",
+        manifest.warnings
+    );
+    assert!(stranger.all().is_empty());
 }

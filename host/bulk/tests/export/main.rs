@@ -11,7 +11,11 @@ mod auth;
 mod counts;
 mod files;
 mod jobs;
+mod kickoffs;
+mod manifests;
+mod proofs;
 mod server;
+mod tokens;
 
 use std::{
     sync::{
@@ -22,7 +26,7 @@ use std::{
 };
 
 use bulkhead_bulk::{
-    Auth, BackendServices, Client, PollLimits, Settings, SigningKey, Surroundings,
+    Auth, BackendServices, Client, Clock, PollLimits, Settings, SigningKey, Surroundings,
 };
 use bulkhead_net::Config;
 use url::Url;
@@ -46,18 +50,23 @@ pub(crate) fn settings(base: &Url, auth: Auth) -> Settings {
 pub(crate) fn services(key: &Arc<SigningKey>) -> Auth {
     Auth::BackendServices(BackendServices {
         client_id: "me".to_owned(),
-        key: Arc::clone(key),
+        keys: vec![Arc::clone(key)],
         token_url: None,
         scope: None,
     })
 }
 
 pub(crate) fn client(settings: Settings) -> Client {
+    client_at(settings, Arc::new(server::now))
+}
+
+/// A client whose clock the test moves.
+pub(crate) fn client_at(settings: Settings, clock: Clock) -> Client {
     let config =
         Config { trusted_origins: settings.operator_origins(), ..Config::default() };
     let counter = AtomicU8::new(0);
     let surroundings = Surroundings {
-        clock: Arc::new(server::now),
+        clock,
         // Different each time, which is all that assertion ids need here.
         random: Arc::new(move |bytes: &mut [u8]| {
             bytes.fill(counter.fetch_add(1, Ordering::Relaxed));

@@ -59,6 +59,16 @@ pub(super) fn ended(error: LaneError) -> Ended {
         LaneError::Sink(SinkError::Fatal { ref code, .. }) if code == "not-open" => {
             Ended::Again(error.into(), None)
         }
+        LaneError::Memory(_) => {
+            let what = "the ledger of resources cannot be read".to_owned();
+            let hint = Some(
+                "look at the disk; if it is damaged, remove the folder `delivered` of the state \
+                 folder and run with --full: everything is delivered again"
+                    .to_owned(),
+            );
+            let failure = Failure { exit: Exit::Failed, blame: "host", what, hint };
+            Ended::Fatal(anyhow::Error::new(error).context(failure))
+        }
         _ => {
             let hint =
                 "the log says more with `--log info`; running again goes on where it was";

@@ -6,14 +6,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bulkhead_bulk::{Client, Manifest, OutputFile};
+use bulkhead_bulk::{Client, Download, Manifest, OutputFile};
 use bulkhead_model::ResourceType;
-use bulkhead_net::Framing;
 use bytes::{Bytes, BytesMut};
-use futures::{
-    StreamExt, TryStreamExt,
-    stream::{self, BoxStream},
-};
+use futures::StreamExt as _;
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
@@ -44,39 +40,62 @@ impl Origin {
         }
     }
 
-    /// The file's bytes, how many have come over the wire, and how their end is told.
-    pub(super) async fn bytes(
-        &self,
-        client: &Client,
-    ) -> Result<(Chunks, Arc<AtomicU64>, Framing), Ended> {
+    /// Begins to read the file.
+    pub(super) async fn open(&self, client: &Client) -> Result<Incoming, Ended> {
         match self {
             Self::Local(path) => {
                 let file = tokio::fs::File::open(path).await;
                 let file = file.with_context(|| format!("opening {}", path.display()));
-                let file = file.map_err(Ended::Fatal)?;
-                let chunks = stream::try_unfold(file, |mut file| async move {
-                    let mut chunk = BytesMut::with_capacity(LOCAL_CHUNK);
-                    let read = file.read_buf(&mut chunk).await;
-                    match read.map_err(|error| Ended::Fatal(error.into()))? {
-                        0 => Ok(None),
-                        _ => Ok(Some((chunk.freeze(), file))),
-                    }
-                });
-                Ok((chunks.boxed(), Arc::default(), Framing::Delimited))
+                Ok(Incoming::Local(file.map_err(Ended::Fatal)?))
             }
             Self::Remote { file, manifest, .. } => {
                 let download = client.download(manifest, file).await;
-                let download = download.map_err(download_ended)?;
-                let (wire, framing) = (download.wire_bytes(), download.framing);
-                let chunks = download.map_err(download_ended).boxed();
-                Ok((chunks, wire, framing))
+                Ok(Incoming::Remote(Box::new(download.map_err(download_ended)?)))
             }
         }
     }
 }
 
 /// A file's bytes as they come.
-pub(super) type Chunks = BoxStream<'static, Result<Bytes, Ended>>;
+pub(super) enum Incoming {
+    Local(tokio::fs::File),
+    Remote(Box<Download>),
+}
+
+impl Incoming {
+    /// The next bytes; `None` at the end.
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, Ended>> {
+        match self {
+            Self::Local(file) => {
+                let mut chunk = BytesMut::with_capacity(LOCAL_CHUNK);
+                match file.read_buf(&mut chunk).await {
+                    Ok(0) => None,
+                    Ok(_) => Some(Ok(chunk.freeze())),
+                    Err(error) => Some(Err(Ended::Fatal(error.into()))),
+                }
+            }
+            Self::Remote(download) => {
+                Some(download.next().await?.map_err(download_ended))
+            }
+        }
+    }
+
+    /// Counts the bytes that came over the wire.
+    pub(super) fn wire_bytes(&self) -> Arc<AtomicU64> {
+        match self {
+            Self::Local(_) => Arc::default(),
+            Self::Remote(download) => download.wire_bytes(),
+        }
+    }
+
+    /// Whether its end showed, now that it has ended, that it was whole.
+    pub(super) fn is_proven_whole(&self) -> bool {
+        match self {
+            Self::Local(_) => true,
+            Self::Remote(download) => download.is_proven_whole(),
+        }
+    }
+}
 
 /// Bytes of a local file read at once.
 const LOCAL_CHUNK: usize = 256 << 10;

@@ -90,10 +90,10 @@ fn when_no_type_is_named_all_of_them_together_have_a_verdict() {
     }
 }
 
-/// Items: 70, 78.
+/// Items: 70, 78, 88, 90.
 #[test]
 fn a_manifest_that_could_be_anything_is_in_doubt() {
-    use Warning::{AccessUnstated, OutputMissing, TimeUnreadable};
+    use Warning::{AccessUnstated, OrganizedDiffers, OutputMissing, TimeUnreadable};
     let read = |warnings: &[Warning]| {
         let json = serde_json::json!({
             "transaction_time": null, "access": "unstated", "output": [], "deleted": [],
@@ -102,12 +102,15 @@ fn a_manifest_that_could_be_anything_is_in_doubt() {
         });
         doubt(&serde_json::from_value::<Manifest>(json).unwrap()).is_some()
     };
+    let missing = Warning::PagesIncomplete { page: 1, reason: "gone".to_owned() };
     let cases = [
         ("nothing odd", &[][..], false),
         ("no output, but a time", &[OutputMissing], false),
         ("neither", &[OutputMissing, TimeUnreadable], true),
         ("no time, no access, no file", &[TimeUnreadable, AccessUnstated], true),
         ("no time", &[TimeUnreadable], false),
+        ("pages of two shapes", &[OrganizedDiffers], true),
+        ("a page that could not be had", &[missing], true),
     ];
     for (name, warnings, expected) in cases {
         assert_eq!(read(warnings), expected, "case: {name}");

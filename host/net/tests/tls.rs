@@ -1,0 +1,122 @@
+//! Certificates on the wire: an operator's own roots, and who we are to a server that asks.
+//!
+//! The keys under `tls` were made for these tests with `openssl req` and open nothing.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use bulkhead_model::Secret;
+use bulkhead_net::{Client, Config, Error, Origin, Request};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        RootCertStore, ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        server::WebPkiClientVerifier,
+    },
+};
+use url::Url;
+
+const ROOT: &[u8] = include_bytes!("tls/ca.pem");
+const SERVER: &[u8] = include_bytes!("tls/server.pem");
+const CLIENT: &[u8] = include_bytes!("tls/client.pem");
+
+/// Whether a server wants to know who is there.
+#[derive(Clone, Copy, PartialEq)]
+enum Asks {
+    ForCertificate,
+    ForNothing,
+}
+
+/// A server with a certificate of our own root, which answers everything with `hello`.
+async fn serve(asks: Asks) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let chain = CertificateDer::pem_slice_iter(SERVER).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(SERVER).unwrap();
+    let builder = ServerConfig::builder();
+    let builder = match asks {
+        Asks::ForNothing => builder.with_no_client_auth(),
+        Asks::ForCertificate => {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(ROOT).unwrap()).unwrap();
+            let verifier =
+                WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let config = builder.with_single_cert(chain, key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let Ok(mut socket) = acceptor.accept(socket).await else { continue };
+            let mut head = [0; 4096];
+            let _ = socket.read(&mut head).await;
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+            let _ = socket.write_all(answer).await;
+            let _ = socket.shutdown().await;
+        }
+    });
+    url
+}
+
+/// Items: 10, 32.
+#[tokio::test]
+async fn private_roots_and_client_certificates_open_what_asks_for_them() {
+    let cases = [
+        ("a root that nobody knows", Asks::ForNothing, false, false, false),
+        ("the operator's root", Asks::ForNothing, true, false, true),
+        ("a stranger to a server that asks", Asks::ForCertificate, true, false, false),
+        ("a client that it knows", Asks::ForCertificate, true, true, true),
+    ];
+    for (name, asks, knows_root, has_identity, opens) in cases {
+        let url = serve(asks).await;
+        let config = Config {
+            trusted_origins: Origin::of(&url).into_iter().collect(),
+            roots: knows_root.then(|| ROOT.to_vec()).into_iter().collect(),
+            identity: has_identity.then(|| Secret::new(CLIENT)),
+            ..Config::default()
+        };
+        let found = match Client::new(config).unwrap().send(Request::get(url)).await {
+            Ok(response) => response.body.collect(16).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(body) => {
+                assert!(opens, "case: {name}");
+                assert_eq!(body, "hello", "case: {name}");
+            }
+            Err(error) => assert!(!opens, "case: {name}: {error:?}"),
+        }
+    }
+}
+
+/// Items: 32.
+#[tokio::test]
+async fn what_is_no_certificate_is_refused_before_anything_is_dialled() {
+    let cases = [
+        (
+            "roots",
+            Config {
+                roots: vec![b"-----BEGIN CERTIFICATE-----\nx".to_vec()],
+                ..Config::default()
+            },
+        ),
+        (
+            "identity",
+            Config { identity: Some(Secret::new("no key")), ..Config::default() },
+        ),
+        (
+            "identity without key",
+            Config { identity: Some(Secret::new(ROOT)), ..Config::default() },
+        ),
+    ];
+    for (name, config) in cases {
+        let made = Client::new(config);
+        assert!(matches!(made, Err(Error::Setup { .. })), "case: {name}: {made:?}");
+    }
+}
