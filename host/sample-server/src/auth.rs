@@ -79,12 +79,20 @@ impl Client {
 pub(crate) struct Caller {
     pub(crate) client: String,
     pub(crate) grant: Grant,
+    /// Whether the URL that was asked opens its job, whosever it is.
+    pub(crate) is_free: bool,
 }
 
 impl Caller {
     /// Who calls where no token is asked for.
     pub(crate) fn nobody() -> Self {
-        Self { client: String::new(), grant: Grant::Types(BTreeSet::new()) }
+        let grant = Grant::Types(BTreeSet::new());
+        Self { client: String::new(), grant, is_free: false }
+    }
+
+    /// Who calls by a URL that is a credential by itself.
+    pub(crate) fn anybody() -> Self {
+        Self { client: String::new(), grant: Grant::everything(), is_free: true }
     }
 }
 
@@ -192,7 +200,7 @@ fn issue(
     }
     let token = URL_SAFE_NO_PAD.encode(state.random.bytes::<32>());
     let lifetime = state.behaviour.token_lifetime;
-    let caller = Caller { client: proof.client.id.clone(), grant };
+    let caller = Caller { client: proof.client.id.clone(), grant, is_free: false };
     issued.tokens.insert(token.clone(), Token { caller, expires: now.plus(lifetime) });
     Ok(json!({
         "access_token": token,
@@ -203,6 +211,11 @@ fn issue(
 }
 
 impl Issued {
+    /// Makes all tokens worthless.
+    pub(crate) fn revoke(&mut self) {
+        self.tokens.clear();
+    }
+
     /// Drops what time has made worthless. An assertion is kept until it is over by every
     /// clock that could still accept it.
     fn forget(&mut self, now: Instant, also: Option<Instant>) {
@@ -219,7 +232,8 @@ pub(crate) fn caller(
 ) -> Result<Caller, Box<Response>> {
     match &state.auth {
         Auth::Open => {
-            return Ok(Caller { client: String::new(), grant: Grant::everything() });
+            let grant = Grant::everything();
+            return Ok(Caller { client: String::new(), grant, is_free: false });
         }
         Auth::Clients(_) => {}
     }

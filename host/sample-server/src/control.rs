@@ -9,10 +9,12 @@ use std::{
 use bulkhead_model::{Instant, Level, ResourceType};
 
 use crate::{
+    cues::Struck,
     data::{Changes, Data, Script, play},
     error::Error,
     export::counts,
     request_log::LoggedRequest,
+    scenario::{Fault, Scenario},
     state::State,
 };
 
@@ -113,6 +115,49 @@ impl Control {
                 .collect(),
         });
         views.collect()
+    }
+
+    /// Orders one more fault, from the next request on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Scenario`] when the fault cannot be played.
+    pub fn order(&self, fault: Fault) -> Result<(), Error> {
+        let problems = Scenario::default().with(fault.clone()).problems();
+        if !problems.is_empty() {
+            return Err(Error::Scenario { problems });
+        }
+        self.0.cues().order(fault);
+        Ok(())
+    }
+
+    /// Drops all faults.
+    pub fn relent(&self) {
+        self.0.cues().clear();
+    }
+
+    /// The latest faults that struck, oldest first.
+    pub fn struck(&self) -> Vec<Struck> {
+        self.0.cues().struck()
+    }
+
+    /// Waits until the fault of this name has struck so many times.
+    pub async fn wait_struck(&self, name: &str, times: usize) {
+        let mut strikes = self.0.strikes.subscribe();
+        loop {
+            strikes.mark_unchanged();
+            let struck =
+                self.struck().iter().filter(|struck| struck.name == name).count();
+            // The sender lives as long as this handle.
+            if struck >= times || strikes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Opens the gate of this name, for good.
+    pub fn release(&self, gate: &str) {
+        self.0.cues().release(gate);
     }
 
     /// The latest requests and how they were answered, oldest first.

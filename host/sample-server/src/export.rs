@@ -2,6 +2,7 @@
 //!
 //! A kick-off cuts a snapshot and plans the files at once; a job is that plan and its clock.
 
+mod facts;
 mod files;
 mod job;
 mod kickoff;
@@ -9,7 +10,8 @@ mod parameters;
 mod plan;
 mod status;
 
-pub(crate) use files::download;
+pub(crate) use facts::{LISTS, facts};
+pub(crate) use files::{download, row};
 pub(crate) use job::Jobs;
 pub(crate) use kickoff::{Request, kickoff};
 pub(crate) use plan::counts;

@@ -7,11 +7,22 @@ use std::collections::VecDeque;
 use axum::http::{HeaderMap, Method, Uri, header};
 use bulkhead_model::Instant;
 
+/// Where a request was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// At the second origin of a scenario.
+    Elsewhere,
+    /// At the server.
+    Home,
+}
+
 /// One request and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedRequest {
     /// When it came, by the virtual clock.
     pub at: Instant,
+    /// Where it was asked.
+    pub origin: Origin,
     /// The method.
     pub method: String,
     /// The path, as it was sent.
@@ -28,20 +39,24 @@ pub struct LoggedRequest {
     pub cache_control: Option<String>,
     /// All `Prefer` headers, comma-joined.
     pub prefer: Option<String>,
-    /// The status of the answer.
+    /// The status of the answer; of an answer that was lost, the one that was lost.
     pub status: u16,
+    /// The names of the faults that struck.
+    pub struck: Vec<String>,
 }
 
 impl LoggedRequest {
     /// What can be said before the answer is known.
     pub(crate) fn of(
         at: Instant,
+        origin: Origin,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Self {
         Self {
             at,
+            origin,
             method: method.to_string(),
             path: uri.path().to_owned(),
             query: uri.query().unwrap_or_default().to_owned(),
@@ -51,6 +66,7 @@ impl LoggedRequest {
             cache_control: joined(headers, "cache-control"),
             prefer: joined(headers, "prefer"),
             status: 0,
+            struck: Vec::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::Response,
 };
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     auth::{Caller, check_read},
+    door::Asked,
     outcome::{Refusal, with_type},
     request_log::joined,
     state::State,
@@ -33,12 +34,12 @@ pub(crate) fn download(
     caller: &Caller,
     id: &str,
     name: &str,
-    headers: &HeaderMap,
+    asked: &Asked<'_>,
 ) -> Result<Response, Refusal> {
     let now = state.clock.now();
     let (is_done, plan) = {
         let mut jobs = state.jobs();
-        let job = jobs.find(id, &caller.client, now).ok_or_else(gone)?;
+        let job = jobs.find(id, caller, now).ok_or_else(gone)?;
         (job.is_done, Arc::clone(&job.plan))
     };
     let number: Option<usize> =
@@ -53,7 +54,10 @@ pub(crate) fn download(
     if !matches!(file.resource_type.as_str(), "Bundle" | "OperationOutcome") {
         check_read(caller, &file.resource_type)?;
     }
-    Ok(send(file, state.behaviour.encodes(joined(headers, "accept-encoding").as_deref())))
+    let accept_encoding = joined(&asked.parts.headers, "accept-encoding");
+    let is_encoded =
+        !asked.is_plain && state.behaviour.encodes(accept_encoding.as_deref());
+    Ok(send(file, is_encoded))
 }
 
 fn send(file: OutputFile, is_encoded: bool) -> Response {
@@ -86,6 +90,20 @@ fn read_ahead(file: OutputFile) -> impl Stream<Item = io::Result<Bytes>> + Send 
         // Two reads run ahead of the one being sent: the disk and the socket work at once,
         // and a slow client holds at most three chunks in memory.
         .buffered(3)
+}
+
+/// Row `row`, from 1, of file number `file` of a job; `None` when there is none.
+pub(crate) fn row(state: &State, id: &str, file: u32, row: u64) -> Option<String> {
+    let plan = Arc::clone(&state.jobs().get(id)?.plan);
+    let file = plan.files().nth(usize::try_from(file).ok()?)?;
+    let mut bytes = Vec::new();
+    for range in file.ranges.iter() {
+        let length = usize::try_from(range.end - range.start).ok()?;
+        range.source.append_to(&mut bytes, range.start, length).ok()?;
+    }
+    let at = usize::try_from(row.checked_sub(1)?).ok()?;
+    let line = bytes.split(|byte| *byte == b'\n').nth(at)?;
+    String::from_utf8(line.to_vec()).ok()
 }
 
 /// A place within the ranges of a file.

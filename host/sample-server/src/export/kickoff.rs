@@ -75,6 +75,7 @@ pub(crate) fn kickoff(
     });
     let job = Job {
         client: caller.client,
+        ordinal: 0,
         level,
         kicked_off: now,
         expires: now.plus(state.behaviour.job_lifetime),

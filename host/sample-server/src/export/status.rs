@@ -28,7 +28,7 @@ pub(crate) fn status(
     let now = state.clock.now();
     let job = {
         let mut jobs = state.jobs();
-        let job = jobs.find(id, &caller.client, now).ok_or_else(gone)?;
+        let job = jobs.find(id, caller, now).ok_or_else(gone)?;
         let progress = state.behaviour.progress(job.polls, job.kicked_off, now);
         job.polls = job.polls.saturating_add(1);
         match progress {
@@ -52,7 +52,7 @@ pub(crate) fn cancel(
 ) -> Result<Response, Refusal> {
     let now = state.clock.now();
     let mut jobs = state.jobs();
-    jobs.find(id, &caller.client, now).ok_or_else(gone)?;
+    jobs.find(id, caller, now).ok_or_else(gone)?;
     jobs.remove(id);
     let text = "the export and its files are deleted";
     Ok(fhir(StatusCode::ACCEPTED, &outcome("information", "informational", text)))

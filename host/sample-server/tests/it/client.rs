@@ -9,7 +9,9 @@ use std::{
 };
 
 use bulkhead_model::Instant;
-use bulkhead_sample_server::{Data, Options, RandomBytes, RealClock, Running, Server};
+use bulkhead_sample_server::{
+    Behaviour, Data, Options, RandomBytes, Ready, RealClock, Running, Scenario, Server,
+};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -51,6 +53,11 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Whether a header is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.header(name).is_some()
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -90,6 +97,67 @@ pub(crate) async fn send(
         raw
     };
     parse(&timeout(Duration::from_secs(30), exchange).await.unwrap())
+}
+
+/// What came over the wire, as it came.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether the connection was reset, and not closed.
+    pub(crate) is_reset: bool,
+    /// How many reads it took.
+    pub(crate) reads: usize,
+}
+
+impl Raw {
+    /// What follows the head; empty when there is no head.
+    pub(crate) fn body(&self) -> &[u8] {
+        let end = self.bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        end.map_or(&[], |end| &self.bytes[end + 4..])
+    }
+
+    pub(crate) fn head(&self) -> String {
+        let end = self.bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        String::from_utf8(self.bytes[..end.unwrap_or(0)].to_vec()).unwrap().to_lowercase()
+    }
+}
+
+/// Sends a GET and reads until the connection ends, however it does.
+pub(crate) async fn raw(addr: SocketAddr, target: &str, headers: &str) -> Raw {
+    let text = format!(
+        "GET {target} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n{headers}\r\n"
+    );
+    let exchange = async {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut raw = Raw { bytes: Vec::new(), is_reset: false, reads: 0 };
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match stream.read(&mut buffer).await {
+                Ok(0) => return raw,
+                Ok(length) => raw.bytes.extend_from_slice(&buffer[..length]),
+                Err(_) => {
+                    raw.is_reset = true;
+                    return raw;
+                }
+            }
+            raw.reads += 1;
+        }
+    };
+    timeout(Duration::from_secs(30), exchange).await.unwrap()
+}
+
+/// Starts an open server whose jobs are done at once and which misbehaves.
+pub(crate) async fn misbehaving(data: Data, scenario: Scenario) -> Running {
+    let behaviour = Behaviour { ready: Ready::AfterPolls(0), ..Behaviour::default() };
+    Server::start(Options { scenario, behaviour, ..options(data) }).await.unwrap()
+}
+
+/// Kicks off by GET; the path of the status URL.
+pub(crate) async fn kickoff(server: &Running, path: &str) -> String {
+    let answer = send(server.addr, "GET", &format!("/fhir/{path}"), &ASYNC, "").await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    target(answer.header("content-location").unwrap())
 }
 
 fn parse(raw: &[u8]) -> Answer {

@@ -7,7 +7,9 @@
 )]
 
 mod auth;
+mod bodies;
 mod client;
+mod doors;
 mod export;
 mod folder;
 mod made_up;
