@@ -6,7 +6,10 @@
 mod assertion;
 mod scope;
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -24,6 +27,7 @@ use crate::{
     behaviour::AssertionClock,
     error::Error,
     outcome::{Refusal, fhir, json as json_response, outcome},
+    scenario::{self, ExpiresIn, Shift},
     state::State,
 };
 
@@ -171,11 +175,16 @@ fn issue(
     let assertion = parameter("client_assertion")
         .ok_or(OAuthError::request("no client_assertion"))?;
     let now = state.clock.now();
+    let modes = state.modes();
+    // A second clock would hide a skew that was ordered.
+    let is_skewed = modes.skew.clock != Shift::NONE || modes.skew.judge != Shift::NONE;
     let also = match state.behaviour.assertion_clock {
-        AssertionClock::Virtual => None,
-        AssertionClock::VirtualOrReal => Some(state.clock.real_now()),
+        AssertionClock::VirtualOrReal if !is_skewed => Some(state.clock.real_now()),
+        AssertionClock::Virtual | AssertionClock::VirtualOrReal => None,
     };
-    let judge = Judge { clients, token_url: &state.urls.token, now, also };
+    let judged_at = modes.skew.judge.of(now);
+    let token_url = &state.urls.token;
+    let judge = Judge { clients, token_url, now: judged_at, also };
     let proof = judge.judge(assertion)?;
     let offered = state.offered_types();
     let mut issued = state.issued();
@@ -200,14 +209,40 @@ fn issue(
     }
     let token = URL_SAFE_NO_PAD.encode(state.random.bytes::<32>());
     let lifetime = state.behaviour.token_lifetime;
+    let grant = match &modes.token.granted {
+        Some(types) => Grant::Types(types.iter().cloned().collect()),
+        None => grant,
+    };
     let caller = Caller { client: proof.client.id.clone(), grant, is_free: false };
     issued.tokens.insert(token.clone(), Token { caller, expires: now.plus(lifetime) });
-    Ok(json!({
-        "access_token": token,
-        "token_type": "bearer",
-        "expires_in": lifetime.as_secs(),
-        "scope": granted,
-    }))
+    Ok(reply(&modes.token, &token, lifetime, &granted))
+}
+
+/// A token reply, as the modes want it.
+fn reply(
+    mode: &scenario::Token,
+    token: &str,
+    lifetime: Duration,
+    granted: &str,
+) -> serde_json::Value {
+    let kind = mode.kind.as_deref().unwrap_or("bearer");
+    let mut reply = json!({ "access_token": token, "token_type": kind });
+    let expires_in = match &mode.expires_in {
+        ExpiresIn::Absent => None,
+        ExpiresIn::Number => Some(json!(lifetime.as_secs())),
+        ExpiresIn::Other(seconds) => Some(json!(seconds)),
+        ExpiresIn::Text(text) => Some(json!(text)),
+    };
+    let scope = match &mode.scope {
+        scenario::Scope::Absent => None,
+        scenario::Scope::AsGranted => Some(json!(granted)),
+        scenario::Scope::Text(text) => Some(json!(text)),
+    };
+    if let Some(object) = reply.as_object_mut() {
+        object.extend(expires_in.map(|value| ("expires_in".to_owned(), value)));
+        object.extend(scope.map(|value| ("scope".to_owned(), value)));
+    }
+    reply
 }
 
 impl Issued {

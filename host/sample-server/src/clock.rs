@@ -42,10 +42,9 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows `start` now, or the real time without one.
-    pub(crate) fn new(real: RealClock, start: Option<Instant>) -> Self {
+    /// A clock that shows `start` now.
+    pub(crate) fn new(real: RealClock, start: Instant) -> Self {
         let real_start = real.now();
-        let start = start.unwrap_or(real_start);
         Self { real, real_start, start, advanced: Mutex::default() }
     }
 
@@ -85,7 +84,7 @@ mod tests {
         let shared = Arc::clone(&real);
         let clock = Clock::new(
             RealClock::new(move || Instant::from_unix_ms(shared.load(Ordering::Relaxed))),
-            Some(Instant::from_unix_ms(500_000)),
+            Instant::from_unix_ms(500_000),
         );
         real.store(4_000, Ordering::Relaxed);
         assert_eq!(clock.now(), Instant::from_unix_ms(503_000));

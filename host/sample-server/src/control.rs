@@ -9,12 +9,13 @@ use std::{
 use bulkhead_model::{Instant, Level, ResourceType};
 
 use crate::{
+    changes,
     cues::Struck,
     data::{Changes, Data, Script, play},
     error::Error,
     export::counts,
     request_log::LoggedRequest,
-    scenario::{Fault, Scenario},
+    scenario::{Fault, Modes, Scenario, What},
     state::State,
 };
 
@@ -129,6 +130,21 @@ impl Control {
         }
         self.0.cues().order(fault);
         Ok(())
+    }
+
+    /// Puts the server into other modes, from the next request on.
+    pub fn set_modes(&self, set: impl FnOnce(&mut Modes)) {
+        let mut modes = self.0.modes.lock().unwrap_or_else(PoisonError::into_inner);
+        set(Arc::make_mut(&mut modes));
+    }
+
+    /// Lets something happen to the data at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Put`] when there is no such resource, or none can be made of the text.
+    pub fn change(&self, what: &What) -> Result<(), Error> {
+        changes::now(&self.0, what)
     }
 
     /// Drops all faults.

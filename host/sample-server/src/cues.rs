@@ -154,7 +154,7 @@ fn is_about(fault: &Fault, moment: &Moment) -> bool {
         Level::Patient => LevelKind::Patient,
         Level::System => LevelKind::System,
     });
-    holds(fault.method.as_ref(), Some(&moment.method), str_eq)
+    holds(fault.method.as_ref(), Some(&moment.method), |a, b| a.eq_ignore_ascii_case(b))
         && holds(fault.client.as_ref(), Some(&moment.client), |a, b| a == b)
         && holds(fault.job, job.map(|job| job.ordinal), |a, b| a == b)
         && holds(fault.span, job.map(|job| job.span), |a, b| a == b)
@@ -168,10 +168,6 @@ fn is_about(fault: &Fault, moment: &Moment) -> bool {
                     file.map(|file| &file.resource_type),
                     |a, b| a == b,
                 )))
-}
-
-fn str_eq(a: &String, b: &String) -> bool {
-    a.eq_ignore_ascii_case(b)
 }
 
 /// Whether what is wanted, if anything is, is there.

@@ -19,7 +19,7 @@ use crate::{
     request_log::{LoggedRequest, Origin, joined},
     rest,
     route::{NoRoute, Route},
-    scenario::{BodyFault, On},
+    scenario::{BodyFault, FilesAt, On},
     spoil::{self, Spoiled},
     state::State,
     strike,
@@ -32,8 +32,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) body: &'a [u8],
     /// Where it was asked.
     pub(crate) origin: Origin,
-    /// Whether the URL itself is the credential.
+    /// Whether a chain of redirects led here that needs no credential any more.
     pub(crate) is_free: bool,
+    /// Whether the link of the file is its credential.
+    pub(crate) is_open: bool,
     /// Whether files are wanted plain, since a fault packs them.
     pub(crate) is_plain: bool,
 }
@@ -60,8 +62,9 @@ pub(crate) async fn answer(
         let text = "the body is too large or broke off";
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text).response()
     };
+    let date = state.modes().skew.date.of(state.clock.now());
     // A fault may have set it already.
-    if let Ok(date) = HeaderValue::try_from(export::http_date(state.clock.now())) {
+    if let Ok(date) = HeaderValue::try_from(export::http_date(date)) {
         response.headers_mut().entry(header::DATE).or_insert(date);
     }
     logged.status = response.status().as_u16();
@@ -80,6 +83,7 @@ async fn judged(
 ) -> Response {
     let mut is_free = false;
     let mut has_arrived = false;
+    let mut is_open = false;
     match hop::step(&parts.uri).filter(|_| !state.cues().is_idle()) {
         Some(hop::Step::Onward { status, target, is_elsewhere }) => {
             return strike::redirected(state, status, &target, is_elsewhere);
@@ -91,7 +95,18 @@ async fn judged(
         }
         None => {}
     }
-    let route = Route::of(&parts.method, parts.uri.path());
+    let modes = state.modes();
+    let mut route = Route::of(&parts.method, parts.uri.path());
+    if let Ok(Route::Read { resource_type, id }) = &route
+        && resource_type == "Binary"
+        && modes.files_at == FilesAt::Binary
+        && let Some(file) = export::binary(state, id)
+    {
+        route = Ok(file);
+    }
+    if let Ok(Route::File { .. }) = &route {
+        is_open = modes.links_open();
+    }
     let moment = moment(state, origin, &parts, route.as_ref().ok());
     let mut faults = state.strike(&moment);
     // At the end of a chain of redirects nothing starts another.
@@ -111,7 +126,8 @@ async fn judged(
     let is_plain = !bodies.is_empty();
     let shared = Arc::clone(state);
     let work = move || {
-        let asked = Asked { parts: &parts, body: &body, origin, is_free, is_plain };
+        let asked =
+            Asked { parts: &parts, body: &body, origin, is_free, is_open, is_plain };
         dispatch(&shared, route, &asked)
     };
     // Handlers read lines from disk and write out trees: not on the runtime.
@@ -153,6 +169,7 @@ fn moment(state: &State, origin: Origin, parts: &Parts, route: Option<&Route>) -
         ..Moment::default()
     };
     let Some(route) = route else { return moment };
+    let mut page = None;
     let (door, job, file) = match route {
         Route::Cancel { job } => (On::Delete, Some(job), None),
         Route::File { job, file } => (On::File, Some(job), Some(file)),
@@ -161,14 +178,21 @@ fn moment(state: &State, origin: Origin, parts: &Parts, route: Option<&Route>) -
             (On::Kickoff, None, None)
         }
         Route::Metadata => (On::Metadata, None, None),
+        Route::Page { job, number } => {
+            page = u32::try_from(*number).ok();
+            (On::Poll, Some(job), None)
+        }
         Route::Read { .. } | Route::Search { .. } => (On::Read, None, None),
         Route::SmartConfiguration => (On::Smart, None, None),
         Route::Status { job } => (On::Poll, Some(job), None),
         Route::Token => (On::Token, None, None),
     };
-    moment.doors.push(door);
+    // A page is a manifest, and no poll.
+    if page.is_none() {
+        moment.doors.push(door);
+    }
     if let Some(job) = job {
-        export::facts(state, job, file.map(String::as_str), &mut moment);
+        export::facts(state, job, file.map(String::as_str), page, &mut moment);
     }
     moment
 }
@@ -193,7 +217,7 @@ fn dispatch(state: &State, route: Result<Route, NoRoute>, asked: &Asked<'_>) -> 
     };
     let authorization = joined(&asked.parts.headers, "authorization");
     let is_elsewhere = asked.origin == Origin::Elsewhere;
-    let caller = if asked.is_free || is_elsewhere {
+    let caller = if asked.is_free || asked.is_open || is_elsewhere {
         Caller::anybody()
     } else if route.is_protected() {
         match auth::caller(state, authorization.as_deref()) {
@@ -222,6 +246,7 @@ fn handle(
             export::kickoff(state, caller, level, &request)
         }
         Route::Metadata => Ok(metadata::metadata(state)),
+        Route::Page { job, number } => export::page(state, &caller, &job, number),
         Route::Read { resource_type, id } => {
             rest::read(state, &caller, &resource_type, &id)
         }

@@ -79,7 +79,8 @@ fn remove(value: &mut Value, pointer: &str) {
     }
 }
 
-fn set(value: &mut Value, pointer: &str, new: &Value) {
+/// Sets a member; its parent must be there.
+pub(crate) fn set(value: &mut Value, pointer: &str, new: &Value) {
     if pointer.is_empty() {
         *value = new.clone();
         return;

@@ -12,6 +12,7 @@
 
 mod auth;
 mod behaviour;
+mod changes;
 mod clock;
 mod control;
 mod cues;

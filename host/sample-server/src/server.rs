@@ -182,6 +182,8 @@ impl Server {
         if !problems.is_empty() {
             return Err(Error::Scenario { problems });
         }
+        let is_conformant = scenario == Scenario::default();
+        let behaviour = scenario.behaviour.over(behaviour);
         let (listener, addr) = listen(addr).await?;
         let (base_url, token_url) = urls(addr, public_origin)?;
         let (elsewhere, elsewhere_url) = if scenario.needs_elsewhere() {
@@ -198,13 +200,14 @@ impl Server {
             home: origin(&base_url),
             elsewhere: elsewhere_url.as_ref().map(origin).unwrap_or_default(),
         };
-        let clock = Clock::new(clock, start.or_else(|| data.start()));
+        let start = start.or_else(|| data.start()).unwrap_or_else(|| clock.now());
+        let clock = Clock::new(clock, scenario.modes.skew.clock.of(start));
         let now = clock.now();
         let loading = {
             let (data, base) = (data.clone(), urls.base.clone());
             tokio::task::spawn_blocking(move || data.load(&base, now))
         };
-        let store = match loading.await {
+        let mut store = match loading.await {
             Ok(loaded) => loaded?,
             Err(stopped) => match stopped.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -214,6 +217,9 @@ impl Server {
                 }
             },
         };
+        if !is_conformant {
+            store.keep_history();
+        }
         let round = match &data {
             Data::Folder(_) => 0,
             Data::MadeUp(made_up) => made_up.rounds,
@@ -227,6 +233,8 @@ impl Server {
             random,
             urls,
             seed: scenario.seed,
+            modes: Mutex::new(Arc::new(scenario.modes)),
+            changes: Mutex::new(scenario.changes),
             cues: Mutex::new(Cues::new(scenario.faults)),
             strikes: watch::Sender::new(0),
             issued: Mutex::default(),

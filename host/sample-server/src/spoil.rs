@@ -108,7 +108,7 @@ pub(crate) async fn spoil(response: Response, order: Spoiled) -> Response {
         if !fault.keeps_bytes() || is_encoded || is_shorter || fault.framing.is_some() {
             parts.headers.remove(header::CONTENT_LENGTH);
         }
-        pieces = mark(pieces, marks(&fault, |at| byte_of(at)));
+        pieces = mark(pieces, marks(&fault, byte_of));
     }
     match fault.framing {
         Some(Framing::UntilClose) => {

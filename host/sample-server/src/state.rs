@@ -16,7 +16,7 @@ use crate::{
     data::Data,
     export::Jobs,
     request_log::RequestLog,
-    scenario::Fault,
+    scenario::{Change, Fault, Modes},
     server::{Limits, RandomBytes},
     store::{Snapshot, Store},
 };
@@ -42,6 +42,9 @@ pub(crate) struct State {
     pub(crate) random: RandomBytes,
     pub(crate) urls: Urls,
     pub(crate) seed: u64,
+    pub(crate) modes: Mutex<Arc<Modes>>,
+    /// What is still to happen to the data.
+    pub(crate) changes: Mutex<Vec<Change>>,
     pub(crate) cues: Mutex<Cues>,
     /// Tells those who wait how many faults struck.
     pub(crate) strikes: watch::Sender<u64>,
@@ -56,6 +59,15 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn cues(&self) -> MutexGuard<'_, Cues> {
         self.cues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn changes(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the server is now.
+    pub(crate) fn modes(&self) -> Arc<Modes> {
+        Arc::clone(&self.modes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The faults that strike at a request.

@@ -18,7 +18,13 @@ pub(crate) const LISTS: [(&str, Array); 4] = [
 ];
 
 /// Adds what is known of job `id` and of one of its files.
-pub(crate) fn facts(state: &State, id: &str, file: Option<&str>, moment: &mut Moment) {
+pub(crate) fn facts(
+    state: &State,
+    id: &str,
+    file: Option<&str>,
+    page: Option<u32>,
+    moment: &mut Moment,
+) {
     let now = state.clock.now();
     let jobs = state.jobs();
     let Some(job) = jobs.get(id) else { return };
@@ -35,6 +41,10 @@ pub(crate) fn facts(state: &State, id: &str, file: Option<&str>, moment: &mut Mo
     {
         moment.doors.push(On::Manifest);
         moment.page = Some(0);
+    }
+    if let Some(number) = page {
+        moment.page = Some(number);
+        moment.doors.push(On::Manifest);
     }
     let Some(name) = file else { return };
     let Some((number, found)) = job

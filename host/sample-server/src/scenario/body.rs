@@ -30,7 +30,7 @@ pub struct BodyFault {
 
 /// An edit of lines.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum LineEdit {
     /// A row of another file of the same job comes before row `at`.
     Copy {

@@ -4,6 +4,7 @@ use std::{
     fmt::Write,
     io::Read,
     net::SocketAddr,
+    num::NonZeroU64,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -11,6 +12,7 @@ use std::{
 use bulkhead_model::Instant;
 use bulkhead_sample_server::{
     Behaviour, Data, Options, RandomBytes, Ready, RealClock, Running, Scenario, Server,
+    scenario::Modes,
 };
 use serde_json::Value;
 use tokio::{
@@ -51,6 +53,11 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// How many headers of a name there are.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.headers.iter().filter(|(known, _)| known == name).count()
     }
 
     /// Whether a header is there.
@@ -245,4 +252,40 @@ pub(crate) async fn lines(
         all.extend(text.lines().map(|line| (resource_type.to_owned(), line.to_owned())));
     }
     all
+}
+
+pub(crate) fn modes(set: impl FnOnce(&mut Modes)) -> Scenario {
+    Scenario::default().in_mode(set)
+}
+
+pub(crate) async fn serve(set: impl FnOnce(&mut Modes)) -> Running {
+    misbehaving(Data::made_up(6, 7), modes(set)).await
+}
+
+/// A server whose jobs run for one poll, with one resource in a file.
+pub(crate) async fn small_files(set: impl FnOnce(&mut Modes)) -> Running {
+    let behaviour = Behaviour {
+        ready: Ready::AfterPolls(1),
+        resources_per_file: NonZeroU64::MIN,
+        ..Behaviour::default()
+    };
+    let scenario = modes(set);
+    let options = options(Data::made_up(6, 7));
+    Server::start(Options { scenario, behaviour, ..options }).await.unwrap()
+}
+
+pub(crate) async fn get(server: &Running, path: &str) -> Answer {
+    send(server.addr, "GET", path, &[], "").await
+}
+
+/// Follows an absolute URL to whichever origin it names.
+pub(crate) async fn visit(url: &str, headers: &[(&str, &str)]) -> Answer {
+    let parsed = url::Url::parse(url).unwrap();
+    let addr = parsed.socket_addrs(|| None).unwrap()[0];
+    send(addr, "GET", &target(url), headers, "").await
+}
+
+pub(crate) fn types_of(manifest: &Value) -> Vec<String> {
+    let files = manifest["output"].as_array().unwrap().iter();
+    files.map(|file| file["type"].as_str().unwrap_or("none").to_owned()).collect()
 }

@@ -8,8 +8,13 @@
 
 mod auth;
 mod bodies;
+mod changes;
 mod client;
+mod contents;
 mod doors;
 mod export;
 mod folder;
 mod made_up;
+mod manifests;
+mod modes;
+mod rehearsing;
