@@ -27,6 +27,7 @@ use crate::{
     behaviour::AssertionClock,
     error::Error,
     outcome::{Refusal, fhir, json as json_response, outcome},
+    request_log::Bearer,
     scenario::{self, ExpiresIn, Shift},
     state::State,
 };
@@ -109,6 +110,8 @@ struct Token {
 #[derive(Default)]
 pub(crate) struct Issued {
     tokens: HashMap<String, Token>,
+    /// The how manieth each token was, worthless ones too.
+    ordinals: HashMap<String, u32>,
     /// The `exp` of each assertion seen, by client and `jti`.
     assertions: HashMap<(String, String), Instant>,
 }
@@ -214,6 +217,11 @@ fn issue(
         None => grant,
     };
     let caller = Caller { client: proof.client.id.clone(), grant, is_free: false };
+    let ordinal = u32::try_from(issued.ordinals.len() + 1).unwrap_or(u32::MAX);
+    // Bounded like the tokens; what came after is unknown to the log.
+    if issued.ordinals.len() < state.limits.tokens {
+        issued.ordinals.insert(token.clone(), ordinal);
+    }
     issued.tokens.insert(token.clone(), Token { caller, expires: now.plus(lifetime) });
     Ok(reply(&modes.token, &token, lifetime, &granted))
 }
@@ -272,11 +280,7 @@ pub(crate) fn caller(
         }
         Auth::Clients(_) => {}
     }
-    let token = authorization
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    let Some(token) = token else {
+    let Some(token) = authorization.and_then(bearer_token) else {
         return Err(Box::new(challenge(
             "Bearer realm=\"fhir\"",
             "an access token is needed",
@@ -290,6 +294,19 @@ pub(crate) fn caller(
             "the access token is unknown or expired",
         ))),
     }
+}
+
+/// Whose token a request carries.
+pub(crate) fn bearer(state: &State, authorization: Option<&str>) -> Bearer {
+    let Some(authorization) = authorization else { return Bearer::None };
+    let token = bearer_token(authorization).unwrap_or_default();
+    let ordinal = state.issued().ordinals.get(token).copied();
+    ordinal.map_or(Bearer::Unknown, Bearer::Ours)
+}
+
+fn bearer_token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Refuses when the caller may not read a type.

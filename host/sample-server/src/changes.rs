@@ -93,13 +93,12 @@ fn nth(mut ids: impl Iterator<Item = String>, pick: u32) -> Option<String> {
 
 fn join(store: &mut Store, member: &Member, now: Instant) -> Result<(), Error> {
     let present = members(store, &member.group);
-    let id = match &member.patient {
-        Some(id) => id.clone(),
-        None => {
-            let all = ids(store, "Patient").into_iter();
-            let others = all.filter(|id| !present.contains(&format!("Patient/{id}")));
-            nth(others, member.pick).ok_or(MISSING)?
-        }
+    let id = if let Some(id) = &member.patient {
+        id.clone()
+    } else {
+        let all = ids(store, "Patient").into_iter();
+        let others = all.filter(|id| !present.contains(&format!("Patient/{id}")));
+        nth(others, member.pick).ok_or(MISSING)?
     };
     let entity = json!({"entity": {"reference": format!("Patient/{id}")}});
     regroup(store, &member.group, now, |members| members.push(entity))

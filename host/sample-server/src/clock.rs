@@ -33,6 +33,32 @@ impl fmt::Debug for RealClock {
     }
 }
 
+/// Tells how much real time has passed since some moment, for the gaps between requests.
+#[derive(Clone)]
+pub struct Stopwatch(Arc<dyn Fn() -> Duration + Send + Sync>);
+
+impl Stopwatch {
+    /// From a function that tells what has passed.
+    pub fn new(passed: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Arc::new(passed))
+    }
+
+    /// One that stands still.
+    pub fn stopped() -> Self {
+        Self::new(|| Duration::ZERO)
+    }
+
+    pub(crate) fn passed(&self) -> Duration {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Stopwatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stopwatch(..)")
+    }
+}
+
 /// Time as this server's clients see it.
 pub(crate) struct Clock {
     real: RealClock,

@@ -14,6 +14,7 @@ use crate::{
     data::{Changes, Data, Script, play},
     error::Error,
     export::counts,
+    manners::{Lapse, lapses},
     request_log::LoggedRequest,
     scenario::{Fault, Modes, Scenario, What},
     state::State,
@@ -174,6 +175,11 @@ impl Control {
     /// Opens the gate of this name, for good.
     pub fn release(&self, gate: &str) {
         self.0.cues().release(gate);
+    }
+
+    /// The client's breaches of good manners, by the latest requests.
+    pub fn lapses(&self) -> Vec<Lapse> {
+        lapses(&self.requests())
     }
 
     /// The latest requests and how they were answered, oldest first.

@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use crate::{
     auth::{self, Caller},
+    counted::{IsCut, Number, counted},
     cues::Moment,
     export, hop, metadata,
     outcome::Refusal,
@@ -50,6 +51,8 @@ pub(crate) async fn answer(
     let (parts, body) = request.into_parts();
     tap.writes(None);
     let now = state.clock.now();
+    let took_at = state.stopwatch.passed();
+    let number = Number::default();
     let mut logged =
         LoggedRequest::of(now, origin, &parts.method, &parts.uri, &parts.headers);
     let length = parts.uri.path().len() + parts.uri.query().map_or(0, str::len);
@@ -57,7 +60,7 @@ pub(crate) async fn answer(
         Refusal::new(StatusCode::URI_TOO_LONG, "too-long", "the URL is too long")
             .response()
     } else if let Ok(body) = to_bytes(body, state.limits.body_bytes).await {
-        judged(&state, origin, &tap, parts, body, &mut logged).await
+        judged(&state, origin, &tap, parts, body, &mut logged, &number).await
     } else {
         let text = "the body is too large or broke off";
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text).response()
@@ -68,7 +71,11 @@ pub(crate) async fn answer(
         response.headers_mut().entry(header::DATE).or_insert(date);
     }
     logged.status = response.status().as_u16();
-    state.log().push(logged);
+    logged.took_at = took_at;
+    let retry_after = response.headers().get(header::RETRY_AFTER);
+    logged.retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
+    // A body is asked for only after this.
+    let _ = number.set(state.log().push(logged));
     response
 }
 
@@ -80,6 +87,7 @@ async fn judged(
     mut parts: Parts,
     body: Bytes,
     logged: &mut LoggedRequest,
+    number: &Number,
 ) -> Response {
     let mut is_free = false;
     let mut has_arrived = false;
@@ -111,6 +119,8 @@ async fn judged(
     let mut faults = state.strike(&moment);
     // At the end of a chain of redirects nothing starts another.
     faults.retain(|fault| !has_arrived || fault.redirect.is_none());
+    let authorization = joined(&parts.headers, "authorization");
+    logged.bearer = auth::bearer(state, authorization.as_deref());
     logged.struck = faults.iter().map(|fault| fault.name.clone()).collect();
     for fault in &faults {
         strike::wait(state, fault).await;
@@ -141,6 +151,8 @@ async fn judged(
     if response.status() != StatusCode::OK {
         return response;
     }
+    let has_cut = bodies.iter().any(|body| body.cut.is_some());
+    let is_cut = if has_cut { IsCut::Yes } else { IsCut::No };
     for (at, fault) in bodies.into_iter().enumerate() {
         let fault = strike::copied(state, &moment, fault);
         let transaction_time =
@@ -151,7 +163,10 @@ async fn judged(
         let order = Spoiled { fault, tap, seed, transaction_time, is_encoded };
         response = spoil::spoil(response, order).await;
     }
-    response
+    match moment.file {
+        Some(_) => counted(response, state, Number::clone(number), is_cut),
+        None => response,
+    }
 }
 
 /// What is known of a request before it is answered.

@@ -21,7 +21,7 @@ use url::Url;
 use crate::{
     auth::Auth,
     behaviour::Behaviour,
-    clock::{Clock, RealClock},
+    clock::{Clock, RealClock, Stopwatch},
     control::Control,
     cues::Cues,
     data::Data,
@@ -115,6 +115,8 @@ pub struct Options {
     pub random: RandomBytes,
     /// How the server misbehaves. Default: it does not.
     pub scenario: Scenario,
+    /// What tells the gaps between requests. Default: one that stands still.
+    pub stopwatch: Stopwatch,
 }
 
 impl Options {
@@ -131,6 +133,7 @@ impl Options {
             start: None,
             random,
             scenario: Scenario::default(),
+            stopwatch: Stopwatch::stopped(),
         }
     }
 }
@@ -177,13 +180,14 @@ impl Server {
             start,
             random,
             scenario,
+            stopwatch,
         } = options;
         let problems = scenario.problems();
         if !problems.is_empty() {
             return Err(Error::Scenario { problems });
         }
         let is_conformant = scenario == Scenario::default();
-        let behaviour = scenario.behaviour.over(behaviour);
+        let behaviour = scenario.behaviour.over(&behaviour);
         let (listener, addr) = listen(addr).await?;
         let (base_url, token_url) = urls(addr, public_origin)?;
         let (elsewhere, elsewhere_url) = if scenario.needs_elsewhere() {
@@ -233,6 +237,7 @@ impl Server {
             random,
             urls,
             seed: scenario.seed,
+            stopwatch,
             modes: Mutex::new(Arc::new(scenario.modes)),
             changes: Mutex::new(scenario.changes),
             cues: Mutex::new(Cues::new(scenario.faults)),

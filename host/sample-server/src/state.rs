@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::{
     auth::{Auth, Issued},
     behaviour::Behaviour,
-    clock::Clock,
+    clock::{Clock, Stopwatch},
     cues::{Cues, Moment},
     data::Data,
     export::Jobs,
@@ -42,6 +42,7 @@ pub(crate) struct State {
     pub(crate) random: RandomBytes,
     pub(crate) urls: Urls,
     pub(crate) seed: u64,
+    pub(crate) stopwatch: Stopwatch,
     pub(crate) modes: Mutex<Arc<Modes>>,
     /// What is still to happen to the data.
     pub(crate) changes: Mutex<Vec<Change>>,

@@ -63,7 +63,7 @@ pub(crate) struct Job {
 
 /// All jobs, at most a given number.
 pub(crate) struct Jobs {
-    jobs: BTreeMap<String, Job>,
+    kept: BTreeMap<String, Job>,
     most: usize,
     /// How many there ever were.
     kicked_off: u32,
@@ -71,21 +71,21 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     pub(crate) fn new(most: usize) -> Self {
-        Self { jobs: BTreeMap::new(), most, kicked_off: 0 }
+        Self { kept: BTreeMap::new(), most, kicked_off: 0 }
     }
 
     /// Whether there is room for one more, once the expired are gone.
     pub(crate) fn make_room(&mut self, now: Instant) -> bool {
-        self.jobs.retain(|_, job| job.expires > now);
-        self.jobs.len() < self.most
+        self.kept.retain(|_, job| job.expires > now);
+        self.kept.len() < self.most
     }
 
     /// Keeps a job; false when there is no room.
     pub(crate) fn insert(&mut self, id: String, mut job: Job) -> bool {
         self.kicked_off = self.kicked_off.saturating_add(1);
         job.ordinal = self.kicked_off;
-        let has_room = self.jobs.len() < self.most;
-        match self.jobs.entry(id) {
+        let has_room = self.kept.len() < self.most;
+        match self.kept.entry(id) {
             Entry::Vacant(place) if has_room => {
                 place.insert(job);
                 true
@@ -106,7 +106,7 @@ impl Jobs {
                 || job.client == caller.client
                 || job.shared_with.contains(&caller.client)
         };
-        self.jobs.get_mut(id).filter(|job| is_theirs(job) && job.expires > now)
+        self.kept.get_mut(id).filter(|job| is_theirs(job) && job.expires > now)
     }
 
     /// The latest job that a kick-off may be handed again.
@@ -117,7 +117,7 @@ impl Jobs {
         reuse: Reuse,
         now: Instant,
     ) -> Option<String> {
-        let same = self.jobs.iter_mut().filter(|(_, job)| {
+        let same = self.kept.iter_mut().filter(|(_, job)| {
             job.asked == asked
                 && job.expires > now
                 && job.cancelled.is_none()
@@ -136,19 +136,19 @@ impl Jobs {
 
     /// A job, whosever it is.
     pub(crate) fn get(&self, id: &str) -> Option<&Job> {
-        self.jobs.get(id)
+        self.kept.get(id)
     }
 
     /// The same, to change it.
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Job> {
-        self.jobs.get_mut(id)
+        self.kept.get_mut(id)
     }
 
     pub(crate) fn remove(&mut self, id: &str) {
-        self.jobs.remove(id);
+        self.kept.remove(id);
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&String, &Job)> {
-        self.jobs.iter()
+        self.kept.iter()
     }
 }

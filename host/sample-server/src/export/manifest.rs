@@ -157,9 +157,9 @@ impl<'a> Manifest<'a> {
         let mut entry = Map::new();
         let mut put = |name: &str, value: Value| entry.insert(name.to_owned(), value);
         let is_v4 = self.modes.edition == Edition::V4;
-        let has_type = !file.is_organized()
-            && !(is_v4 && matches!(file.resource_type.as_str(), "Bundle" | OUTCOME));
-        if has_type {
+        let is_bundle = matches!(file.resource_type.as_str(), "Bundle" | OUTCOME);
+        let is_untyped = file.is_organized() || (is_v4 && is_bundle);
+        if !is_untyped {
             put("type", file.resource_type.clone().into());
         }
         put("url", self.url(number, file).into());

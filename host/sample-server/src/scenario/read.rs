@@ -24,17 +24,14 @@ pub(super) fn read(text: &str) -> Result<Scenario, Vec<String>> {
     let mut table = table.into_inner();
     let mut scenario = Scenario::default();
     if let Some(value) = table.remove("profile") {
-        match named(&value) {
+        if let Some(profile) = named(&value) {
             // The profiles are ours, and a test reads each.
-            Some(profile) => {
-                let (base, _) = DeTable::parse_recoverable(profile.toml());
-                overlay(&mut table, base.into_inner());
-            }
-            None => {
-                let names = Profile::ALL.map(Profile::name).join(", ");
-                let at = value.span().start;
-                problems.tell(Some(at), &format!("unknown profile, want one of {names}"));
-            }
+            let (base, _) = DeTable::parse_recoverable(profile.toml());
+            overlay(&mut table, base.into_inner());
+        } else {
+            let names = Profile::ALL.map(Profile::name).join(", ");
+            let at = value.span().start;
+            problems.tell(Some(at), &format!("unknown profile, want one of {names}"));
         }
     }
     for (key, value) in table {
@@ -118,10 +115,11 @@ fn overlay<'a>(table: &mut DeTable<'a>, base: DeTable<'a>) {
 /// The tables of an array of tables; anything else as it is, to be refused.
 fn items(value: Spanned<DeValue<'_>>) -> Vec<Spanned<DeValue<'_>>> {
     let span = value.span();
-    match value.into_inner() {
-        DeValue::Array(array) => array.into_iter().collect(),
-        other => vec![Spanned::new(span, other)],
+    let value = value.into_inner();
+    if let DeValue::Array(array) = value {
+        return array.into_iter().collect();
     }
+    vec![Spanned::new(span, value)]
 }
 
 struct Problems<'a> {
@@ -169,12 +167,11 @@ impl Problems<'_> {
             self.tell(Some(span.start), "a change is a table");
             return None;
         };
-        let when = match table.remove("when") {
-            Some(when) => self.read(when),
-            None => {
-                self.tell(Some(span.start), "a change has a `when`");
-                None
-            }
+        let when = if let Some(when) = table.remove("when") {
+            self.read(when)
+        } else {
+            self.tell(Some(span.start), "a change has a `when`");
+            None
         };
         if table.len() != 1 {
             self.tell(Some(span.start), "a change has `when` and one thing that happens");

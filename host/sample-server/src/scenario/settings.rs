@@ -40,7 +40,7 @@ pub struct Settings {
 
 impl Settings {
     /// A server's behaviour with these choices made.
-    pub fn over(&self, behaviour: Behaviour) -> Behaviour {
+    pub fn over(&self, behaviour: &Behaviour) -> Behaviour {
         let by_time = self.ready_after.map(Ready::After);
         let by_polls = self.ready_after_polls.map(Ready::AfterPolls);
         Behaviour {

@@ -232,10 +232,13 @@ async fn a_body_stalls_and_trickles() {
     assert!(raw.reads >= 4, "{} reads", raw.reads);
 }
 
+/// What a shape makes of a body.
+type Change<'a> = &'a dyn Fn(&str) -> String;
+
 /// Faults: F18.
 #[tokio::test]
 async fn lines_take_every_shape() {
-    let cases: [(&str, Shape, &dyn Fn(&str) -> String); 8] = [
+    let cases: [(&str, Shape, Change<'_>); 8] = [
         ("crlf", Shape::Crlf, &|text| text.replace('\n', "\r\n")),
         ("bom", Shape::Bom, &|text| format!("\u{feff}{text}")),
         ("blank between", Shape::BlankBetween, &|text| text.replace('\n', "\n\n")),

@@ -41,7 +41,7 @@ async fn a_late_commit_is_seen_only_by_a_later_export() {
     assert!(!get(&server, &file).await.text().contains("\"late\""));
     let since = format!("$export?_type=Condition&_since={time}");
     assert!(ids(&server, &since).await.is_empty());
-    let overlap = server.control.now().minus(Duration::from_secs(60));
+    let overlap = server.control.now().minus(Duration::from_mins(1));
     let overlap = format!("$export?_type=Condition&_since={overlap}");
     assert!(ids(&server, &overlap).await.contains(&"late".to_owned()));
     server.shutdown().await;

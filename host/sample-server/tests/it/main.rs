@@ -16,5 +16,6 @@ mod export;
 mod folder;
 mod made_up;
 mod manifests;
+mod manners;
 mod modes;
 mod rehearsing;
