@@ -6,7 +6,10 @@
 mod assertion;
 mod scope;
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -24,6 +27,8 @@ use crate::{
     behaviour::AssertionClock,
     error::Error,
     outcome::{Refusal, fhir, json as json_response, outcome},
+    request_log::Bearer,
+    scenario::{self, ExpiresIn, Shift},
     state::State,
 };
 
@@ -79,12 +84,20 @@ impl Client {
 pub(crate) struct Caller {
     pub(crate) client: String,
     pub(crate) grant: Grant,
+    /// Whether the URL that was asked opens its job, whosever it is.
+    pub(crate) is_free: bool,
 }
 
 impl Caller {
     /// Who calls where no token is asked for.
     pub(crate) fn nobody() -> Self {
-        Self { client: String::new(), grant: Grant::Types(BTreeSet::new()) }
+        let grant = Grant::Types(BTreeSet::new());
+        Self { client: String::new(), grant, is_free: false }
+    }
+
+    /// Who calls by a URL that is a credential by itself.
+    pub(crate) fn anybody() -> Self {
+        Self { client: String::new(), grant: Grant::everything(), is_free: true }
     }
 }
 
@@ -97,6 +110,8 @@ struct Token {
 #[derive(Default)]
 pub(crate) struct Issued {
     tokens: HashMap<String, Token>,
+    /// The how manieth each token was, worthless ones too.
+    ordinals: HashMap<String, u32>,
     /// The `exp` of each assertion seen, by client and `jti`.
     assertions: HashMap<(String, String), Instant>,
 }
@@ -163,11 +178,16 @@ fn issue(
     let assertion = parameter("client_assertion")
         .ok_or(OAuthError::request("no client_assertion"))?;
     let now = state.clock.now();
+    let modes = state.modes();
+    // A second clock would hide a skew that was ordered.
+    let is_skewed = modes.skew.clock != Shift::NONE || modes.skew.judge != Shift::NONE;
     let also = match state.behaviour.assertion_clock {
-        AssertionClock::Virtual => None,
-        AssertionClock::VirtualOrReal => Some(state.clock.real_now()),
+        AssertionClock::VirtualOrReal if !is_skewed => Some(state.clock.real_now()),
+        AssertionClock::Virtual | AssertionClock::VirtualOrReal => None,
     };
-    let judge = Judge { clients, token_url: &state.urls.token, now, also };
+    let judged_at = modes.skew.judge.of(now);
+    let token_url = &state.urls.token;
+    let judge = Judge { clients, token_url, now: judged_at, also };
     let proof = judge.judge(assertion)?;
     let offered = state.offered_types();
     let mut issued = state.issued();
@@ -192,17 +212,53 @@ fn issue(
     }
     let token = URL_SAFE_NO_PAD.encode(state.random.bytes::<32>());
     let lifetime = state.behaviour.token_lifetime;
-    let caller = Caller { client: proof.client.id.clone(), grant };
+    let grant = match &modes.token.granted {
+        Some(types) => Grant::Types(types.iter().cloned().collect()),
+        None => grant,
+    };
+    let caller = Caller { client: proof.client.id.clone(), grant, is_free: false };
+    let ordinal = u32::try_from(issued.ordinals.len() + 1).unwrap_or(u32::MAX);
+    // Bounded like the tokens; what came after is unknown to the log.
+    if issued.ordinals.len() < state.limits.tokens {
+        issued.ordinals.insert(token.clone(), ordinal);
+    }
     issued.tokens.insert(token.clone(), Token { caller, expires: now.plus(lifetime) });
-    Ok(json!({
-        "access_token": token,
-        "token_type": "bearer",
-        "expires_in": lifetime.as_secs(),
-        "scope": granted,
-    }))
+    Ok(reply(&modes.token, &token, lifetime, &granted))
+}
+
+/// A token reply, as the modes want it.
+fn reply(
+    mode: &scenario::Token,
+    token: &str,
+    lifetime: Duration,
+    granted: &str,
+) -> serde_json::Value {
+    let kind = mode.kind.as_deref().unwrap_or("bearer");
+    let mut reply = json!({ "access_token": token, "token_type": kind });
+    let expires_in = match &mode.expires_in {
+        ExpiresIn::Absent => None,
+        ExpiresIn::Number => Some(json!(lifetime.as_secs())),
+        ExpiresIn::Other(seconds) => Some(json!(seconds)),
+        ExpiresIn::Text(text) => Some(json!(text)),
+    };
+    let scope = match &mode.scope {
+        scenario::Scope::Absent => None,
+        scenario::Scope::AsGranted => Some(json!(granted)),
+        scenario::Scope::Text(text) => Some(json!(text)),
+    };
+    if let Some(object) = reply.as_object_mut() {
+        object.extend(expires_in.map(|value| ("expires_in".to_owned(), value)));
+        object.extend(scope.map(|value| ("scope".to_owned(), value)));
+    }
+    reply
 }
 
 impl Issued {
+    /// Makes all tokens worthless.
+    pub(crate) fn revoke(&mut self) {
+        self.tokens.clear();
+    }
+
     /// Drops what time has made worthless. An assertion is kept until it is over by every
     /// clock that could still accept it.
     fn forget(&mut self, now: Instant, also: Option<Instant>) {
@@ -219,15 +275,12 @@ pub(crate) fn caller(
 ) -> Result<Caller, Box<Response>> {
     match &state.auth {
         Auth::Open => {
-            return Ok(Caller { client: String::new(), grant: Grant::everything() });
+            let grant = Grant::everything();
+            return Ok(Caller { client: String::new(), grant, is_free: false });
         }
         Auth::Clients(_) => {}
     }
-    let token = authorization
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    let Some(token) = token else {
+    let Some(token) = authorization.and_then(bearer_token) else {
         return Err(Box::new(challenge(
             "Bearer realm=\"fhir\"",
             "an access token is needed",
@@ -241,6 +294,19 @@ pub(crate) fn caller(
             "the access token is unknown or expired",
         ))),
     }
+}
+
+/// Whose token a request carries.
+pub(crate) fn bearer(state: &State, authorization: Option<&str>) -> Bearer {
+    let Some(authorization) = authorization else { return Bearer::None };
+    let token = bearer_token(authorization).unwrap_or_default();
+    let ordinal = state.issued().ordinals.get(token).copied();
+    ordinal.map_or(Bearer::Unknown, Bearer::Ours)
+}
+
+fn bearer_token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Refuses when the caller may not read a type.

@@ -1,7 +1,7 @@
 //! How the server behaves where a conformant server may choose: the seam every handler asks.
 //!
-//! Handlers decide nothing of this themselves. A fault is a further choice here, asked at the
-//! same places: before a kick-off, before a poll, before a file, before a token.
+//! Handlers decide nothing of this themselves. Choices that no conformant server has are
+//! the scenario's.
 //!
 //! Source: Bulk Data IG, "Bulk Data Status Request" and "Output File Request".
 
@@ -11,6 +11,7 @@ use std::{
 };
 
 use bulkhead_model::Instant;
+use serde::Deserialize;
 
 /// When a job is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,8 @@ pub enum Ready {
 }
 
 /// When files are sent gzip-encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Gzip {
     /// Always, asked for or not.
     Always,
@@ -33,7 +35,8 @@ pub enum Gzip {
 }
 
 /// By which clock the `exp` of a client assertion is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AssertionClock {
     /// By the server's virtual clock alone, as a real server would.
     Virtual,

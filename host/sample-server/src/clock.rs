@@ -33,6 +33,32 @@ impl fmt::Debug for RealClock {
     }
 }
 
+/// Tells how much real time has passed since some moment, for the gaps between requests.
+#[derive(Clone)]
+pub struct Stopwatch(Arc<dyn Fn() -> Duration + Send + Sync>);
+
+impl Stopwatch {
+    /// From a function that tells what has passed.
+    pub fn new(passed: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Arc::new(passed))
+    }
+
+    /// One that stands still.
+    pub fn stopped() -> Self {
+        Self::new(|| Duration::ZERO)
+    }
+
+    pub(crate) fn passed(&self) -> Duration {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Stopwatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stopwatch(..)")
+    }
+}
+
 /// Time as this server's clients see it.
 pub(crate) struct Clock {
     real: RealClock,
@@ -42,10 +68,9 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows `start` now, or the real time without one.
-    pub(crate) fn new(real: RealClock, start: Option<Instant>) -> Self {
+    /// A clock that shows `start` now.
+    pub(crate) fn new(real: RealClock, start: Instant) -> Self {
         let real_start = real.now();
-        let start = start.unwrap_or(real_start);
         Self { real, real_start, start, advanced: Mutex::default() }
     }
 
@@ -85,7 +110,7 @@ mod tests {
         let shared = Arc::clone(&real);
         let clock = Clock::new(
             RealClock::new(move || Instant::from_unix_ms(shared.load(Ordering::Relaxed))),
-            Some(Instant::from_unix_ms(500_000)),
+            Instant::from_unix_ms(500_000),
         );
         real.store(4_000, Ordering::Relaxed);
         assert_eq!(clock.now(), Instant::from_unix_ms(503_000));

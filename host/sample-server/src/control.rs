@@ -9,10 +9,14 @@ use std::{
 use bulkhead_model::{Instant, Level, ResourceType};
 
 use crate::{
+    changes,
+    cues::Struck,
     data::{Changes, Data, Script, play},
     error::Error,
     export::counts,
+    manners::{Lapse, lapses},
     request_log::LoggedRequest,
+    scenario::{Fault, Modes, Scenario, What},
     state::State,
 };
 
@@ -113,6 +117,69 @@ impl Control {
                 .collect(),
         });
         views.collect()
+    }
+
+    /// Orders one more fault, from the next request on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Scenario`] when the fault cannot be played.
+    pub fn order(&self, fault: Fault) -> Result<(), Error> {
+        let problems = Scenario::default().with(fault.clone()).problems();
+        if !problems.is_empty() {
+            return Err(Error::Scenario { problems });
+        }
+        self.0.cues().order(fault);
+        Ok(())
+    }
+
+    /// Puts the server into other modes, from the next request on.
+    pub fn set_modes(&self, set: impl FnOnce(&mut Modes)) {
+        let mut modes = self.0.modes.lock().unwrap_or_else(PoisonError::into_inner);
+        set(Arc::make_mut(&mut modes));
+    }
+
+    /// Lets something happen to the data at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Put`] when there is no such resource, or none can be made of the text.
+    pub fn change(&self, what: &What) -> Result<(), Error> {
+        changes::now(&self.0, what)
+    }
+
+    /// Drops all faults.
+    pub fn relent(&self) {
+        self.0.cues().clear();
+    }
+
+    /// The latest faults that struck, oldest first.
+    pub fn struck(&self) -> Vec<Struck> {
+        self.0.cues().struck()
+    }
+
+    /// Waits until the fault of this name has struck so many times.
+    pub async fn wait_struck(&self, name: &str, times: usize) {
+        let mut strikes = self.0.strikes.subscribe();
+        loop {
+            strikes.mark_unchanged();
+            let struck =
+                self.struck().iter().filter(|struck| struck.name == name).count();
+            // The sender lives as long as this handle.
+            if struck >= times || strikes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Opens the gate of this name, for good.
+    pub fn release(&self, gate: &str) {
+        self.0.cues().release(gate);
+    }
+
+    /// The client's breaches of good manners, by the latest requests.
+    pub fn lapses(&self) -> Vec<Lapse> {
+        lapses(&self.requests())
     }
 
     /// The latest requests and how they were answered, oldest first.

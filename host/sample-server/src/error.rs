@@ -73,4 +73,10 @@ pub enum Error {
         /// What was given.
         origin: bulkhead_model::SafeUrl,
     },
+    /// A scenario cannot be played.
+    #[error("cannot play the scenario: {}", problems.join("; "))]
+    Scenario {
+        /// All that is wrong with it.
+        problems: Vec<String>,
+    },
 }

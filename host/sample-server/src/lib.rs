@@ -1,5 +1,5 @@
-//! A conformant Bulk Data server over a folder of NDJSON files or over made-up patients, to
-//! rehearse a chain against.
+//! A Bulk Data server over a folder of NDJSON files or over made-up patients, to rehearse a
+//! chain against. It is conformant, unless a [`Scenario`] orders faults.
 //!
 //! This crate owns the server side of `$export`: discovery, SMART Backend Services, the three
 //! kick-offs, polling, files, cancellation, and as much plain REST as an export client asks
@@ -12,27 +12,41 @@
 
 mod auth;
 mod behaviour;
+mod changes;
 mod clock;
 mod control;
+mod counted;
+mod cues;
 mod data;
+mod door;
+mod edits;
 mod error;
 mod export;
+mod hop;
+mod manners;
 mod metadata;
 mod outcome;
 mod peek;
 mod request_log;
 mod rest;
 mod route;
+pub mod scenario;
 mod search;
 mod server;
+mod spoil;
 mod state;
 mod store;
+mod strike;
+mod wire;
 
 pub use auth::{Auth, Client};
 pub use behaviour::{AssertionClock, Behaviour, Gzip, Ready};
-pub use clock::RealClock;
+pub use clock::{RealClock, Stopwatch};
 pub use control::{Control, JobView};
+pub use cues::Struck;
 pub use data::{Changes, Data, Difference, Folder, MadeUp, Script, Strictness};
 pub use error::Error;
-pub use request_log::LoggedRequest;
+pub use manners::{Lapse, Rule, lapses};
+pub use request_log::{Bearer, Ended, LoggedRequest, Origin, Sent};
+pub use scenario::{Fault, On, Scenario};
 pub use server::{Limits, Options, RandomBytes, Running, Server};

@@ -10,20 +10,23 @@ use serde_json::{Value, json};
 
 use crate::{
     outcome::{Refusal, fhir, json as json_response},
+    scenario::Edition,
     state::State,
 };
 
 /// Answers `metadata`.
 pub(crate) fn metadata(state: &State) -> Response {
+    let version = version(state.modes().edition);
     let mut names: BTreeSet<String> =
         state.offered_types().iter().map(ToString::to_string).collect();
     // The export operations hang on these two, data or not.
     names.extend(["Group".to_owned(), "Patient".to_owned()]);
-    let resources: Vec<Value> = names.iter().map(|name| resource(name)).collect();
+    let resources: Vec<Value> =
+        names.iter().map(|name| resource(name, version)).collect();
     let mut rest = json!({
         "mode": "server",
         "resource": resources,
-        "operation": [{ "name": "export", "definition": format!("{OPERATIONS}/export") }],
+        "operation": [{ "name": "export", "definition": format!("{OPERATIONS}/export{version}") }],
     });
     if let (true, Some(rest)) = (state.requires_token(), rest.as_object_mut()) {
         rest.insert("security".to_owned(), security(&state.urls.token));
@@ -63,7 +66,17 @@ pub(crate) fn smart_configuration(state: &State) -> Result<Response, Refusal> {
     Ok(json_response(StatusCode::OK, &configuration))
 }
 
-fn resource(name: &str) -> Value {
+/// How an operation says its edition; the third, today's, need not.
+fn version(edition: Edition) -> &'static str {
+    match edition {
+        Edition::V1 => "|1.0.1",
+        Edition::V2 => "|2.0.0",
+        Edition::V3 => "",
+        Edition::V4 => "|4.0.0-ballot",
+    }
+}
+
+fn resource(name: &str, version: &str) -> Value {
     let mut resource = json!({
         "type": name,
         "interaction": [{ "code": "read" }, { "code": "search-type" }],
@@ -82,7 +95,7 @@ fn resource(name: &str) -> Value {
         _ => return resource,
     };
     if let Some(object) = resource.as_object_mut() {
-        let operation = json!([{ "name": "export", "definition": format!("{OPERATIONS}/{definition}") }]);
+        let operation = json!([{ "name": "export", "definition": format!("{OPERATIONS}/{definition}{version}") }]);
         object.insert("operation".to_owned(), operation);
     }
     resource

@@ -12,6 +12,7 @@ pub(crate) enum Route {
     File { job: String, file: String },
     Kickoff(Level),
     Metadata,
+    Page { job: String, number: usize },
     Read { resource_type: String, id: String },
     Search { resource_type: String },
     SmartConfiguration,
@@ -54,7 +55,11 @@ impl Route {
             ["fhir", "bulk", job] => {
                 only(is_get, Self::Status { job: (*job).to_owned() }, "GET, DELETE")
             }
-            ["fhir", "bulk", job, file] => {
+            ["fhir", "bulk", job, "page", number] => {
+                let number = number.parse().map_err(|_| NoRoute::Path)?;
+                only(is_get, Self::Page { job: (*job).to_owned(), number }, "GET")
+            }
+            ["fhir", "bulk", job, file] | ["storage", job, file] => {
                 let (job, file) = ((*job).to_owned(), (*file).to_owned());
                 only(is_get, Self::File { job, file }, "GET")
             }
@@ -79,6 +84,7 @@ impl Route {
             Self::Cancel { .. }
             | Self::File { .. }
             | Self::Kickoff(_)
+            | Self::Page { .. }
             | Self::Read { .. }
             | Self::Search { .. }
             | Self::Status { .. } => true,

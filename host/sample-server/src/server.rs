@@ -1,6 +1,6 @@
-//! Starts the server, hands every request to its handler, and stops.
+//! Starts the server and stops it.
 //!
-//! Owns the order of things for one request: length, route, token, answer, `Date`, log.
+//! What becomes of a request is `door`'s.
 
 use std::{
     fmt,
@@ -9,30 +9,29 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::to_bytes,
-    extract::{Request, State as Shared},
-    http::{HeaderValue, StatusCode, header, request::Parts},
-    response::Response,
-};
+use axum::{Router, extract::Extension};
 use bulkhead_model::{Instant, SafeUrl};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 use url::Url;
 
 use crate::{
-    auth::{self, Auth, Caller},
+    auth::Auth,
     behaviour::Behaviour,
-    clock::{Clock, RealClock},
+    clock::{Clock, RealClock, Stopwatch},
     control::Control,
+    cues::Cues,
     data::Data,
+    door,
     error::Error,
-    export, metadata,
-    outcome::Refusal,
-    request_log::{LoggedRequest, RequestLog, joined},
-    rest,
-    route::{NoRoute, Route},
+    export,
+    request_log::{Origin, RequestLog},
+    scenario::Scenario,
     state::{State, Urls},
+    wire::{Tap, TapListener},
 };
 
 /// Draws random bytes. The app passes the system's source, a test passes its own.
@@ -114,6 +113,10 @@ pub struct Options {
     pub start: Option<Instant>,
     /// The source of tokens and job ids.
     pub random: RandomBytes,
+    /// How the server misbehaves. Default: it does not.
+    pub scenario: Scenario,
+    /// What tells the gaps between requests. Default: one that stands still.
+    pub stopwatch: Stopwatch,
 }
 
 impl Options {
@@ -129,6 +132,8 @@ impl Options {
             clock,
             start: None,
             random,
+            scenario: Scenario::default(),
+            stopwatch: Stopwatch::stopped(),
         }
     }
 }
@@ -146,10 +151,11 @@ pub struct Running {
     pub token_url: Url,
     /// Where the server listens.
     pub addr: SocketAddr,
+    /// The base at the second origin, when the scenario has one.
+    pub elsewhere: Option<Url>,
     /// The handle into the server.
     pub control: Control,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
+    serving: Vec<Serving>,
     patience: Duration,
 }
 
@@ -160,7 +166,8 @@ impl Server {
     ///
     /// [`Error::Bind`] when the address is taken, [`Error::PublicOrigin`] when the public
     /// origin is none, and what loading the data says: [`Error::Read`], [`Error::Line`],
-    /// [`Error::EmptyFolder`], [`Error::UntypedFile`], [`Error::IndexFull`].
+    /// [`Error::EmptyFolder`], [`Error::UntypedFile`], [`Error::IndexFull`];
+    /// [`Error::Scenario`] when the scenario cannot be played.
     pub async fn start(options: Options) -> Result<Running, Error> {
         let Options {
             addr,
@@ -172,21 +179,39 @@ impl Server {
             clock,
             start,
             random,
+            scenario,
+            stopwatch,
         } = options;
-        let listener = TcpListener::bind(addr)
-            .await
-            .map_err(|source| Error::Bind { addr, source })?;
-        let addr =
-            listener.local_addr().map_err(|source| Error::Bind { addr, source })?;
+        let problems = scenario.problems();
+        if !problems.is_empty() {
+            return Err(Error::Scenario { problems });
+        }
+        let is_conformant = scenario == Scenario::default();
+        let behaviour = scenario.behaviour.over(&behaviour);
+        let (listener, addr) = listen(addr).await?;
         let (base_url, token_url) = urls(addr, public_origin)?;
-        let urls = Urls { base: base_url.to_string(), token: token_url.to_string() };
-        let clock = Clock::new(clock, start.or_else(|| data.start()));
+        let (elsewhere, elsewhere_url) = if scenario.needs_elsewhere() {
+            let (listener, addr) = listen(SocketAddr::new(addr.ip(), 0)).await?;
+            let (base_url, _) = urls(addr, None)?;
+            (Some(listener), Some(base_url))
+        } else {
+            (None, None)
+        };
+        let origin = |url: &Url| url.as_str().trim_end_matches("/fhir").to_owned();
+        let urls = Urls {
+            base: base_url.to_string(),
+            token: token_url.to_string(),
+            home: origin(&base_url),
+            elsewhere: elsewhere_url.as_ref().map(origin).unwrap_or_default(),
+        };
+        let start = start.or_else(|| data.start()).unwrap_or_else(|| clock.now());
+        let clock = Clock::new(clock, scenario.modes.skew.clock.of(start));
         let now = clock.now();
         let loading = {
             let (data, base) = (data.clone(), urls.base.clone());
             tokio::task::spawn_blocking(move || data.load(&base, now))
         };
-        let store = match loading.await {
+        let mut store = match loading.await {
             Ok(loaded) => loaded?,
             Err(stopped) => match stopped.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -196,6 +221,9 @@ impl Server {
                 }
             },
         };
+        if !is_conformant {
+            store.keep_history();
+        }
         let round = match &data {
             Data::Folder(_) => 0,
             Data::MadeUp(made_up) => made_up.rounds,
@@ -208,40 +236,90 @@ impl Server {
             limits,
             random,
             urls,
+            seed: scenario.seed,
+            stopwatch,
+            modes: Mutex::new(Arc::new(scenario.modes)),
+            changes: Mutex::new(scenario.changes),
+            cues: Mutex::new(Cues::new(scenario.faults)),
+            strikes: watch::Sender::new(0),
             issued: Mutex::default(),
             jobs: Mutex::new(export::Jobs::new(limits.jobs)),
             log: Mutex::new(RequestLog::new(limits.logged_requests)),
             store: Mutex::new(store),
             round: Mutex::new(round),
         });
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tokio::spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(async {
-                // A dropped sender means the same: whoever ran the server is gone.
-                let _ = stopped.await;
-            });
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the sample server stopped");
-            }
-        });
+        let router = Router::new().fallback(door::answer).with_state(Arc::clone(&state));
+        let mut serving = vec![serve(listener, &router, Origin::Home)];
+        if let Some(listener) = elsewhere {
+            serving.push(serve(listener, &router, Origin::Elsewhere));
+        }
         tracing::info!(%addr, "sample server started");
         let (control, patience) = (Control(state), limits.shutdown);
-        Ok(Running { base_url, token_url, addr, control, stop, serving, patience })
+        Ok(Running {
+            base_url,
+            token_url,
+            addr,
+            elsewhere: elsewhere_url,
+            control,
+            serving,
+            patience,
+        })
     }
 }
 
 impl Running {
     /// Stops listening, lets downloads under way end, and cuts what lasts longer than
-    /// [`Limits::shutdown`].
+    /// [`Limits::shutdown`]. Every gate opens.
     pub async fn shutdown(self) {
-        let Self { stop, mut serving, patience, .. } = self;
-        // It fails only when the server has stopped by itself.
-        let _ = stop.send(());
-        if tokio::time::timeout(patience, &mut serving).await.is_err() {
-            serving.abort();
+        let Self { serving, patience, control, .. } = self;
+        control.0.cues().release_all();
+        let mut ending = Vec::new();
+        for Serving { stop, task } in serving {
+            // It fails only when the server has stopped by itself.
+            let _ = stop.send(());
+            ending.push(task);
+        }
+        for mut task in ending {
+            if tokio::time::timeout(patience, &mut task).await.is_err() {
+                task.abort();
+            }
         }
     }
+}
+
+/// A listener under way.
+#[derive(Debug)]
+struct Serving {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// Serves one listener in the background.
+fn serve(listener: TcpListener, router: &Router, origin: Origin) -> Serving {
+    let service = router
+        .clone()
+        .layer(Extension(origin))
+        .into_make_service_with_connect_info::<Tap>();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        let served =
+            axum::serve(TapListener(listener), service).with_graceful_shutdown(async {
+                // A dropped sender means the same: whoever ran the server is gone.
+                let _ = stopped.await;
+            });
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the sample server stopped");
+        }
+    });
+    Serving { stop, task }
+}
+
+/// Listens at an address, and says where that is.
+async fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let bound = |source| Error::Bind { addr, source };
+    let listener = TcpListener::bind(addr).await.map_err(bound)?;
+    let addr = listener.local_addr().map_err(bound)?;
+    Ok((listener, addr))
 }
 
 fn urls(addr: SocketAddr, public_origin: Option<Url>) -> Result<(Url, Url), Error> {
@@ -257,98 +335,5 @@ fn urls(addr: SocketAddr, public_origin: Option<Url>) -> Result<(Url, Url), Erro
     match (origin.join("/fhir"), origin.join("/auth/token")) {
         (Ok(base), Ok(token)) => Ok((base, token)),
         (Err(_), _) | (_, Err(_)) => Err(refused(&origin)),
-    }
-}
-
-/// Answers any request.
-async fn answer(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let now = state.clock.now();
-    let mut logged = LoggedRequest::of(now, &parts.method, &parts.uri, &parts.headers);
-    let length = parts.uri.path().len() + parts.uri.query().map_or(0, str::len);
-    let mut response = if length > state.limits.url_bytes {
-        Refusal::new(StatusCode::URI_TOO_LONG, "too-long", "the URL is too long")
-            .response()
-    } else if let Ok(body) = to_bytes(body, state.limits.body_bytes).await {
-        let shared = Arc::clone(&state);
-        let work = move || dispatch(&shared, &parts, &body);
-        // Handlers read lines from disk and write out trees: not on the runtime.
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            Refusal::new(status, "exception", "the handler failed").response()
-        })
-    } else {
-        let text = "the body is too large or broke off";
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", text).response()
-    };
-    if let Ok(date) = HeaderValue::try_from(export::http_date(state.clock.now())) {
-        response.headers_mut().insert(header::DATE, date);
-    }
-    logged.status = response.status().as_u16();
-    state.log().push(logged);
-    response
-}
-
-/// Finds the handler, checks the token, and calls it.
-fn dispatch(state: &State, parts: &Parts, body: &[u8]) -> Response {
-    let route = match Route::of(&parts.method, parts.uri.path()) {
-        Ok(route) => route,
-        Err(NoRoute::Method(allowed)) => {
-            let status = StatusCode::METHOD_NOT_ALLOWED;
-            let mut response =
-                Refusal::new(status, "not-supported", "the method is not allowed")
-                    .response();
-            response
-                .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static(allowed));
-            return response;
-        }
-        Err(NoRoute::Path) => {
-            return Refusal::not_found("there is nothing here").response();
-        }
-    };
-    let authorization = joined(&parts.headers, "authorization");
-    let caller = if route.is_protected() {
-        match auth::caller(state, authorization.as_deref()) {
-            Ok(caller) => caller,
-            Err(challenge) => return *challenge,
-        }
-    } else {
-        Caller::nobody()
-    };
-    handle(state, route, caller, parts, body).unwrap_or_else(|refusal| refusal.response())
-}
-
-fn handle(
-    state: &State,
-    route: Route,
-    caller: Caller,
-    parts: &Parts,
-    body: &[u8],
-) -> Result<Response, Refusal> {
-    let query = parts.uri.query().unwrap_or_default();
-    match route {
-        Route::Cancel { job } => export::cancel(state, &caller, &job),
-        Route::File { job, file } => {
-            export::download(state, &caller, &job, &file, &parts.headers)
-        }
-        Route::Kickoff(level) => {
-            let Parts { method, uri, headers, .. } = parts;
-            let request = export::Request { method, uri, headers, body };
-            export::kickoff(state, caller, level, &request)
-        }
-        Route::Metadata => Ok(metadata::metadata(state)),
-        Route::Read { resource_type, id } => {
-            rest::read(state, &caller, &resource_type, &id)
-        }
-        Route::Search { resource_type } => {
-            rest::search(state, &caller, &resource_type, query)
-        }
-        Route::SmartConfiguration => metadata::smart_configuration(state),
-        Route::Status { job } => export::status(state, &caller, &job),
-        Route::Token => {
-            let content_type = joined(&parts.headers, "content-type");
-            Ok(auth::token(state, content_type.as_deref(), body))
-        }
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Source: Bulk Data IG, "transactionTime".
 
+mod history;
 mod source;
 mod stamp;
 mod table;
@@ -18,14 +19,19 @@ use std::{
 };
 
 use bulkhead_model::{Instant, ResourceType};
+use serde_json::Value;
 
 pub(crate) use source::Source;
 pub(crate) use stamp::restamp;
 pub(crate) use table::{Base, BaseBuilder, Line, Put, Row, State, Table};
 
+use history::History;
+use table::Kept;
+
 use crate::{
     error::Error,
     peek::{Head, References, body},
+    scenario::When,
 };
 
 /// Patient ids by number; lines refer to patients by number to stay small.
@@ -94,6 +100,16 @@ impl Snapshot {
 pub(crate) struct Store {
     now: Snapshot,
     latest: Instant,
+    history: Option<History>,
+    hidden: Vec<Hidden>,
+}
+
+/// A resource that cannot be seen until a moment.
+struct Hidden {
+    resource_type: ResourceType,
+    id: String,
+    kept: Kept,
+    until: When,
 }
 
 impl Store {
@@ -106,6 +122,8 @@ impl Store {
                 references: Arc::new(References::new(origins)),
             },
             latest: Instant::from_unix_ms(i64::MIN),
+            history: None,
+            hidden: Vec::new(),
         }
     }
 
@@ -165,6 +183,100 @@ impl Store {
         Ok(at)
     }
 
+    /// The same, stamped with a time that may be long over.
+    pub(crate) fn put_at(&mut self, json: &str, at: Instant) -> Result<(), Error> {
+        let head = Head::read(json.as_bytes())
+            .map_err(|_| Error::Put { reason: "not JSON with a `resourceType`" })?;
+        let version = self.version(&head).saturating_add(1);
+        let line = restamp(json, version, at)
+            .ok_or(Error::Put { reason: "`meta` is not an object" })?;
+        let latest = self.latest;
+        self.put_line(line, at)?;
+        // The store's own time goes on as if this had been there all along.
+        self.latest = latest;
+        Ok(())
+    }
+
+    /// Changes a resource and leaves its version and time.
+    pub(crate) fn edit(
+        &mut self,
+        resource_type: &str,
+        id: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<(), Error> {
+        let (mut value, updated) = match self.now.find(resource_type, id) {
+            Some(State::Live(line)) => {
+                let bytes = line.read().map_err(|source| Error::Read {
+                    path: resource_type.into(),
+                    source,
+                })?;
+                let value: Value = serde_json::from_slice(body(&bytes))
+                    .map_err(|_| Error::Put { reason: "not JSON" })?;
+                (value, line.updated)
+            }
+            Some(State::Deleted(_)) | None => return Err(MISSING),
+        };
+        change(&mut value);
+        self.put_line(value.to_string(), updated)
+    }
+
+    /// Makes a resource as if it never was, until a moment or for good.
+    pub(crate) fn hide(
+        &mut self,
+        resource_type: &str,
+        id: &str,
+        until: Option<When>,
+    ) -> Result<(), Error> {
+        let resource_type: ResourceType = resource_type.parse().map_err(|_| MISSING)?;
+        let table = self.now.tables.get_mut(&resource_type).ok_or(MISSING)?;
+        let kept = table.hide(id).ok_or(MISSING)?;
+        if let Some(until) = until {
+            self.hidden.push(Hidden { resource_type, id: id.to_owned(), kept, until });
+        }
+        self.record();
+        Ok(())
+    }
+
+    /// Shows what was hidden until this moment.
+    pub(crate) fn reveal(&mut self, when: When) {
+        let (due, kept) = std::mem::take(&mut self.hidden)
+            .into_iter()
+            .partition(|hidden| hidden.until == when);
+        self.hidden = kept;
+        let due: Vec<Hidden> = due;
+        for Hidden { resource_type, id, kept, .. } in due {
+            self.now.tables.entry(resource_type).or_default().reveal(&id, kept);
+            self.record();
+        }
+    }
+
+    /// Keeps from now on what the store was.
+    pub(crate) fn keep_history(&mut self) {
+        self.history = Some(History::new(self.latest, self.now.clone()));
+    }
+
+    fn record(&mut self) {
+        if let Some(history) = &mut self.history {
+            history.push(self.latest, self.now.clone());
+        }
+    }
+
+    /// The store at a time, or as it is when no history is kept.
+    pub(crate) fn as_of(&self, at: Instant) -> Snapshot {
+        let then = self.history.as_ref().and_then(|history| history.as_of(at));
+        then.unwrap_or(&self.now).clone()
+    }
+
+    /// Makes the store again what it was.
+    pub(crate) fn restore(&mut self, at: Instant) -> Result<(), Error> {
+        if self.history.is_none() {
+            return Err(Error::Put { reason: "no history is kept without a scenario" });
+        }
+        self.now = self.as_of(at);
+        self.record();
+        Ok(())
+    }
+
     /// Creates or replaces a resource by a line that carries its stamp already.
     pub(crate) fn put_line(
         &mut self,
@@ -194,6 +306,7 @@ impl Store {
         };
         self.latest = self.latest.max(at);
         self.now.tables.entry(resource_type).or_default().put(&head.id, put);
+        self.record();
         Ok(())
     }
 
@@ -220,7 +333,9 @@ impl Store {
     ) -> Option<Instant> {
         let resource_type: ResourceType = resource_type.parse().ok()?;
         self.latest = self.latest.max(at);
-        self.now.tables.get_mut(&resource_type)?.delete(id, at).then_some(at)
+        let is_gone = self.now.tables.get_mut(&resource_type)?.delete(id, at);
+        self.record();
+        is_gone.then_some(at)
     }
 
     /// The version before a put: 0 when the resource never was.
@@ -251,3 +366,5 @@ fn is_id(id: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
 }
+
+const MISSING: Error = Error::Put { reason: "there is no such resource" };

@@ -15,8 +15,8 @@ use std::{
 use anyhow::Context;
 use bulkhead_net::Origin;
 use bulkhead_sample_server::{
-    Auth, Behaviour, Client, Data, Folder, MadeUp, Options, RandomBytes, RealClock,
-    Server, Strictness,
+    Auth, Client, Data, Folder, MadeUp, Options, RandomBytes, RealClock, Scenario,
+    Server, Strictness, scenario::Profile,
 };
 use clap::ValueEnum;
 use url::Url;
@@ -36,10 +36,12 @@ Examples:
   bulkhead serve-sample --data synthea/output/fhir --gzip always
   bulkhead keys generate --out key.pem > jwks.json
   bulkhead serve-sample --auth backend-services --client-id me --jwks jwks.json
+  bulkhead serve-sample --profile hapi-like
+  bulkhead serve-sample --scenario faults.toml
 
 The same numbers always make the same patients. `--round 3` shows them after three rounds of
 changes and deletions: export at round 0, serve again with a higher round, and export what is
-new.")]
+new. A scenario makes the server misbehave; docs/rehearsing.md says how one is written.")]
 pub(crate) struct ServeSample {
     /// Serves the NDJSON files of this folder (plain or .gz) instead of made-up patients.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["patients", "seed", "round"])]
@@ -93,13 +95,30 @@ pub(crate) struct ServeSample {
     #[arg(long, value_name = "FILE", required_if_eq("auth", "backend-services"))]
     jwks: Option<PathBuf>,
 
-    /// When files are sent compressed; `auto`: when the client asks.
-    #[arg(long, value_enum, default_value_t)]
-    gzip: Gzip,
+    /// When files are sent compressed; `auto`: when the client asks [default: auto].
+    #[arg(long, value_enum)]
+    gzip: Option<Gzip>,
 
-    /// The most resources in one file.
-    #[arg(long, value_name = "N", default_value = "10000")]
-    resources_per_file: NonZeroU64,
+    /// The most resources in one file [default: 10000].
+    #[arg(long, value_name = "N")]
+    resources_per_file: Option<NonZeroU64>,
+
+    /// Misbehaves as this file orders: faults, modes, changes of the data.
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+
+    /// Behaves as a known kind of server: conformant, epic-like, hapi-like, inferno,
+    /// smart-reference.
+    #[arg(long, value_name = "NAME", conflicts_with = "scenario", value_parser = profile)]
+    profile: Option<Profile>,
+}
+
+/// Reads the name of a profile.
+fn profile(name: &str) -> Result<Profile, String> {
+    Profile::named(name).ok_or_else(|| {
+        let names = Profile::ALL.map(Profile::name).join(", ");
+        format!("there is no such profile; want one of {names}")
+    })
 }
 
 /// Who may export.
@@ -113,12 +132,11 @@ enum SignIn {
 }
 
 /// When files are sent compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Gzip {
     /// Always, asked for or not.
     Always,
     /// When the client asks.
-    #[default]
     Auto,
     /// Never.
     Never,
@@ -156,17 +174,41 @@ impl ServeSample {
             RealClock::new(clock::now),
             RandomBytes::new(clock::random),
         );
-        let behaviour = Behaviour {
-            gzip: match self.gzip {
-                Gzip::Always => bulkhead_sample_server::Gzip::Always,
-                Gzip::Auto => bulkhead_sample_server::Gzip::Auto,
-                Gzip::Never => bulkhead_sample_server::Gzip::Never,
-            },
-            resources_per_file: self.resources_per_file,
-            ..Behaviour::default()
-        };
+        let mut scenario = self.ordered()?;
+        // What is said here wins over what the scenario says.
+        let settings = &mut scenario.behaviour;
+        let gzip = self.gzip.map(|gzip| match gzip {
+            Gzip::Always => bulkhead_sample_server::Gzip::Always,
+            Gzip::Auto => bulkhead_sample_server::Gzip::Auto,
+            Gzip::Never => bulkhead_sample_server::Gzip::Never,
+        });
+        settings.gzip = gzip.or(settings.gzip);
+        settings.resources_per_file =
+            self.resources_per_file.or(settings.resources_per_file);
         let public_origin = self.public_origin.clone();
-        Ok(Options { addr, public_origin, auth: self.auth()?, behaviour, ..options })
+        Ok(Options { addr, public_origin, auth: self.auth()?, scenario, ..options })
+    }
+
+    /// How the server misbehaves.
+    fn ordered(&self) -> anyhow::Result<Scenario> {
+        if let Some(profile) = self.profile {
+            return Scenario::profile(profile).context("reading the profile");
+        }
+        let Some(path) = &self.scenario else { return Ok(Scenario::default()) };
+        let text = fs_err::read_to_string(path).map_err(|error| {
+            Failure::refused(format!("reading the scenario: {error}"))
+        })?;
+        match Scenario::parse(&text) {
+            Ok(scenario) => Ok(scenario),
+            Err(bulkhead_sample_server::Error::Scenario { problems }) => {
+                let list = problems.join("\n  ");
+                let what = format!("{} cannot be played:\n  {list}", path.display());
+                Err(Failure::refused(what)
+                    .hint("docs/rehearsing.md has every key in a table")
+                    .into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Where to listen: on this machine alone, unless that was waived.
@@ -242,9 +284,16 @@ impl ServeSample {
                 "none: whoever reaches this address may export".to_owned()
             }
         };
+        let misbehaves = match (&self.scenario, self.profile) {
+            (Some(path), _) => format!("misbehaves     as {} orders\n", path.display()),
+            (None, Some(profile)) => {
+                format!("behaves        as profile {}\n", profile.name())
+            }
+            (None, None) => String::new(),
+        };
         format!(
             "FHIR base URL  {base}\ntoken URL      {token}\nserves         {serves}\n\
-             sign-in        {sign_in}\n\nIn bulkhead.toml:\n\n{}\nCtrl-C stops it.\n",
+             sign-in        {sign_in}\n{misbehaves}\nIn bulkhead.toml:\n\n{}\nCtrl-C stops it.\n",
             self.snippet(base)
         )
     }
@@ -298,96 +347,4 @@ async fn stopped() -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Line {
-        #[command(flatten)]
-        serve: ServeSample,
-    }
-
-    fn serve(arguments: &[&str]) -> Result<ServeSample, clap::Error> {
-        Line::try_parse_from(["serve-sample"].iter().chain(arguments))
-            .map(|line| line.serve)
-    }
-
-    #[test]
-    fn leaves_this_machine_only_when_told_to() {
-        let cases: [(&str, &[&str], Option<&str>); 7] = [
-            ("default", &[], Some("127.0.0.1:8080")),
-            ("another port", &["--port", "0"], Some("127.0.0.1:0")),
-            (
-                "address and port",
-                &["--bind", "127.0.0.2:1", "--port", "9"],
-                Some("127.0.0.2:9"),
-            ),
-            ("v6", &["--bind", "[::1]:80"], Some("[::1]:80")),
-            ("everywhere", &["--bind", "0.0.0.0:80"], None),
-            ("another machine's", &["--bind", "192.0.2.1:80"], None),
-            (
-                "everywhere, on purpose",
-                &["--bind", "0.0.0.0:80", "--allow-remote"],
-                Some("0.0.0.0:80"),
-            ),
-        ];
-        for (name, arguments, expected) in cases {
-            let addr = serve(arguments).unwrap().addr().ok().map(|addr| addr.to_string());
-            assert_eq!(addr.as_deref(), expected, "case: {name}");
-        }
-    }
-
-    #[test]
-    fn refuses_arguments_that_contradict_each_other() {
-        let cases: [(&str, &[&str]); 5] = [
-            ("a folder of made-up patients", &["--data", "d", "--patients", "3"]),
-            ("leniency towards made-up patients", &["--lenient"]),
-            ("sign-in without a client", &["--auth", "backend-services", "--jwks", "j"]),
-            ("sign-in without keys", &["--auth", "backend-services", "--client-id", "c"]),
-            ("empty files", &["--resources-per-file", "0"]),
-        ];
-        for (name, arguments) in cases {
-            assert!(serve(arguments).is_err(), "case: {name}");
-        }
-        let client = serve(&["--client-id", "c"]).unwrap();
-        assert!(client.auth().is_err());
-    }
-
-    #[test]
-    fn the_snippet_is_what_the_configuration_reads() {
-        let auth: &[&str] =
-            &["--auth", "backend-services", "--client-id", "c", "--jwks", "j"];
-        let cases: [(&str, &[&str], &str); 3] = [
-            ("open", &[], "http://127.0.0.1:8080/fhir"),
-            ("with a client", auth, "http://127.0.0.1:8080/fhir"),
-            ("on another machine", &[], "http://192.0.2.1:8080/fhir"),
-        ];
-        let rest = "[plugins.p]\npath = \"p\"\n[[chain]]\nsink = { plugin = \"p\" }\n";
-        for (name, arguments, base) in cases {
-            let snippet = serve(arguments).unwrap().snippet(&base.parse().unwrap());
-            let text = format!("{snippet}\n{rest}");
-            let read = crate::config::Config::parse(
-                "bulkhead.toml".as_ref(),
-                &text,
-                crate::config::Pinning::Waived,
-            );
-            let config = read.map_err(|problems| problems.to_string()).unwrap();
-            assert_eq!(config.source.base_url.as_str(), base, "case: {name}");
-            let is_insecure = !config.source.insecure_origins.is_empty();
-            assert_eq!(is_insecure, !base.contains("127.0.0.1"), "case: {name}");
-        }
-    }
-
-    #[tokio::test]
-    async fn serves_what_was_asked_for() {
-        let serve = serve(&["--port", "0", "--patients", "3"]).unwrap();
-        let running = Server::start(serve.options().unwrap()).await.unwrap();
-        assert!(is_local(running.addr.ip()));
-        let told = serve.told(&running.base_url, &running.token_url);
-        let first = format!("FHIR base URL  {}\n", running.base_url);
-        assert!(told.starts_with(&first), "{told}");
-        running.shutdown().await;
-    }
-}
+mod tests;

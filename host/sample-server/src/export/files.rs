@@ -9,21 +9,27 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::Response,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use serde_json::json;
 
 use super::{
-    plan::{OutputFile, Range},
+    links,
+    plan::{ORGANIZED, OutputFile, Range},
     status::{file_name, gone},
 };
 use crate::{
     auth::{Caller, check_read},
-    outcome::{Refusal, with_type},
+    door::Asked,
+    outcome::{Refusal, fhir, with_type},
     request_log::joined,
+    route::Route,
+    scenario::FilesAt,
     state::State,
 };
 
@@ -33,27 +39,70 @@ pub(crate) fn download(
     caller: &Caller,
     id: &str,
     name: &str,
-    headers: &HeaderMap,
+    asked: &Asked<'_>,
 ) -> Result<Response, Refusal> {
     let now = state.clock.now();
-    let (is_done, plan) = {
+    let modes = state.modes();
+    let (has_files, plan) = {
         let mut jobs = state.jobs();
-        let job = jobs.find(id, &caller.client, now).ok_or_else(gone)?;
-        (job.is_done, Arc::clone(&job.plan))
+        let job = jobs.find(id, caller, now).ok_or_else(gone)?;
+        (job.has_files && job.cancelled.is_none(), Arc::clone(&job.plan))
     };
     let number: Option<usize> =
         name.split_once('.').and_then(|(number, _)| number.parse().ok());
-    let file = number
-        .and_then(|number| {
-            plan.files().nth(number).filter(|file| file_name(number, file) == name)
-        })
-        .filter(|_| is_done)
-        .cloned()
+    let (number, file) = number
+        .and_then(|number| Some((number, plan.files().nth(number)?.clone())))
+        .filter(|(number, file)| has_files && file_name(*number, file) == name)
         .ok_or_else(|| Refusal::not_found("there is no such file"))?;
-    if !matches!(file.resource_type.as_str(), "Bundle" | "OperationOutcome") {
+    if !matches!(file.resource_type.as_str(), "Bundle" | "OperationOutcome" | ORGANIZED) {
         check_read(caller, &file.resource_type)?;
     }
-    Ok(send(file, state.behaviour.encodes(joined(headers, "accept-encoding").as_deref())))
+    if let Some(refusal) = links::refusal(state, &modes, caller, id, number, asked)? {
+        return Ok(refusal);
+    }
+    let accept = joined(&asked.parts.headers, "accept").unwrap_or_default();
+    if modes.files_at == FilesAt::Binary && accept.contains("application/fhir+json") {
+        return wrapped(&file, id, number);
+    }
+    let accept_encoding = joined(&asked.parts.headers, "accept-encoding");
+    let is_encoded =
+        !asked.is_plain && state.behaviour.encodes(accept_encoding.as_deref());
+    Ok(send(file, is_encoded))
+}
+
+/// The route of a file at `/fhir/Binary/{id}`, if it is one.
+pub(crate) fn binary(state: &State, id: &str) -> Option<Route> {
+    let (job, number) = id.rsplit_once('-')?;
+    let number: usize = number.parse().ok()?;
+    let jobs = state.jobs();
+    let file = file_name(number, jobs.get(job)?.plan.files().nth(number)?);
+    Some(Route::File { job: job.to_owned(), file })
+}
+
+/// A file as a Binary resource, as servers do that keep files so.
+fn wrapped(file: &OutputFile, id: &str, number: usize) -> Result<Response, Refusal> {
+    let bytes = whole(file).map_err(|_| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Refusal::new(status, "exception", "cannot read the data")
+    })?;
+    let binary = json!({
+        "resourceType": "Binary",
+        "id": format!("{id}-{number}"),
+        "contentType": NDJSON,
+        "data": STANDARD.encode(bytes),
+    });
+    Ok(fhir(StatusCode::OK, &binary))
+}
+
+/// All bytes of a file, for the few who need them at once.
+fn whole(file: &OutputFile) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for range in file.ranges.iter() {
+        let length =
+            usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+        range.source.append_to(&mut bytes, range.start, length)?;
+    }
+    Ok(bytes)
 }
 
 fn send(file: OutputFile, is_encoded: bool) -> Response {
@@ -86,6 +135,16 @@ fn read_ahead(file: OutputFile) -> impl Stream<Item = io::Result<Bytes>> + Send 
         // Two reads run ahead of the one being sent: the disk and the socket work at once,
         // and a slow client holds at most three chunks in memory.
         .buffered(3)
+}
+
+/// Row `row`, from 1, of file number `file` of a job; `None` when there is none.
+pub(crate) fn row(state: &State, id: &str, file: u32, row: u64) -> Option<String> {
+    let plan = Arc::clone(&state.jobs().get(id)?.plan);
+    let file = plan.files().nth(usize::try_from(file).ok()?)?;
+    let bytes = whole(file).ok()?;
+    let at = usize::try_from(row.checked_sub(1)?).ok()?;
+    let line = bytes.split(|byte| *byte == b'\n').nth(at)?;
+    String::from_utf8(line.to_vec()).ok()
 }
 
 /// A place within the ranges of a file.

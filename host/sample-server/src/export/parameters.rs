@@ -3,10 +3,16 @@
 //!
 //! Source: Bulk Data IG 3.0.0, "Query Parameters"; 1.0 and 2.0 for comma lists.
 
+mod lists;
+
 use bulkhead_model::{Instant, Level, ResourceType};
 use serde_json::Value;
 
-use crate::{outcome::Refusal, search::Criteria};
+use crate::{
+    outcome::Refusal,
+    scenario::{Modes, Organized, Since, Treatment},
+    search::Criteria,
+};
 
 /// What becomes of a parameter that this server does not support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +40,12 @@ pub(crate) struct Wanted {
     /// Patient ids.
     pub(crate) patients: Option<Vec<String>>,
     pub(crate) relevant_provenance: bool,
+    /// Whether what changed at `since` counts as changed.
+    pub(crate) includes_since: bool,
+    /// Nothing that changed after this, whatever the snapshot holds.
+    pub(crate) at_most: Option<Instant>,
+    /// What the blocks of files are organized by.
+    pub(crate) organized_by: Option<String>,
     /// Parameters left out, by name.
     pub(crate) ignored: Vec<String>,
 }
@@ -93,13 +105,32 @@ impl Wanted {
         level: &Level,
         form: Form,
         handling: Handling,
+        modes: &Modes,
         now: Instant,
     ) -> Result<Self, Refusal> {
         let mut wanted = Self::default();
+        lists::check(&parameters, modes)?;
         for (name, value) in parameters {
+            let refusal = || {
+                let text = format!("the parameter `{name}` is not supported");
+                Refusal::unsupported(text)
+            };
+            match modes.parameters.get(&name) {
+                Some(Treatment::Ignore) => continue,
+                Some(Treatment::Lenient) => {
+                    let refusal = refusal();
+                    wanted.unsupported(name, Handling::Lenient, refusal)?;
+                    continue;
+                }
+                Some(Treatment::Refuse) => return Err(refusal()),
+                None => {}
+            }
             match name.as_str() {
                 "_outputFormat" => output_format(&value)?,
-                "_since" => once(&mut wanted.since, &name, past(&name, &value, now)?)?,
+                "_since" => {
+                    let since = since(&name, &value, modes.since, now)?;
+                    once(&mut wanted.since, &name, since)?;
+                }
                 "_until" => once(&mut wanted.until, &name, instant(&name, &value)?)?,
                 "_type" => wanted.add_types(&value)?,
                 "_typeFilter" => match type_filters(&value) {
@@ -111,6 +142,13 @@ impl Wanted {
                     wanted.relevant_provenance = true;
                 }
                 "allowPartialManifests" if value == "false" => {}
+                "allowPartialManifests" if value == "true" && modes.pages.is_some() => {}
+                "organizeOutputBy" if modes.organized == Organized::IgnoredSilently => {}
+                "organizeOutputBy"
+                    if modes.organized != Organized::Refused && value == "Patient" =>
+                {
+                    once(&mut wanted.organized_by, &name, value)?;
+                }
                 _ => {
                     let text = format!(
                         "the parameter `{name}` is not supported with this value"
@@ -123,6 +161,14 @@ impl Wanted {
             && until <= since
         {
             return Err(Refusal::invalid("`_until` is not after `_since`"));
+        }
+        match modes.since {
+            Since::AtOrAfter => wanted.includes_since = true,
+            Since::Ignored => wanted.since = None,
+            Since::After
+            | Since::Local(_)
+            | Since::RefusesFraction
+            | Since::TakesFuture => {}
         }
         Ok(wanted)
     }
@@ -205,8 +251,16 @@ fn instant(name: &str, value: &str) -> Result<Instant, Refusal> {
     })
 }
 
-fn past(name: &str, value: &str, now: Instant) -> Result<Instant, Refusal> {
+fn since(name: &str, value: &str, mode: Since, now: Instant) -> Result<Instant, Refusal> {
     let parsed = instant(name, value)?;
+    match mode {
+        Since::RefusesFraction if value.contains('.') => {
+            return Err(Refusal::invalid(format!("`{name}` has a fraction of a second")));
+        }
+        Since::TakesFuture => return Ok(parsed),
+        Since::Local(shift) => return Ok(shift.of(parsed)),
+        Since::After | Since::AtOrAfter | Since::Ignored | Since::RefusesFraction => {}
+    }
     if parsed > now {
         return Err(Refusal::invalid(format!(
             "`{name}` is in the future of this server"
@@ -257,7 +311,7 @@ mod tests {
         handling: Handling,
     ) -> Result<Wanted, String> {
         let now = Instant::from_unix_ms(1_800_000_000_000);
-        Wanted::of(of_query(query), level, form, handling, now)
+        Wanted::of(of_query(query), level, form, handling, &Modes::default(), now)
             .map_err(|refusal| refusal.text)
     }
 

@@ -5,7 +5,10 @@
 //!
 //! Source: Bulk Data IG, "Endpoint", "Group of Patients", "deleted", "File Organization".
 
+mod deleted;
 mod members;
+mod organized;
+mod told;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,13 +18,13 @@ use std::{
 
 use axum::http::StatusCode;
 use bulkhead_model::{Level, ResourceType};
-use serde_json::json;
 
 use super::parameters::Wanted;
 use crate::{
     auth::Grant,
     behaviour::Behaviour,
-    outcome::{Refusal, outcome},
+    outcome::Refusal,
+    scenario::{GroupSince, Modes, Omission, Organized},
     search::Criteria,
     store::{Line, Snapshot, Source, Table},
 };
@@ -49,6 +52,31 @@ pub(crate) struct OutputFile {
     pub(crate) count: u64,
     pub(crate) length: u64,
     pub(crate) ranges: Arc<Vec<Range>>,
+    /// Whether its last block goes on in the next file.
+    pub(crate) is_continued: bool,
+    /// How many outcomes of each severity it holds.
+    pub(crate) severities: BTreeMap<String, u64>,
+}
+
+impl OutputFile {
+    /// Whether it holds blocks of several types.
+    pub(crate) fn is_organized(&self) -> bool {
+        self.resource_type == ORGANIZED
+    }
+}
+
+/// What stands in a file's name instead of a type when it holds blocks.
+pub(crate) const ORGANIZED: &str = "organized";
+
+/// What an export is planned on.
+pub(crate) struct Ground<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    /// What was there at `_since`, where a mode asks for it.
+    pub(crate) before: Option<&'a Snapshot>,
+    pub(crate) behaviour: &'a Behaviour,
+    pub(crate) modes: &'a Modes,
+    /// The FHIR base.
+    pub(crate) base: &'a str,
 }
 
 /// A run of bytes of a file.
@@ -61,30 +89,71 @@ pub(crate) struct Range {
 
 /// Plans an export.
 pub(crate) fn plan(
-    snapshot: &Snapshot,
+    ground: &Ground<'_>,
     level: &Level,
     wanted: &Wanted,
     grant: &Grant,
-    behaviour: &Behaviour,
 ) -> Result<Plan, Refusal> {
-    let members = Members::of(snapshot, level, wanted.patients.as_deref())?;
+    let unreadable = |_| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Refusal::new(status, "exception", "cannot read the data")
+    };
+    let members = Members::of(ground.snapshot, level, wanted.patients.as_deref())?;
+    let joined = match (level, ground.before) {
+        (Level::Group(_), Some(before)) => {
+            // A group that was not there had no members.
+            let then = Members::of(before, level, None).ok();
+            Some(members.since(then.as_ref()))
+        }
+        (Level::Group(_) | Level::Patient | Level::System, _) => None,
+    };
+    let unchanged = match (level, ground.modes.group, wanted.since) {
+        (Level::Group(_), GroupSince::PatientChanged, Some(since)) => {
+            Some(members::changed_since(ground.snapshot, since))
+        }
+        _ => None,
+    };
     let mut plan = Plan::default();
-    for (resource_type, table) in &snapshot.tables {
-        let Some(choice) = Choice::of(resource_type, wanted, grant, &members) else {
+    let mut choices = Vec::new();
+    for (resource_type, table) in &ground.snapshot.tables {
+        let Some(mut choice) = Choice::of(resource_type, wanted, grant, &members) else {
             continue;
         };
-        output_files(resource_type, table, &choice, behaviour, &mut plan.output)
-            .map_err(|_| {
-                Refusal::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "exception",
-                    "cannot read the data",
-                )
-            })?;
-        deleted_files(resource_type, table, &choice, behaviour, &mut plan.deleted);
+        choice.joined = joined.as_deref();
+        choice.changed = unchanged.as_deref();
+        choice.omissions = &ground.modes.omit;
+        let more =
+            deleted::files(resource_type, table, &choice, ground, &mut plan.deleted);
+        if wanted.organized_by.is_none() {
+            output_files(table, &choice, ground.behaviour, &mut plan.output)
+                .map_err(unreadable)?;
+        }
+        plan.output.extend(more);
+        choices.push(choice);
     }
-    plan.error.extend(notes(&wanted.ignored));
+    if let (Some(_), Organized::Honoured(blocks)) =
+        (&wanted.organized_by, &ground.modes.organized)
+    {
+        plan.output = organized::files(&choices, ground, blocks).map_err(unreadable)?;
+    }
+    omit_files(&mut plan, &ground.modes.omit);
+    plan.error.extend(told::file(&wanted.ignored, ground.modes));
     Ok(plan)
+}
+
+/// Leaves out the files that an omission names by number.
+fn omit_files(plan: &mut Plan, omissions: &[Omission]) {
+    let mut number = 0;
+    plan.output.retain(|file| {
+        let is_named = omissions.iter().any(|omission| {
+            omission.file == Some(number)
+                && omission.rows_after.is_none()
+                && (omission.types.is_empty()
+                    || omission.types.contains(&file.resource_type))
+        });
+        number += 1;
+        !is_named
+    });
 }
 
 /// What of one type is chosen.
@@ -92,6 +161,12 @@ struct Choice<'a> {
     wanted: &'a Wanted,
     members: &'a Members,
     filters: Vec<&'a Criteria>,
+    resource_type: &'a ResourceType,
+    /// Patients who joined since, of whom everything is new.
+    joined: Option<&'a [bool]>,
+    /// The only patients of whom anything is told.
+    changed: Option<&'a [bool]>,
+    omissions: &'a [Omission],
     /// Only Provenance about these types, when Provenance comes only along with them.
     about: Option<BTreeSet<&'a str>>,
 }
@@ -99,7 +174,7 @@ struct Choice<'a> {
 impl<'a> Choice<'a> {
     /// `None` when the export holds nothing of the type.
     fn of(
-        resource_type: &ResourceType,
+        resource_type: &'a ResourceType,
         wanted: &'a Wanted,
         grant: &Grant,
         members: &'a Members,
@@ -118,12 +193,48 @@ impl<'a> Choice<'a> {
             .collect();
         let about = along
             .then(|| wanted.types.iter().flatten().map(ResourceType::as_str).collect());
-        Some(Self { wanted, members, filters, about })
+        let (joined, changed, omissions) = (None, None, [].as_slice());
+        Some(Self {
+            wanted,
+            members,
+            filters,
+            resource_type,
+            joined,
+            changed,
+            omissions,
+            about,
+        })
+    }
+
+    fn name(&self) -> &str {
+        self.resource_type.as_str()
+    }
+
+    /// What is left out of the type: all of it, or what is after so many rows.
+    fn omitted(&self) -> Option<&'a Omission> {
+        self.omissions.iter().find(|omission| {
+            omission.file.is_none()
+                && (omission.types.is_empty()
+                    || omission.types.iter().any(|name| name == self.name()))
+        })
+    }
+
+    /// Whether a line is old: not changed since `_since`, nor new by its patients.
+    fn is_old(&self, line: &Line<'_>) -> bool {
+        let Some(since) = self.wanted.since else { return false };
+        let is_old = if self.wanted.includes_since {
+            line.updated < since
+        } else {
+            line.updated <= since
+        };
+        is_old && !self.joined.is_some_and(|joined| members::any(joined, line.patients))
     }
 
     fn holds(&self, line: &Line<'_>) -> io::Result<bool> {
-        let Wanted { since, until, .. } = self.wanted;
-        if since.is_some_and(|since| line.updated <= since)
+        let Wanted { until, at_most, .. } = self.wanted;
+        if self.is_old(line)
+            || at_most.is_some_and(|last| line.updated > last)
+            || self.changed.is_some_and(|changed| !members::any(changed, line.patients))
             || until.is_some_and(|until| line.updated >= until)
             || !self.members.hold(line.patients)
         {
@@ -155,7 +266,6 @@ fn is_about(line: &[u8], types: &BTreeSet<&str>) -> bool {
 }
 
 fn output_files(
-    resource_type: &ResourceType,
     table: &Table,
     choice: &Choice<'_>,
     behaviour: &Behaviour,
@@ -163,65 +273,29 @@ fn output_files(
 ) -> io::Result<()> {
     let most = behaviour.resources_per_file.get();
     let mut open = OpenFile::default();
+    let omission = choice.omitted();
+    let rows = omission.map_or(u64::MAX, |omission| omission.rows_after.unwrap_or(0));
+    let is_lying = omission.is_some_and(|omission| omission.lying_count);
+    let mut written = 0;
     for line in table.lines() {
         if !choice.holds(&line)? {
             continue;
         }
+        if written >= rows {
+            if !is_lying || open.count == 0 {
+                break;
+            }
+            open.count += 1;
+            continue;
+        }
+        written += 1;
         if open.count >= most {
-            files.extend(std::mem::take(&mut open).close(resource_type.as_str()));
+            files.extend(std::mem::take(&mut open).close(choice.name()));
         }
         open.push(line.source, line.offset, u64::from(line.length));
     }
-    files.extend(open.close(resource_type.as_str()));
+    files.extend(open.close(choice.name()));
     Ok(())
-}
-
-/// Deletions since `_since`, as transaction Bundles of DELETE entries.
-fn deleted_files(
-    resource_type: &ResourceType,
-    table: &Table,
-    choice: &Choice<'_>,
-    behaviour: &Behaviour,
-    files: &mut Vec<OutputFile>,
-) {
-    let Some(since) = choice.wanted.since else { return };
-    let gone: Vec<&str> = table
-        .tombstones()
-        .filter(|(_, tombstone)| {
-            tombstone.at > since
-                && choice.wanted.until.is_none_or(|until| tombstone.at < until)
-                && choice.about.is_none()
-                && choice.members.held(&tombstone.patients)
-        })
-        .map(|(id, _)| id)
-        .collect();
-    let most = usize::try_from(behaviour.resources_per_file.get()).unwrap_or(usize::MAX);
-    let each =
-        usize::try_from(behaviour.deletions_per_bundle.get()).unwrap_or(usize::MAX);
-    let bundles: Vec<String> = gone
-        .chunks(each)
-        .map(|ids| {
-            let entry: Vec<_> = ids
-                .iter()
-                .map(|id| json!({"request": {"method": "DELETE", "url": format!("{resource_type}/{id}")}}))
-                .collect();
-            json!({"resourceType": "Bundle", "type": "transaction", "entry": entry}).to_string()
-        })
-        .collect();
-    files.extend(bundles.chunks(most).filter_map(|lines| text_file("Bundle", lines)));
-}
-
-/// One warning for each parameter that was left out.
-fn notes(ignored: &[String]) -> Option<OutputFile> {
-    let lines: Vec<String> = ignored
-        .iter()
-        .map(|name| {
-            let text =
-                format!("the parameter `{name}` is not supported and was left out");
-            outcome("warning", "not-supported", &text).to_string()
-        })
-        .collect();
-    text_file("OperationOutcome", &lines)
 }
 
 /// A file of lines made here; `None` when there are none.
@@ -239,6 +313,7 @@ fn text_file(resource_type: &str, lines: &[String]) -> Option<OutputFile> {
 struct OpenFile {
     ranges: Vec<Range>,
     count: u64,
+    is_continued: bool,
 }
 
 impl OpenFile {
@@ -260,7 +335,7 @@ impl OpenFile {
 
     /// `None` when nothing was added: a type without data has no file.
     fn close(self, resource_type: &str) -> Option<OutputFile> {
-        let Self { ranges, count } = self;
+        let Self { ranges, count, is_continued } = self;
         let length = ranges.iter().map(|range| range.end - range.start).sum();
         let resource_type = resource_type.to_owned();
         (count > 0).then(|| OutputFile {
@@ -268,6 +343,8 @@ impl OpenFile {
             count,
             length,
             ranges: Arc::new(ranges),
+            is_continued,
+            severities: BTreeMap::new(),
         })
     }
 }

@@ -1,21 +1,29 @@
-//! Polls and cancellation.
+//! Polls, pages and cancellation.
 //!
 //! Source: Bulk Data IG, "Bulk Data Status Request" and "Bulk Data Delete Request".
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
 use bulkhead_model::Instant;
-use serde_json::{Map, Value, json};
 
-use super::{job::Job, plan::OutputFile};
+use super::{
+    job::Job,
+    manifest::{Linked, Manifest},
+    plan::{Ground, OutputFile, plan},
+};
 use crate::{
     auth::Caller,
     behaviour::Progress,
+    changes,
     outcome::{Refusal, fhir, json as json_response, outcome},
+    scenario::{Expires, ExportStatus, Modes, Reads, When},
     state::State,
 };
 
@@ -26,36 +34,114 @@ pub(crate) fn status(
     id: &str,
 ) -> Result<Response, Refusal> {
     let now = state.clock.now();
-    let job = {
+    let modes = state.modes();
+    let (job, is_first) = {
         let mut jobs = state.jobs();
-        let job = jobs.find(id, &caller.client, now).ok_or_else(gone)?;
+        let job = jobs.find(id, caller, now).ok_or_else(gone)?;
+        if let Some(left) = job.cancelled {
+            let Some(left) = left.checked_sub(1) else {
+                jobs.remove(id);
+                return Err(gone());
+            };
+            job.cancelled = Some(left);
+            return Ok(running(state, 99));
+        }
         let progress = state.behaviour.progress(job.polls, job.kicked_off, now);
         job.polls = job.polls.saturating_add(1);
         match progress {
-            Progress::Done => {
-                job.is_done = true;
-                job.clone()
+            Progress::Done => {}
+            Progress::Running { percent } => {
+                let is_partial = modes.pages.is_some_and(|pages| pages.partial);
+                let is_separate = job.is_separate;
+                let response = if is_partial {
+                    job.has_files = true;
+                    let job = job.clone();
+                    drop(jobs);
+                    partial(state, &modes, id, &job, percent)
+                } else {
+                    running(state, percent)
+                };
+                return Ok(separated(response, is_separate, &modes));
             }
-            Progress::Running { percent } => return Ok(running(state, percent)),
         }
+        let is_first = !job.is_done;
+        job.is_done = true;
+        job.has_files = true;
+        job.done_at.get_or_insert(now);
+        if let Some(links) = &modes.links
+            && (links.refreshed || job.generation == 0)
+        {
+            job.generation = job.generation.saturating_add(1);
+            job.linked_at = now;
+        }
+        (job.clone(), is_first)
     };
-    let mut response = json_response(StatusCode::OK, &manifest(state, id, &job));
-    insert(&mut response, header::EXPIRES.as_str(), &http_date(job.expires));
-    Ok(response)
+    let job = if is_first {
+        changes::play(state, When::AtManifest(job.ordinal));
+        reread(state, &modes, id, job)?
+    } else {
+        job
+    };
+    let is_separate = job.is_separate;
+    let manifest = Manifest { state, modes: &modes, id, job: &job, now };
+    let mut response = json_response(StatusCode::OK, &manifest.page(0, Linked::Yes));
+    let expires = match &modes.expires {
+        Expires::Absent => None,
+        Expires::AsJob => Some(http_date(job.expires)),
+        Expires::In(shift) => Some(http_date(shift.of(now))),
+        Expires::Text(text) => Some(text.clone()),
+    };
+    if let Some(expires) = expires {
+        insert(&mut response, header::EXPIRES.as_str(), &expires);
+    }
+    Ok(separated(response, is_separate, &modes))
 }
 
-/// Answers a cancellation: the job and its files are gone at once.
+/// Answers a page of a manifest after the first.
+pub(crate) fn page(
+    state: &State,
+    caller: &Caller,
+    id: &str,
+    number: usize,
+) -> Result<Response, Refusal> {
+    let now = state.clock.now();
+    let modes = state.modes();
+    let job = state.jobs().find(id, caller, now).cloned().ok_or_else(gone)?;
+    let manifest = Manifest { state, modes: &modes, id, job: &job, now };
+    if modes.pages.is_none() || !job.is_done || number >= manifest.pages() {
+        return Err(gone());
+    }
+    let response = json_response(StatusCode::OK, &manifest.page(number, Linked::Yes));
+    Ok(separated(response, job.is_separate, &modes))
+}
+
+/// Answers a cancellation: the job and its files are gone at once, unless a mode keeps them.
 pub(crate) fn cancel(
     state: &State,
     caller: &Caller,
     id: &str,
 ) -> Result<Response, Refusal> {
     let now = state.clock.now();
+    let modes = state.modes();
     let mut jobs = state.jobs();
-    jobs.find(id, &caller.client, now).ok_or_else(gone)?;
-    jobs.remove(id);
+    let job = jobs.find(id, caller, now).ok_or_else(gone)?;
+    let status = if job.is_done { modes.delete.done } else { modes.delete.running };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::ACCEPTED);
+    if status.is_client_error() || status.is_server_error() {
+        return Err(Refusal::new(status, "not-found", "the export is not deleted"));
+    }
+    if modes.delete.polls_after > 0 {
+        job.cancelled = Some(modes.delete.polls_after);
+    } else {
+        jobs.remove(id);
+    }
+    if status == StatusCode::NO_CONTENT {
+        let mut response = Response::default();
+        *response.status_mut() = status;
+        return Ok(response);
+    }
     let text = "the export and its files are deleted";
-    Ok(fhir(StatusCode::ACCEPTED, &outcome("information", "informational", text)))
+    Ok(fhir(status, &outcome("information", "informational", text)))
 }
 
 /// The name of file number `number` of a job.
@@ -76,42 +162,65 @@ pub(crate) fn http_date(instant: Instant) -> String {
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
+/// Plans the files anew when the server reads what is there at the end.
+fn reread(state: &State, modes: &Modes, id: &str, mut job: Job) -> Result<Job, Refusal> {
+    let mut wanted = job.wanted.as_ref().clone();
+    match modes.reads {
+        Reads::Old => return Ok(job),
+        Reads::New => {}
+        Reads::Omitted => wanted.at_most = Some(job.transaction_time),
+    }
+    let snapshot = state.snapshot();
+    let ground = Ground {
+        snapshot: &snapshot,
+        before: None,
+        behaviour: &state.behaviour,
+        modes,
+        base: &state.urls.base,
+    };
+    let plan = plan(&ground, &job.level, &wanted, &job.grant)?;
+    job.plan = Arc::new(plan);
+    if let Some(kept) = state.jobs().get_mut(id) {
+        kept.plan = Arc::clone(&job.plan);
+    }
+    Ok(job)
+}
+
+/// The first page while the job runs.
+fn partial(state: &State, modes: &Modes, id: &str, job: &Job, percent: u32) -> Response {
+    let now = state.clock.now();
+    let manifest = Manifest { state, modes, id, job, now };
+    let body = manifest.page(0, Linked::No);
+    told(json_response(StatusCode::ACCEPTED, &body), state, percent)
+}
+
 fn running(state: &State, percent: u32) -> Response {
-    let text = format!("{percent}% done");
-    let body = outcome("information", "informational", &text);
-    let mut response = fhir(StatusCode::ACCEPTED, &body);
-    insert(&mut response, "x-progress", &text);
+    let body = outcome("information", "informational", &format!("{percent}% done"));
+    told(fhir(StatusCode::ACCEPTED, &body), state, percent)
+}
+
+fn told(mut response: Response, state: &State, percent: u32) -> Response {
+    insert(&mut response, "x-progress", &format!("{percent}% done"));
     let seconds = state.behaviour.retry_after.as_secs().to_string();
     insert(&mut response, header::RETRY_AFTER.as_str(), &seconds);
     response
 }
 
-fn manifest(state: &State, id: &str, job: &Job) -> Value {
-    let mut number = 0;
-    let mut list = |files: &[OutputFile]| {
-        let entries = files.iter().map(|file| {
-            let name = file_name(number, file);
-            number += 1;
-            json!({
-                "type": file.resource_type,
-                "url": format!("{}/bulk/{id}/{name}", state.urls.base),
-                "count": file.count,
-            })
-        });
-        Value::Array(entries.collect())
-    };
-    let mut manifest = Map::new();
-    manifest
-        .insert("transactionTime".to_owned(), job.transaction_time.to_string().into());
-    manifest.insert("request".to_owned(), job.request.clone().into());
-    manifest.insert("requiresAccessToken".to_owned(), state.requires_token().into());
-    manifest.insert("output".to_owned(), list(&job.plan.output));
-    let deleted = list(&job.plan.deleted);
-    if job.is_incremental {
-        manifest.insert("deleted".to_owned(), deleted);
+/// Puts the state of the job into a header of its own, where that was agreed.
+fn separated(mut response: Response, is_separate: bool, modes: &Modes) -> Response {
+    if !is_separate {
+        return response;
     }
-    manifest.insert("error".to_owned(), list(&job.plan.error));
-    Value::Object(manifest)
+    let state = response.status().to_string();
+    *response.status_mut() = StatusCode::OK;
+    match modes.export_status {
+        ExportStatus::WithoutState => {}
+        ExportStatus::Applied
+        | ExportStatus::AppliedTwice
+        | ExportStatus::Unasked
+        | ExportStatus::Unsupported => insert(&mut response, "x-export-status", &state),
+    }
+    response
 }
 
 fn insert(response: &mut Response, name: &str, value: &str) {

@@ -166,8 +166,13 @@ pub(crate) struct Tombstone {
 
 enum Change {
     Deleted(Tombstone),
+    /// Not to be seen, as if it never was.
+    Hidden,
     Put(Put),
 }
+
+/// What was known of an id before it was hidden.
+pub(crate) struct Kept(Option<Arc<Change>>);
 
 /// What is known of an id.
 pub(crate) enum State<'a> {
@@ -208,7 +213,7 @@ impl Table {
         );
         let changed =
             self.changes.iter().filter_map(|(id, change)| match change.as_ref() {
-                Change::Deleted(_) => None,
+                Change::Deleted(_) | Change::Hidden => None,
                 Change::Put(put) => Some(put.line(id)),
             });
         kept.chain(changed)
@@ -218,22 +223,42 @@ impl Table {
     pub(crate) fn tombstones(&self) -> impl Iterator<Item = (&str, &Tombstone)> {
         self.changes.iter().filter_map(|(id, change)| match change.as_ref() {
             Change::Deleted(tombstone) => Some((id.as_ref(), tombstone)),
-            Change::Put(_) => None,
+            Change::Hidden | Change::Put(_) => None,
         })
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<State<'_>> {
         match self.changes.get_key_value(id) {
-            Some((id, change)) => Some(match change.as_ref() {
-                Change::Deleted(tombstone) => State::Deleted(tombstone),
-                Change::Put(put) => State::Live(put.line(id)),
-            }),
+            Some((id, change)) => match change.as_ref() {
+                Change::Deleted(tombstone) => Some(State::Deleted(tombstone)),
+                Change::Hidden => None,
+                Change::Put(put) => Some(State::Live(put.line(id))),
+            },
             None => self.base.find(id).map(State::Live),
         }
     }
 
     pub(crate) fn put(&mut self, id: &str, put: Put) {
         Arc::make_mut(&mut self.changes).insert(id.into(), Arc::new(Change::Put(put)));
+    }
+
+    /// Hides `id`; `None` when there is no such live resource.
+    pub(crate) fn hide(&mut self, id: &str) -> Option<Kept> {
+        match self.find(id) {
+            Some(State::Live(_)) => {}
+            Some(State::Deleted(_)) | None => return None,
+        }
+        let hidden = Arc::new(Change::Hidden);
+        Some(Kept(Arc::make_mut(&mut self.changes).insert(id.into(), hidden)))
+    }
+
+    /// Shows what was hidden.
+    pub(crate) fn reveal(&mut self, id: &str, kept: Kept) {
+        let changes = Arc::make_mut(&mut self.changes);
+        match kept.0 {
+            Some(change) => changes.insert(id.into(), change),
+            None => changes.remove(id),
+        };
     }
 
     /// Deletes `id`; false when there is no such live resource.

@@ -1,5 +1,7 @@
 //! The token endpoint: every wrong claim is refused, and a token opens what it was given for.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
@@ -9,10 +11,12 @@ use aws_lc_rs::{
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use bulkhead_sample_server::{Auth, Client, Data, Running, Server};
+use bulkhead_sample_server::{
+    Auth, Behaviour, Client, Data, Options, Ready, Running, Scenario, Server,
+};
 use serde_json::{Value, json};
 
-use crate::client::{ASYNC, NOW, options, send, target};
+use crate::client::{ASYNC, Answer, NOW, options, send, target};
 
 struct Key {
     pair: EcdsaKeyPair,
@@ -76,6 +80,56 @@ async fn start(key: &Key) -> Running {
         ..options(data)
     };
     Server::start(options).await.unwrap()
+}
+
+/// A server that asks for tokens, and its client.
+pub(crate) struct Signed {
+    pub(crate) server: Running,
+    key: Key,
+    asked: AtomicU32,
+}
+
+impl Signed {
+    /// Starts one that misbehaves and whose jobs are done at once.
+    pub(crate) async fn start(data: Data, scenario: Scenario) -> Self {
+        Self::with(data, scenario, |_| {}).await
+    }
+
+    /// Starts one with other options too.
+    pub(crate) async fn with(
+        data: Data,
+        scenario: Scenario,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
+        let key = Key::new();
+        let client = Client::from_jwks("me", &key.jwks()).unwrap();
+        let behaviour = Behaviour { ready: Ready::AfterPolls(0), ..Behaviour::default() };
+        let auth = Auth::Clients(vec![client]);
+        let start = Some(NOW);
+        let mut options = Options { auth, start, behaviour, scenario, ..options(data) };
+        change(&mut options);
+        let server = Server::start(options).await.unwrap();
+        Self { server, key, asked: AtomicU32::new(0) }
+    }
+
+    /// Asks for a token, with an assertion of its own.
+    pub(crate) async fn reply(&self) -> (u16, Value) {
+        let jti = format!("jti-{}", self.asked.fetch_add(1, Ordering::Relaxed));
+        let assertion = self.key.sign(&header(), &claims(&self.server, &jti));
+        ask(&self.server, &assertion, "system/*.rs").await
+    }
+
+    pub(crate) async fn token(&self) -> String {
+        let (status, reply) = self.reply().await;
+        assert_eq!(status, 200, "{reply}");
+        reply["access_token"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [ASYNC[0], ASYNC[1], ("Authorization", bearer.as_str())];
+        send(self.server.addr, "GET", path, &headers, "").await
+    }
 }
 
 #[tokio::test]

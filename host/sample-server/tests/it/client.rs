@@ -4,12 +4,16 @@ use std::{
     fmt::Write,
     io::Read,
     net::SocketAddr,
+    num::NonZeroU64,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use bulkhead_model::Instant;
-use bulkhead_sample_server::{Data, Options, RandomBytes, RealClock, Running, Server};
+use bulkhead_sample_server::{
+    Behaviour, Data, Options, RandomBytes, Ready, RealClock, Running, Scenario, Server,
+    scenario::Modes,
+};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -51,6 +55,16 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// How many headers of a name there are.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.headers.iter().filter(|(known, _)| known == name).count()
+    }
+
+    /// Whether a header is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.header(name).is_some()
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -90,6 +104,67 @@ pub(crate) async fn send(
         raw
     };
     parse(&timeout(Duration::from_secs(30), exchange).await.unwrap())
+}
+
+/// What came over the wire, as it came.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) bytes: Vec<u8>,
+    /// Whether the connection was reset, and not closed.
+    pub(crate) is_reset: bool,
+    /// How many reads it took.
+    pub(crate) reads: usize,
+}
+
+impl Raw {
+    /// What follows the head; empty when there is no head.
+    pub(crate) fn body(&self) -> &[u8] {
+        let end = self.bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        end.map_or(&[], |end| &self.bytes[end + 4..])
+    }
+
+    pub(crate) fn head(&self) -> String {
+        let end = self.bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        String::from_utf8(self.bytes[..end.unwrap_or(0)].to_vec()).unwrap().to_lowercase()
+    }
+}
+
+/// Sends a GET and reads until the connection ends, however it does.
+pub(crate) async fn raw(addr: SocketAddr, target: &str, headers: &str) -> Raw {
+    let text = format!(
+        "GET {target} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n{headers}\r\n"
+    );
+    let exchange = async {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut raw = Raw { bytes: Vec::new(), is_reset: false, reads: 0 };
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match stream.read(&mut buffer).await {
+                Ok(0) => return raw,
+                Ok(length) => raw.bytes.extend_from_slice(&buffer[..length]),
+                Err(_) => {
+                    raw.is_reset = true;
+                    return raw;
+                }
+            }
+            raw.reads += 1;
+        }
+    };
+    timeout(Duration::from_secs(30), exchange).await.unwrap()
+}
+
+/// Starts an open server whose jobs are done at once and which misbehaves.
+pub(crate) async fn misbehaving(data: Data, scenario: Scenario) -> Running {
+    let behaviour = Behaviour { ready: Ready::AfterPolls(0), ..Behaviour::default() };
+    Server::start(Options { scenario, behaviour, ..options(data) }).await.unwrap()
+}
+
+/// Kicks off by GET; the path of the status URL.
+pub(crate) async fn kickoff(server: &Running, path: &str) -> String {
+    let answer = send(server.addr, "GET", &format!("/fhir/{path}"), &ASYNC, "").await;
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    target(answer.header("content-location").unwrap())
 }
 
 fn parse(raw: &[u8]) -> Answer {
@@ -177,4 +252,40 @@ pub(crate) async fn lines(
         all.extend(text.lines().map(|line| (resource_type.to_owned(), line.to_owned())));
     }
     all
+}
+
+pub(crate) fn modes(set: impl FnOnce(&mut Modes)) -> Scenario {
+    Scenario::default().in_mode(set)
+}
+
+pub(crate) async fn serve(set: impl FnOnce(&mut Modes)) -> Running {
+    misbehaving(Data::made_up(6, 7), modes(set)).await
+}
+
+/// A server whose jobs run for one poll, with one resource in a file.
+pub(crate) async fn small_files(set: impl FnOnce(&mut Modes)) -> Running {
+    let behaviour = Behaviour {
+        ready: Ready::AfterPolls(1),
+        resources_per_file: NonZeroU64::MIN,
+        ..Behaviour::default()
+    };
+    let scenario = modes(set);
+    let options = options(Data::made_up(6, 7));
+    Server::start(Options { scenario, behaviour, ..options }).await.unwrap()
+}
+
+pub(crate) async fn get(server: &Running, path: &str) -> Answer {
+    send(server.addr, "GET", path, &[], "").await
+}
+
+/// Follows an absolute URL to whichever origin it names.
+pub(crate) async fn visit(url: &str, headers: &[(&str, &str)]) -> Answer {
+    let parsed = url::Url::parse(url).unwrap();
+    let addr = parsed.socket_addrs(|| None).unwrap()[0];
+    send(addr, "GET", &target(url), headers, "").await
+}
+
+pub(crate) fn types_of(manifest: &Value) -> Vec<String> {
+    let files = manifest["output"].as_array().unwrap().iter();
+    files.map(|file| file["type"].as_str().unwrap_or("none").to_owned()).collect()
 }

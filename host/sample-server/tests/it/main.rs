@@ -7,7 +7,15 @@
 )]
 
 mod auth;
+mod bodies;
+mod changes;
 mod client;
+mod contents;
+mod doors;
 mod export;
 mod folder;
 mod made_up;
+mod manifests;
+mod manners;
+mod modes;
+mod rehearsing;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
-use bulkhead_model::Level;
+use bulkhead_model::{Instant, Level};
 use serde_json::Value;
 
 use crate::{
@@ -60,6 +60,17 @@ impl Members {
         Ok(Self::Some(numbers(snapshot, chosen.iter().map(String::as_str))))
     }
 
+    /// The patients who were not among `before`.
+    pub(super) fn since(&self, before: Option<&Self>) -> Vec<bool> {
+        let (Self::All(now) | Self::Some(now)) = self else { return Vec::new() };
+        let then: &[bool] = match before {
+            Some(Self::All(then) | Self::Some(then)) => then,
+            Some(Self::Everything) | None => &[],
+        };
+        let is_new = |(at, is_in): (usize, &bool)| *is_in && then.get(at) != Some(&true);
+        now.iter().enumerate().map(is_new).collect()
+    }
+
     /// Whether a resource of these patients belongs in.
     pub(super) fn hold(&self, patients: &[u32]) -> bool {
         match self {
@@ -78,8 +89,17 @@ impl Members {
     }
 }
 
-fn any(chosen: &[bool], patients: &[u32]) -> bool {
+/// Whether one of these patients is chosen.
+pub(super) fn any(chosen: &[bool], patients: &[u32]) -> bool {
     patients.iter().any(|number| chosen.get(*number as usize) == Some(&true))
+}
+
+/// The patients whose Patient changed after an instant.
+pub(super) fn changed_since(snapshot: &Snapshot, since: Instant) -> Vec<bool> {
+    let patients = "Patient".parse().ok().and_then(|name| snapshot.tables.get(&name));
+    let lines = patients.into_iter().flat_map(Table::lines);
+    let changed = lines.filter(|line| line.updated > since).map(|line| line.id);
+    numbers(snapshot, changed)
 }
 
 fn numbers<'a>(snapshot: &Snapshot, ids: impl Iterator<Item = &'a str>) -> Vec<bool> {
