@@ -103,7 +103,7 @@ fn entry(line: u64, export: u64) -> Entry {
     }
 }
 
-/// SplitMix64: as good as random, and the same every time.
+/// `SplitMix64`: as good as random, and the same every time.
 fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);

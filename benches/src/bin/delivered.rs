@@ -96,7 +96,7 @@ fn measure(
     tables.sort_by_key(|one| one.table.name() == SQLITE);
     println!("\nfirst delivery: commits of new resources");
     for one in &tables {
-        let last = &one.seconds[one.seconds.len() * 9 / 10..];
+        let last = one.seconds.get(one.seconds.len() * 9 / 10..).unwrap_or_default();
         println!(
             "{:<18} {:>10} resources {:>7.1} s {:>9.0} a second, {:>7.1} ms a commit (median), {:>7.1} ms (longest), {:>7.1} ms (median of the last tenth)",
             one.table.name(),
@@ -178,7 +178,7 @@ fn show(tables: &[Taken; 2], title: &str, each: u64, seconds: &mut [Vec<f64>; 2]
     }
     let [first, second] = seconds;
     let ratios: Vec<f64> = first.iter().zip(second.iter()).map(|(a, b)| a / b).collect();
-    print!("{text}ratio {:.3}\n", median(&ratios));
+    println!("{text}ratio {:.3}", median(&ratios));
 }
 
 /// A file through a lane without a memory, with one that knows nothing of it, and with one that
