@@ -17,6 +17,7 @@ mod counting;
 mod exports;
 mod jobs;
 mod kills;
+mod members;
 mod network;
 mod plugins;
 mod quarantine;

@@ -1,0 +1,137 @@
+//! Cohorts that live, and resources that move between patients: what the destination holds is
+//! what the server has of the cohort, whoever joins or leaves it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use bulkhead_sample_server::Data;
+
+use crate::rig::{Sample, Setup, Site, Walk};
+
+const TYPES: [&str; 5] = ["Patient", "Condition", "Observation", "Encounter", "Location"];
+
+/// What is at the destination after all exports: later ones add, replace and take back.
+fn held(site: &Site) -> BTreeSet<String> {
+    let mut held = BTreeSet::new();
+    for export in site.delivered("") {
+        held.extend(export.keys());
+        held = held.difference(&export.deleted).cloned().collect();
+    }
+    held
+}
+
+/// What the cohort should have, by another way: an export of everything, and a walk over it.
+fn wanted(server: &Sample, members: &[String]) -> BTreeSet<String> {
+    let mut setup = Setup::new(&server.base, TYPES);
+    setup.chains = vec![("everything", String::new(), "")];
+    let site = Site::with(&setup, members);
+    site.run().expect(0);
+    let walk = Walk {
+        members: members.iter().cloned().collect(),
+        base: server.base.as_str().trim_end_matches('/').to_owned(),
+    };
+    let mut wanted = BTreeSet::new();
+    for export in site.delivered("") {
+        for (kind, lines) in &export.lines {
+            for line in lines.iter().filter(|line| walk.keeps(line)) {
+                let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+                wanted.insert(format!("{kind}/{}", line["id"].as_str().unwrap()));
+            }
+        }
+    }
+    wanted
+}
+
+fn list(members: &[String]) -> String {
+    format!("id\n{}\n", members.join("\n"))
+}
+
+/// Items: 136, 137, 138. Faults: F36.
+#[test]
+fn who_joins_gets_their_history_and_what_of_who_leaves_is_taken_back() {
+    let server = Sample::start(Data::made_up(12, 3), |_| {});
+    let ids = server.ids("Patient");
+    let site = Site::with(&Setup::new(&server.base, TYPES), &ids[..4]);
+    site.run().expect(0);
+    assert_eq!(held(&site), wanted(&server, &ids[..4]));
+
+    // One leaves, one joins.
+    server.control.advance(Duration::from_hours(2));
+    site.write("members.csv", list(&ids[1..5]));
+    let ended = site.run().expect(0);
+    assert!(ended.err.contains("the history of 1 who joined a cohort"), "{}", ended.err);
+    assert_eq!(held(&site), wanted(&server, &ids[1..5]));
+    let exports = site.delivered("").len();
+    let taken_back: BTreeSet<String> =
+        site.delivered("").into_iter().flat_map(|export| export.deleted).collect();
+    assert!(taken_back.contains(&format!("Patient/{}", ids[0])));
+    assert!(taken_back.len() > 3, "{taken_back:?}");
+
+    // Nothing more happens to anybody.
+    site.run().expect(0);
+    let last = site.delivered("");
+    assert_eq!(last.len(), exports + 1);
+    let last = &last[exports];
+    assert_eq!((last.count(), last.deleted.len()), (0, 0));
+
+    // Who comes back gets everything again.
+    site.write("members.csv", list(&ids[..5]));
+    site.run().expect(0);
+    assert_eq!(held(&site), wanted(&server, &ids[..5]));
+}
+
+/// Items: 137, 138.
+#[test]
+fn what_left_may_stay_where_the_operator_says_so() {
+    let server = Sample::start(Data::made_up(6, 3), |_| {});
+    let ids = server.ids("Patient");
+    let mut setup = Setup::new(&server.base, TYPES);
+    setup.source = "[sync]\nleft = \"keep\"\nbackfill-most = 0\n".to_owned();
+    let site = Site::with(&setup, &ids[..2]);
+    site.run().expect(0);
+    site.write("members.csv", list(&ids[1..3]));
+    let ended = site.run().expect(0);
+    assert!(ended.err.contains("more than `sync.backfill-most`"), "{}", ended.err);
+    assert_eq!(held(&site), wanted(&server, &ids[..3]));
+}
+
+/// Items: 111, 134, 139. Faults: F23, F29.
+#[test]
+fn the_overlap_brings_nothing_twice_and_what_moves_to_another_patient_is_taken_back() {
+    let server = Sample::start(Data::made_up(6, 5), |_| {});
+    let ids = server.ids("Patient");
+    let site = Site::with(&Setup::new(&server.base, TYPES), &ids[..2]);
+    site.run().expect(0);
+    let condition = |patient: &str| {
+        format!(
+            r#"{{"resourceType":"Condition","id":"moving","subject":{{"reference":"Patient/{patient}"}}}}"#
+        )
+    };
+    server.control.advance(Duration::from_mins(1));
+    server.control.put(&condition(&ids[0])).unwrap();
+    site.run().expect(0);
+    let all = site.delivered("");
+    assert_eq!(all[1].keys(), BTreeSet::from(["Condition/moving".to_owned()]));
+
+    // Within the overlap the server sends it again; the destination has it.
+    site.run().expect(0);
+    let all = site.delivered("");
+    assert_eq!((all[2].count(), all[2].deleted.len()), (0, 0));
+    let report = site.report(&all[2].id);
+    assert_eq!(report["tally"]["Condition"]["dropped"]["unchanged"], 1, "{report}");
+
+    // Now it is about somebody outside the cohort: no server tells that as a deletion.
+    server.control.advance(Duration::from_mins(1));
+    server.control.put(&condition(&ids[4])).unwrap();
+    site.run().expect(0);
+    let all = site.delivered("");
+    let taken = BTreeSet::from(["Condition/moving".to_owned()]);
+    assert_eq!((all[3].count(), &all[3].deleted), (0, &taken));
+    assert_eq!(held(&site), wanted(&server, &ids[..2]));
+
+    // Deleted there, it was not here any more: nobody hears of it.
+    server.control.advance(Duration::from_mins(10));
+    server.control.delete("Condition", "moving").unwrap();
+    site.run().expect(0);
+    let all = site.delivered("");
+    assert_eq!((all[4].count(), all[4].deleted.len()), (0, 0));
+}
