@@ -51,7 +51,7 @@ pub(crate) use self::{
 };
 use crate::{
     assemble::LoadedChain,
-    clock, cohort,
+    clock,
     config::{ChainConfig, Config},
     failure::{Exit, Failure},
     output::{Event, Output},
@@ -89,9 +89,6 @@ pub(crate) enum Reach {
     /// Everything of these types.
     Types(Vec<ResourceType>),
 }
-
-/// Further runs at once after an export that took long.
-const CATCH_UPS: u32 = 2;
 
 impl Export {
     /// Ends what an earlier run began, then does what is left to do. Gives one report an
@@ -156,79 +153,6 @@ impl Export {
         let oldest = clock::now().minus(self.config.sync.keep_history);
         self.ledger.forget(oldest)?;
         Ok(reports)
-    }
-
-    /// Asks for the history of who joined a cohort. Gives how far to reach after it: to
-    /// everything, where the server cannot be asked for some patients alone.
-    async fn backfill(
-        self: &Arc<Self>,
-        stream: &str,
-        reach: Reach,
-        reports: &mut Vec<Report>,
-    ) -> anyhow::Result<Reach> {
-        let marks = self.ledger.watermarks(stream)?;
-        if reach == Reach::Full || self.delivered.is_none() || marks.is_empty() {
-            return Ok(reach);
-        }
-        let mut joined = Vec::new();
-        for (name, keys) in self.members.joined() {
-            joined.extend(cohort::ids_of(&self.config, &self.client, name, &keys).await?);
-        }
-        if joined.is_empty() {
-            return Ok(reach);
-        }
-        let everything = |why: &str| {
-            let count = joined.len();
-            let remark = format!(
-                "{count} joined a cohort, and {why}: everything is asked for, so that their \
-                 history comes"
-            );
-            self.output.event(Event::Remark(remark));
-            Reach::Full
-        };
-        let Some(plans) = self.backfills(&joined) else {
-            return Ok(everything("that is more than `sync.backfill-most`"));
-        };
-        for plan in plans {
-            match self.start(stream, &plan).await {
-                Ok(report) => reports.push(report),
-                Err(error) if members::is_refusal(&error) => {
-                    tracing::info!(error = %format!("{error:#}"), "a kick-off by patient");
-                    return Ok(everything("the server does not export by patient"));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(reach)
-    }
-
-    /// After an export that took long, asks at once for what changed meanwhile: bounded, and
-    /// only while it is worth it.
-    async fn catch_up(
-        self: &Arc<Self>,
-        stream: &str,
-        reports: &mut Vec<Report>,
-    ) -> anyhow::Result<()> {
-        let Some(longest) = self.config.sync.catch_up else { return Ok(()) };
-        for _ in 0..CATCH_UPS {
-            let Some(last) = reports.last_mut() else { return Ok(()) };
-            // By one clock. How old the server's snapshot was is no reason: to ask again at once
-            // does not make a replica quicker.
-            let window = last.finished_at.since(last.started_at);
-            if window <= longest || !last.is_complete() {
-                return Ok(());
-            }
-            let remark = format!(
-                "what changed during this export ({}) is asked for at once",
-                crate::watermark::span(window)
-            );
-            last.remarks.push(remark.clone());
-            self.output.event(Event::Remark(remark));
-            for plan in self.plans(stream, &Reach::Incremental)? {
-                reports.push(self.start(stream, &plan).await?);
-            }
-        }
-        Ok(())
     }
 
     /// One export from the start, however often its job vanishes.

@@ -72,8 +72,28 @@ impl Delivered {
     ///
     /// As [`Delivered::open`].
     pub fn open_within(dir: &Path, bounds: &Bounds) -> Result<Self, Error> {
-        place::private_directory(dir)
-            .map_err(|source| Error::Io { path: dir.to_owned(), source })?;
+        let io = |source| Error::Io { path: dir.to_owned(), source };
+        let is_made = fs_err::read_dir(dir).is_ok_and(|mut all| all.next().is_some());
+        if is_made {
+            place::private_directory(dir).map_err(io)?;
+        } else {
+            // The engine does not survive a kill while it makes its first files: they are made
+            // beside, and appear whole or not at all.
+            let mut beside = dir.as_os_str().to_owned();
+            beside.push(".new");
+            let beside = Path::new(&beside);
+            if beside.exists() {
+                fs_err::remove_dir_all(beside).map_err(io)?;
+            }
+            place::private_directory(beside).map_err(io)?;
+            drop(Self::open_existing(beside, bounds)?);
+            fs_err::rename(beside, dir).map_err(io)?;
+            place::sync_parent(dir).map_err(io)?;
+        }
+        Self::open_existing(dir, bounds)
+    }
+
+    fn open_existing(dir: &Path, bounds: &Bounds) -> Result<Self, Error> {
         let open = || -> fjall::Result<Self> {
             let database = Database::builder(dir)
                 .cache_size(bounds.cache)

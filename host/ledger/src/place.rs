@@ -24,6 +24,11 @@ pub(crate) fn prepare(database: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes the entry of `path` in its directory durable.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    sync_directory(parent(path))
+}
+
 /// Makes a folder that is ours alone (`0700`), and narrows it when it is there.
 pub(crate) fn private_directory(directory: &Path) -> io::Result<()> {
     create_directory(directory)?;

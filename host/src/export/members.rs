@@ -17,8 +17,17 @@ use bulkhead_bulk::Error as BulkError;
 use bulkhead_ledger::Ledger;
 use bulkhead_model::{PatientKey, PatientSet};
 
-use super::Export;
-use crate::{config::ChainConfig, config::Config, watermark::Plan};
+use super::{Export, Reach};
+use crate::{
+    cohort,
+    config::{ChainConfig, Config},
+    output::Event,
+    report::Report,
+    watermark::{Plan, span},
+};
+
+/// Further runs at once after an export that took long.
+const CATCH_UPS: u32 = 2;
 
 /// Patients asked for with one kick-off.
 const PATIENTS: usize = 500;
@@ -86,9 +95,82 @@ impl Members {
 }
 
 impl Export {
+    /// Asks for the history of who joined a cohort. Gives how far to reach after it: to
+    /// everything, where the server cannot be asked for some patients alone.
+    pub(super) async fn backfill(
+        self: &Arc<Self>,
+        stream: &str,
+        reach: Reach,
+        reports: &mut Vec<Report>,
+    ) -> anyhow::Result<Reach> {
+        let marks = self.ledger.watermarks(stream)?;
+        if reach == Reach::Full || self.delivered.is_none() || marks.is_empty() {
+            return Ok(reach);
+        }
+        let mut joined = Vec::new();
+        for (name, keys) in self.members.joined() {
+            joined.extend(cohort::ids_of(&self.config, &self.client, name, &keys).await?);
+        }
+        if joined.is_empty() {
+            return Ok(reach);
+        }
+        let everything = |why: &str| {
+            let count = joined.len();
+            let remark = format!(
+                "{count} joined a cohort, and {why}: everything is asked for, so that their \
+                 history comes"
+            );
+            self.output.event(Event::Remark(remark));
+            Reach::Full
+        };
+        let Some(plans) = self.backfills(&joined) else {
+            return Ok(everything("that is more than `sync.backfill-most`"));
+        };
+        for plan in plans {
+            match self.start(stream, &plan).await {
+                Ok(report) => reports.push(report),
+                Err(error) if is_refusal(&error) => {
+                    tracing::info!(error = %format!("{error:#}"), "a kick-off by patient");
+                    return Ok(everything("the server does not export by patient"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(reach)
+    }
+
+    /// After an export that took long, asks at once for what changed meanwhile: bounded, and
+    /// only while it is worth it.
+    pub(super) async fn catch_up(
+        self: &Arc<Self>,
+        stream: &str,
+        reports: &mut Vec<Report>,
+    ) -> anyhow::Result<()> {
+        let Some(longest) = self.config.sync.catch_up else { return Ok(()) };
+        for _ in 0..CATCH_UPS {
+            let Some(last) = reports.last_mut() else { return Ok(()) };
+            // By one clock. How old the server's snapshot was is no reason: to ask again at once
+            // does not make a replica quicker.
+            let window = last.finished_at.since(last.started_at);
+            if window <= longest || !last.is_complete() {
+                return Ok(());
+            }
+            let remark = format!(
+                "what changed during this export ({}) is asked for at once",
+                span(window)
+            );
+            last.remarks.push(remark.clone());
+            self.output.event(Event::Remark(remark));
+            for plan in self.plans(stream, &Reach::Incremental)? {
+                reports.push(self.start(stream, &plan).await?);
+            }
+        }
+        Ok(())
+    }
+
     /// Kick-offs for the history of who joined, at most `sync.backfill-most` patients; `None`
     /// when there are more, and everything has to be asked for.
-    pub(super) fn backfills(&self, joined: &[String]) -> Option<Vec<Plan>> {
+    fn backfills(&self, joined: &[String]) -> Option<Vec<Plan>> {
         if joined.len() as u64 > self.config.sync.backfill_most {
             return None;
         }
@@ -124,7 +206,7 @@ impl Export {
 
 /// Whether the server will not take a kick-off for some patients, which a kick-off for all may
 /// mend.
-pub(super) fn is_refusal(error: &anyhow::Error) -> bool {
+fn is_refusal(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| match cause.downcast_ref::<BulkError>() {
         Some(BulkError::Refused { status, .. }) => {
             (400..500).contains(status) && !matches!(status, 401 | 403 | 408 | 429)

@@ -14,9 +14,10 @@
 
 mod decide;
 mod drift;
+mod flight;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -30,9 +31,10 @@ use bulkhead_pipeline::{Batch, Change, Handled, Memory, MemoryError, Recall};
 use futures::{FutureExt, future::BoxFuture};
 use xxhash_rust::xxh3::xxh3_64;
 
-use decide::{Candidate, InFlight, Setting, decide};
+use decide::{Candidate, Setting, decide};
 use drift::{Arrival, classify};
 pub(crate) use drift::{Drift, Span, advised_interval, longest_late};
+use flight::{Flight, tag};
 
 use super::Export;
 
@@ -53,17 +55,6 @@ pub(crate) struct Holdings {
     flight: Mutex<Flight>,
     /// By file, then by type.
     drift: Mutex<BTreeMap<u32, BTreeMap<String, Drift>>>,
-}
-
-/// What lanes have taken in and not yet made durable.
-#[derive(Debug, Default)]
-struct Flight {
-    versions: HashMap<ResourceKey, InFlight>,
-    /// By file, in the order of lines: what a checkpoint lets go.
-    order: HashMap<u32, VecDeque<(u64, ResourceKey)>>,
-    /// By file: entries to write with the next checkpoint because an export of everything has
-    /// seen them.
-    seen: HashMap<u32, VecDeque<(u64, ResourceKey, Entry)>>,
 }
 
 impl Export {
@@ -142,7 +133,7 @@ impl Holdings {
     /// The memory of one file's lane.
     pub(crate) fn memory(self: &Arc<Self>, file: u32) -> Box<dyn Memory> {
         // What an earlier lane of it took in and did not make durable comes again.
-        self.forget_flight(file);
+        self.flight().forget(file);
         Box::new(LaneMemory { holdings: Arc::clone(self), file })
     }
 
@@ -154,7 +145,7 @@ impl Holdings {
         through: u64,
         handled: &[Handled],
     ) -> Result<(), bulkhead_ledger::Error> {
-        let mut entries = self.let_go(file, through);
+        let mut entries = self.flight().let_go(file, through);
         let keyed: Vec<(ResourceKey, &Handled)> = handled
             .iter()
             .filter_map(|of| Some((ResourceKey::new(&of.kind, &of.id).ok()?, of)))
@@ -174,7 +165,7 @@ impl Holdings {
         file: u32,
         through: u64,
     ) -> Result<(), bulkhead_ledger::Error> {
-        self.forget_flight(file);
+        self.flight().forget(file);
         let tag = self.tag(file);
         self.ledger.void(self.setting.export, tag, through)?;
         let mut voids = self.voids.lock().unwrap_or_else(PoisonError::into_inner);
@@ -243,42 +234,6 @@ impl Holdings {
         }
     }
 
-    /// Lets go of what is durable; gives what is to be marked as seen.
-    fn let_go(&self, file: u32, through: u64) -> Vec<(ResourceKey, Entry)> {
-        let mut flight = self.flight();
-        let Flight { versions, order, seen } = &mut *flight;
-        if let Some(lines) = order.get_mut(&file) {
-            while let Some((_, key)) = lines.pop_front_if(|(line, _)| *line <= through) {
-                let is_of_here = versions.get(&key).is_some_and(|known| {
-                    index(known.file) == file && known.line <= through
-                });
-                if is_of_here {
-                    versions.remove(&key);
-                }
-            }
-        }
-        let mut entries = Vec::new();
-        if let Some(lines) = seen.get_mut(&file) {
-            while let Some((_, key, entry)) =
-                lines.pop_front_if(|(line, ..)| *line <= through)
-            {
-                entries.push((key, entry));
-            }
-        }
-        entries
-    }
-
-    fn forget_flight(&self, file: u32) {
-        let mut flight = self.flight();
-        let Flight { versions, order, seen } = &mut *flight;
-        for (_, key) in order.remove(&file).unwrap_or_default() {
-            if versions.get(&key).is_some_and(|known| index(known.file) == file) {
-                versions.remove(&key);
-            }
-        }
-        seen.remove(&file);
-    }
-
     fn flight(&self) -> MutexGuard<'_, Flight> {
         self.flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -332,7 +287,8 @@ impl Holdings {
                 is_void,
                 flight.versions.get(&key),
             );
-            flight.take_in(file, &candidate, key, entry, recall, self);
+            let (span, export) = (self.span, self.setting.export);
+            flight.take_in(file, &candidate, key, entry, recall, span, export);
             recalls.push(recall);
         }
         drop(flight);
@@ -352,50 +308,6 @@ impl Holdings {
             .get(&(entry.export, entry.file))
             .is_some_and(|through| entry.line > *through)
     }
-}
-
-impl Flight {
-    fn take_in(
-        &mut self,
-        file: u32,
-        record: &Candidate,
-        key: ResourceKey,
-        entry: Option<Entry>,
-        recall: Recall,
-        holdings: &Holdings,
-    ) {
-        let Candidate { change, last_updated, raw, file: tag, line } = *record;
-        if holdings.span == Span::Whole
-            && let Some(entry) = entry
-            && entry.state == State::Live
-            && entry.seen != holdings.setting.export
-        {
-            let entry = Entry { seen: holdings.setting.export, ..entry };
-            self.seen.entry(file).or_default().push_back((line, key.clone(), entry));
-        }
-        if change == Change::Upsert && matches!(recall, Recall::Pass { .. }) {
-            self.order.entry(file).or_default().push_back((line, key.clone()));
-            self.versions.insert(key, InFlight { last_updated, raw, file: tag, line });
-        }
-    }
-}
-
-/// Files of an export are numbered below this; above it counts how often one was begun anew.
-const GENERATION: u32 = 1 << 20;
-
-/// The number under which entries of file `file` are written: its own, or of a generation that
-/// nothing has made void. So what a try delivered that came to nothing is not taken for what the
-/// next one delivers.
-fn tag(voids: &Voids, export: u64, file: u32) -> u32 {
-    let mut tag = file;
-    while voids.contains_key(&(export, tag)) {
-        tag = tag.wrapping_add(GENERATION);
-    }
-    tag
-}
-
-const fn index(tag: u32) -> u32 {
-    tag % GENERATION
 }
 
 /// The memory of one file's lane.

@@ -12,29 +12,30 @@
 //!
 //! Source: the project's checklist, §3.4 (who leaves), §3.5 (silent deletions); FHIR R4, "read".
 
+mod left;
+mod spool;
+
 use std::{
-    io::Write,
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::Context as _;
 use bulkhead_bulk::{Error as BulkError, Manifest};
 use bulkhead_ledger::{
     ExportRecord, FileArray, FileState, NewFile,
     delivered::{Delivered, Entries, Entry, ResourceKey, State},
 };
 use bulkhead_model::{PatientSet, ResourceType};
-use bulkhead_ndjson::{Envelope, Patients};
-use bulkhead_pipeline::{
-    Batch, Change, Kinds, Recalled, Record, RejectClass, Stage, Verdict as Judgement,
-};
 use bulkhead_sandbox::{PluginStage, Role};
-use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
+use self::{
+    left::{is_of_someone, judged},
+    spool::{Spool, private_folder, remove},
+};
 use super::{
-    Export, file, listed,
+    Export, file, kickoff_of, listed,
     memory::{Holdings, Span},
     new_files,
 };
@@ -163,9 +164,19 @@ impl Export {
         spool: &mut Spool,
     ) -> anyhow::Result<()> {
         let file = u32::try_from(listed(manifest).count())?;
-        for name in self.complete_types(record, manifest).await? {
+        let mut lacking = Vec::new();
+        for name in asked(record, manifest)? {
             let gone = unseen(holdings, &name).await?;
-            if gone.missing.is_empty() {
+            if !gone.missing.is_empty() {
+                lacking.push((name, gone));
+            }
+        }
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let complete = self.complete_types(record, manifest).await?;
+        for (name, gone) in lacking {
+            if !complete.contains(&name) {
                 continue;
             }
             let count = gone.missing.len() as u64;
@@ -222,6 +233,16 @@ impl Export {
     }
 }
 
+/// The types that the export asked for, or that came.
+fn asked(
+    record: &ExportRecord,
+    manifest: &Manifest,
+) -> anyhow::Result<BTreeSet<ResourceType>> {
+    let kickoff = kickoff_of(record)?;
+    let listed = manifest.output.iter().filter_map(|file| file.resource_type.clone());
+    Ok(kickoff.types.into_iter().chain(listed).collect())
+}
+
 /// What of one type was delivered and not seen.
 struct Unseen {
     missing: Vec<ResourceKey>,
@@ -264,141 +285,6 @@ async fn next_live(
         Ok((entries, chunk))
     };
     Ok(tokio::task::spawn_blocking(read).await??)
-}
-
-/// Whether each would pass the filters today.
-async fn judged(
-    filters: &mut [PluginStage],
-    chunk: &[(ResourceKey, Entry)],
-) -> anyhow::Result<Vec<bool>> {
-    let mut kinds = Kinds::default();
-    let mut records = Vec::with_capacity(chunk.len());
-    for ((key, entry), line) in chunk.iter().zip(1..) {
-        let Some(kind) = kinds.intern(key.resource_type()) else {
-            anyhow::bail!("the ledger of resources holds too many types");
-        };
-        records.push(shown(line, kind, key, entry)?);
-    }
-    let batch = Batch::new(0, kinds, records, Bytes::new());
-    let mut stays = vec![true; chunk.len()];
-    for filter in filters {
-        let verdicts = filter.judge(&batch).await.with_context(|| {
-            format!("asking `{}` who has left the cohort", filter.name())
-        })?;
-        for (stays, verdict) in stays.iter_mut().zip(verdicts) {
-            let is_out = match verdict {
-                Judgement::Drop => true,
-                Judgement::Reject(reject) => reject.class == RejectClass::Policy,
-                Judgement::Keep | Judgement::Replace(_) | Judgement::Emit(_) => false,
-            };
-            *stays = *stays && !is_out;
-        }
-    }
-    Ok(stays)
-}
-
-/// A record as a filter may know it: whose it is, and of what type.
-fn shown(
-    line: u64,
-    kind: u16,
-    key: &ResourceKey,
-    entry: &Entry,
-) -> anyhow::Result<Record> {
-    let head = r#"{"resourceType":""#.len();
-    let type_end = head + key.resource_type().len();
-    let id = type_end + r#"","id":""#.len();
-    let at = |start: usize, end: usize| -> anyhow::Result<_> {
-        Ok(u32::try_from(start)?..u32::try_from(end)?)
-    };
-    let body =
-        format!(r#"{{"resourceType":"{}","id":"{}"}}"#, key.resource_type(), key.id());
-    let of = &entry.patients;
-    let envelope = Envelope {
-        resource_type: at(head, type_end)?,
-        id: Some(at(id, id + key.id().len())?),
-        last_updated: entry.last_updated,
-        patients: Patients {
-            primary: of.primary.clone(),
-            linked: of.linked.clone(),
-            mentioned: of.mentioned.clone(),
-            primary_unresolved: of.primary_unresolved,
-            unresolved: of.unresolved,
-        },
-    };
-    Ok(Record {
-        seq: line,
-        kind,
-        change: Change::Upsert,
-        body: Bytes::from(body),
-        envelope: Arc::new(envelope),
-        is_row: false,
-        is_changed: false,
-        delivered_before: true,
-        original: None,
-    })
-}
-
-/// Whether a resource is about nobody, or about someone in one of the cohorts. For filters that
-/// cannot be asked without the body.
-fn is_of_someone(entry: &Entry, cohorts: &[&PatientSet]) -> bool {
-    let of = &entry.patients;
-    let about = if of.primary.is_empty() { &of.linked } else { &of.primary };
-    about.is_empty()
-        || cohorts.is_empty()
-        || about
-            .iter()
-            .any(|patient| cohorts.iter().any(|cohort| cohort.contains(*patient)))
-}
-
-/// The file of keys in the making.
-struct Spool {
-    file: std::io::BufWriter<tempfile::NamedTempFile>,
-    lines: u64,
-}
-
-impl Spool {
-    fn create(folder: &Path) -> anyhow::Result<Self> {
-        // Readable by its owner alone: it names patients' resources.
-        let file = tempfile::NamedTempFile::new_in(folder)
-            .with_context(|| format!("writing to {}", folder.display()))?;
-        Ok(Self { file: std::io::BufWriter::new(file), lines: 0 })
-    }
-
-    fn add(&mut self, key: &ResourceKey, gone: bool) -> anyhow::Result<()> {
-        let resource_type = key.resource_type().parse()?;
-        let recalled = Recalled { resource_type, id: key.id().to_owned(), gone };
-        // What has no id that a line may have was never delivered by one.
-        if let Some(line) = recalled.line() {
-            writeln!(self.file, "{line}").context("writing what is called back")?;
-            self.lines += 1;
-        }
-        Ok(())
-    }
-
-    fn publish(self, to: &Path) -> anyhow::Result<u64> {
-        let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        file.persist(to).with_context(|| format!("writing {}", to.display()))?;
-        Ok(self.lines)
-    }
-}
-
-fn private_folder(folder: &Path) -> anyhow::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(folder).with_context(|| format!("making {}", folder.display()))
-}
-
-fn remove(spool: &PathBuf) -> anyhow::Result<()> {
-    match fs_err::remove_file(spool) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 /// Where the ledger of resources of a chain lies: one for each source it was ever fed from.

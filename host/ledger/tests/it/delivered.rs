@@ -216,3 +216,16 @@ fn an_entry_of_another_form_is_named() {
         );
     }
 }
+
+/// Faults: F38.
+#[test]
+fn what_a_kill_left_of_the_first_opening_is_no_hindrance() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("delivered");
+    // A first opening that was killed half-way: some files, none of them whole.
+    fs_err::create_dir_all(folder.path().join("delivered.new/keyspaces")).unwrap();
+    fs_err::write(folder.path().join("delivered.new/0.jnl"), "").unwrap();
+    drop(Delivered::open(&dir).unwrap());
+    assert!(!folder.path().join("delivered.new").exists());
+    assert_eq!(Delivered::open(&dir).unwrap().count(None).unwrap(), 0);
+}
