@@ -47,12 +47,14 @@ fn measure(patients: u32, rounds: usize) -> anyhow::Result<()> {
     let server = Server::start(&["--data", &source.to_string_lossy()])?;
     let urls = server.export()?;
     let work = tempfile::tempdir_in(data::home())?;
-    let all = Site::new(work.path(), "all", &server, &types, &ids)?;
+    let all = Site::new(work.path(), "all", &server, &types, &ids, Memory::Off)?;
     let half: Vec<String> = ids.iter().step_by(2).cloned().collect();
-    let half = Site::new(work.path(), "half", &server, &types, &half)?;
+    let half = Site::new(work.path(), "half", &server, &types, &half, Memory::Off)?;
+    let kept = Site::new(work.path(), "kept", &server, &types, &ids, Memory::On)?;
     // Compiled plugins are kept between runs; the first run pays for them, by itself.
     let (cold, _) = all.run()?;
     half.run()?;
+    kept.run()?;
     let fetched = work.path().join("curl");
 
     let names = [
@@ -61,15 +63,18 @@ fn measure(patients: u32, rounds: usize) -> anyhow::Result<()> {
         "curl, then sync",
         "run, keeps all",
         "run, drops half",
+        "run, remembers",
     ];
     let mut took: Vec<Vec<Took>> = vec![Vec::new(); names.len()];
-    let (mut of_all, mut of_half) = (Vec::new(), Vec::new());
+    let (mut of_all, mut of_half, mut of_kept) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
         for turn in 0..names.len() {
             let at = (round + turn) % names.len();
             empty(&fetched)?;
             empty(&all.out())?;
             empty(&half.out())?;
+            empty(&kept.out())?;
+            kept.forget()?;
             sync()?;
             let one = match at {
                 0 => curl(&fetched, &urls)?,
@@ -82,7 +87,8 @@ fn measure(patients: u32, rounds: usize) -> anyhow::Result<()> {
                     Took { wall, ..fetching }
                 }
                 3 => all.timed(&mut of_all)?,
-                _ => half.timed(&mut of_half)?,
+                4 => half.timed(&mut of_half)?,
+                _ => kept.timed(&mut of_kept)?,
             };
             if let Some(series) = took.get_mut(at) {
                 series.push(one);
@@ -90,7 +96,7 @@ fn measure(patients: u32, rounds: usize) -> anyhow::Result<()> {
         }
     }
     print!("{}", table(bytes, &names, &took));
-    for (name, streamed) in names.iter().skip(3).zip([&of_all, &of_half]) {
+    for (name, streamed) in names.iter().skip(3).zip([&of_all, &of_half, &of_kept]) {
         println!(
             "{name:<18} {:>7.2} s of it from the manifest to the report",
             median(streamed)
@@ -146,6 +152,22 @@ fn sync() -> anyhow::Result<()> {
     children::run(&mut Command::new("sync")).map(|_| ())
 }
 
+/// Whether a run remembers of each resource what it delivered.
+#[derive(Clone, Copy)]
+enum Memory {
+    Off,
+    On,
+}
+
+impl Memory {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "nothing",
+            Self::On => "resources",
+        }
+    }
+}
+
 /// One configuration with a folder of its own.
 struct Site {
     folder: PathBuf,
@@ -158,6 +180,7 @@ impl Site {
         server: &Server,
         types: &BTreeSet<String>,
         members: &[String],
+        memory: Memory,
     ) -> anyhow::Result<Self> {
         let folder = work.join(name);
         fs_err::create_dir_all(folder.join("out"))?;
@@ -174,6 +197,10 @@ name = "bench"
 base-url = "{}"
 level = "system"
 types = [{}]
+
+[sync]
+remember = "{}"
+probe = "off"
 
 [cohorts.study]
 from = {{ csv = "members.csv", column = "patient_id" }}
@@ -196,11 +223,21 @@ sink = {{ plugin = "files-sink", config = {{ store = "lake", compression = "none
 "#,
             server.base_url,
             types.join(", "),
+            memory.word(),
             plugin("cohort_filter.wasm"),
             plugin("files_sink.wasm"),
         );
         fs_err::write(folder.join("bulkhead.toml"), text)?;
         Ok(Self { folder })
+    }
+
+    /// Forgets what was delivered: every round delivers everything for the first time.
+    fn forget(&self) -> anyhow::Result<()> {
+        let delivered = self.folder.join(".bulkhead/delivered");
+        if delivered.exists() {
+            fs_err::remove_dir_all(delivered)?;
+        }
+        Ok(())
     }
 
     fn out(&self) -> PathBuf {
