@@ -41,9 +41,9 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// 64 MiB of cache, twice 16 MiB of write buffer, 128 MiB of journal.
+    /// 32 MiB of cache, twice 8 MiB of write buffer, 128 MiB of journal.
     fn default() -> Self {
-        Self { cache: 64 << 20, write_buffer: 16 << 20, journal: LEAST_JOURNAL * 2 }
+        Self { cache: 32 << 20, write_buffer: 8 << 20, journal: LEAST_JOURNAL * 2 }
     }
 }
 
@@ -98,6 +98,8 @@ impl Delivered {
             let database = Database::builder(dir)
                 .cache_size(bounds.cache)
                 .max_journaling_size(bounds.journal.max(LEAST_JOURNAL))
+                // Without it whoever writes faster than the disk takes holds all of it in memory.
+                .max_write_buffer_size(Some(bounds.write_buffer.saturating_mul(3)))
                 .worker_threads(WORKERS)
                 .open()?;
             let resources = database.keyspace(RESOURCES, || {
@@ -142,9 +144,35 @@ impl Delivered {
     ///
     /// A failure of the database. After one it takes no more: open it anew.
     pub fn commit(&self, entries: &[(ResourceKey, Entry)]) -> Result<(), Error> {
+        self.put(entries, PersistMode::SyncAll)
+    }
+
+    /// The same, durable only with the next [`Delivered::commit`] or [`Delivered::sync`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Delivered::commit`].
+    pub fn write(&self, entries: &[(ResourceKey, Entry)]) -> Result<(), Error> {
+        self.put(entries, PersistMode::Buffer)
+    }
+
+    /// Makes durable what was written.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the database.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.database.persist(PersistMode::SyncAll).map_err(|source| self.fault(source))
+    }
+
+    fn put(
+        &self,
+        entries: &[(ResourceKey, Entry)],
+        durable: PersistMode,
+    ) -> Result<(), Error> {
         let mut batch =
             fjall::OwnedWriteBatch::with_capacity(self.database.clone(), entries.len())
-                .durability(Some(PersistMode::SyncAll));
+                .durability(Some(durable));
         // As above; of one key's entries the last stays last.
         let mut order: Vec<&(ResourceKey, Entry)> = entries.iter().collect();
         order.sort_by(|a, b| a.0.cmp(&b.0));

@@ -20,7 +20,7 @@ pub use caution::Caution;
 pub use error::LaneError;
 
 use crate::{
-    Advance, Batch, Chain, Checkpoint, CloseReason, Intake, Memory, Pause, Sink,
+    Advance, Batch, Chain, Checkpoint, CloseReason, Handled, Intake, Memory, Pause, Sink,
     SinkError, Tally,
     lane::marks::{Mark, Marks},
     memory,
@@ -45,6 +45,9 @@ impl Default for LaneLimits {
         Self { retries: 8, longest_pause: Duration::from_mins(1), quiet_bytes: 64 << 20 }
     }
 }
+
+/// Records whose digests wait for the sink's word, at about 300 bytes each.
+const MUCH_HANDLED: usize = 16_384;
 
 /// One file's way through chain and sink.
 pub struct Lane {
@@ -182,6 +185,13 @@ impl Lane {
         let owes_nothing = self.accepted_through <= self.durable.durable_through;
         let is_quiet = owes_nothing && self.quiet_bytes >= self.limits.quiet_bytes;
         Ok(if self.is_news || is_quiet { self.advance() } else { None })
+    }
+
+    /// What the sink has taken and not yet made durable, once it is much, and the last line of
+    /// it. Between blocks. So that memory stays bounded whatever the sink holds back: it may be
+    /// written down before it is durable, as long as that can be told apart later.
+    pub fn take_handled(&mut self) -> Option<(u64, Vec<Handled>)> {
+        Some((self.last_line, self.marks.drain(MUCH_HANDLED)?))
     }
 
     /// Ends the file: everything is durable when this returns.

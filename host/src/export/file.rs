@@ -203,9 +203,18 @@ impl FileWork {
     async fn take(&self, lane: &mut Lane, block: &Block) -> Result<(), Ended> {
         match lane.take(block).await.map_err(ended)? {
             Some(advance) => {
-                self.write_down(advance, Last::No).await.map_err(Ended::Fatal)
+                self.write_down(advance, Last::No).await.map_err(Ended::Fatal)?;
             }
-            None => Ok(()),
+            None => {}
+        }
+        match (&self.holdings, lane.take_handled()) {
+            (Some(holdings), Some((through, handled))) => {
+                let (holdings, index) = (Arc::clone(holdings), self.index);
+                self.ledger(move |_| holdings.write_ahead(index, through, &handled))
+                    .await
+                    .map_err(Ended::Fatal)
+            }
+            (Some(_) | None, _) => Ok(()),
         }
     }
 

@@ -10,7 +10,8 @@
 //! When a try is given up, what it wrote beyond its last checkpoint is void, and the next try
 //! writes under another number: see [`Holdings::give_up`] and [`tag`].
 //!
-//! Memory: one version a record between intake and checkpoint, in all lanes together.
+//! Memory: one version for each record between intake and what is written ahead, at most
+//! some 20,000 a lane.
 
 mod decide;
 mod drift;
@@ -145,17 +146,46 @@ impl Holdings {
         through: u64,
         handled: &[Handled],
     ) -> Result<(), bulkhead_ledger::Error> {
+        let entries = self.entries(file, through, handled)?;
+        // What was written ahead becomes durable as well.
+        if entries.is_empty() {
+            self.delivered.sync()
+        } else {
+            self.delivered.commit(&entries)
+        }
+    }
+
+    /// Writes down what the sink took of a file up to line `through` and has not made durable.
+    /// If it never does, the file's next try tells these entries apart.
+    pub(crate) fn write_ahead(
+        &self,
+        file: u32,
+        through: u64,
+        handled: &[Handled],
+    ) -> Result<(), bulkhead_ledger::Error> {
+        self.delivered.write(&self.entries(file, through, handled)?)
+    }
+
+    fn entries(
+        &self,
+        file: u32,
+        through: u64,
+        handled: &[Handled],
+    ) -> Result<Vec<(ResourceKey, Entry)>, bulkhead_ledger::Error> {
         let mut entries = self.flight().let_go(file, through);
         let keyed: Vec<(ResourceKey, &Handled)> = handled
             .iter()
             .filter_map(|of| Some((ResourceKey::new(&of.kind, &of.id).ok()?, of)))
             .collect();
-        let keys: Vec<ResourceKey> = keyed.iter().map(|(key, _)| key.clone()).collect();
-        let before = self.delivered.get_many(&keys)?;
-        self.compare(file, &keyed, &before);
+        // The first export of everything has nothing to be held against.
+        if self.is_comparable && !self.marks.is_empty() {
+            let keys: Vec<ResourceKey> =
+                keyed.iter().map(|(key, _)| key.clone()).collect();
+            self.compare(file, &keyed, &self.delivered.get_many(&keys)?);
+        }
         let tag = self.tag(file);
         entries.extend(keyed.into_iter().map(|(key, of)| (key, self.entry(tag, of))));
-        if entries.is_empty() { Ok(()) } else { self.delivered.commit(&entries) }
+        Ok(entries)
     }
 
     /// Makes void what was written down of a file beyond line `through`: the try that wrote
@@ -185,9 +215,6 @@ impl Holdings {
         keyed: &[(ResourceKey, &Handled)],
         before: &[Option<Entry>],
     ) {
-        if !self.is_comparable {
-            return;
-        }
         let mut drift = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
         let drift = drift.entry(file).or_default();
         for ((key, of), before) in keyed.iter().zip(before) {
@@ -285,10 +312,14 @@ impl Holdings {
                 &candidate,
                 entry.as_ref(),
                 is_void,
-                flight.versions.get(&key),
+                flight.of(&key),
             );
-            let (span, export) = (self.span, self.setting.export);
-            flight.take_in(file, &candidate, key, entry, recall, span, export);
+            flight.take_in(file, &candidate, &key, recall);
+            if self.span == Span::Whole
+                && let Some(entry) = entry
+            {
+                flight.see(file, record.seq, key, entry, self.setting.export);
+            }
             recalls.push(recall);
         }
         drop(flight);

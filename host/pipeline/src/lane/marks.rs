@@ -26,7 +26,7 @@ struct Preceding {
 pub(super) struct Marks {
     ahead: VecDeque<(Mark, Preceding)>,
     quarantined: VecDeque<Quarantined>,
-    /// Bounded by what the sink takes before it makes something durable.
+    /// Bounded by what the sink takes before it makes something durable, or by who drains it.
     handled: VecDeque<Handled>,
 }
 
@@ -69,6 +69,17 @@ impl Marks {
             later.handled -= preceding.handled;
         }
         Some((mark, entries, handled))
+    }
+
+    /// What was handled so far, once it is much: it need not wait for its mark.
+    pub(super) fn drain(&mut self, much: usize) -> Option<Vec<Handled>> {
+        if self.handled.len() < much {
+            return None;
+        }
+        for (_, preceding) in &mut self.ahead {
+            preceding.handled = 0;
+        }
+        Some(in_order(self.handled.drain(..).collect()))
     }
 
     /// All that was not handed out.

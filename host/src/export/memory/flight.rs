@@ -7,47 +7,56 @@ use bulkhead_ledger::{
     delivered::{Entry, ResourceKey, State},
 };
 use bulkhead_pipeline::{Change, Recall};
+use xxhash_rust::xxh3::xxh3_128;
 
-use super::{
-    Span,
-    decide::{Candidate, InFlight},
-};
+use super::decide::{Candidate, InFlight};
 
 /// What lanes have taken in and not yet made durable.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
-    pub(super) versions: HashMap<ResourceKey, InFlight>,
+    /// By a hash of the key: there is one for every record between intake and checkpoint.
+    versions: HashMap<u128, InFlight>,
     /// By file, in the order of lines: what a checkpoint lets go.
-    order: HashMap<u32, VecDeque<(u64, ResourceKey)>>,
+    order: HashMap<u32, VecDeque<(u64, u128)>>,
     /// By file: entries to write with the next checkpoint because an export of everything has
     /// seen them.
     seen: HashMap<u32, VecDeque<(u64, ResourceKey, Entry)>>,
 }
 
 impl Flight {
-    /// Takes in what is known of a record, and what becomes of it.
+    /// What a lane has taken in of a resource.
+    pub(super) fn of(&self, key: &ResourceKey) -> Option<&InFlight> {
+        self.versions.get(&short(key))
+    }
+
+    /// Takes in a record of file `file`.
     pub(super) fn take_in(
         &mut self,
         file: u32,
         record: &Candidate,
-        key: ResourceKey,
-        entry: Option<Entry>,
+        key: &ResourceKey,
         recall: Recall,
-        span: Span,
-        export: u64,
     ) {
         let Candidate { change, last_updated, raw, file: tag, line } = *record;
-        if span == Span::Whole
-            && let Some(entry) = entry
-            && entry.state == State::Live
-            && entry.seen != export
-        {
-            let entry = Entry { seen: export, ..entry };
-            self.seen.entry(file).or_default().push_back((line, key.clone(), entry));
-        }
         if change == Change::Upsert && matches!(recall, Recall::Pass { .. }) {
-            self.order.entry(file).or_default().push_back((line, key.clone()));
+            let key = short(key);
+            self.order.entry(file).or_default().push_back((line, key));
             self.versions.insert(key, InFlight { last_updated, raw, file: tag, line });
+        }
+    }
+
+    /// Notes that the export `export`, one of everything, has what the destination has.
+    pub(super) fn see(
+        &mut self,
+        file: u32,
+        line: u64,
+        key: ResourceKey,
+        entry: Entry,
+        export: u64,
+    ) {
+        if entry.state == State::Live && entry.seen != export {
+            let entry = Entry { seen: export, ..entry };
+            self.seen.entry(file).or_default().push_back((line, key, entry));
         }
     }
 
@@ -103,6 +112,10 @@ pub(super) fn tag(voids: &Voids, export: u64, file: u32) -> u32 {
         tag = tag.wrapping_add(GENERATION);
     }
     tag
+}
+
+fn short(key: &ResourceKey) -> u128 {
+    xxh3_128(format!("{}/{}", key.resource_type(), key.id()).as_bytes())
 }
 
 const fn index(tag: u32) -> u32 {
