@@ -5,6 +5,7 @@
 //! in `host/bulk/tests/faults`.
 
 mod drift;
+mod groups;
 mod times;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -13,8 +14,8 @@ use bulkhead_model::Instant;
 use bulkhead_sample_server::{
     Data, Fault, Gzip, On, Scenario,
     scenario::{
-        Answer, At, BodyFault, Content, Count, CutHow, Framing, Issue, LineEdit, Modes,
-        Omission, Outcome, Pages, Then,
+        Answer, At, BodyFault, Content, Count, CutHow, Framing, Issue, LineEdit, Links,
+        Modes, Omission, Outcome, Pages, Profile, Then,
     },
 };
 use serde_json::{Value, json};
@@ -122,7 +123,7 @@ fn issue(severity: &str) -> Scenario {
     mode(|modes| modes.outcome = Outcome { issues: vec![issue], ..Outcome::default() })
 }
 
-/// Faults: F3, F4, F12, F15, F22, F23, F30, F31.
+/// Faults: F3, F4, F12, F13, F15, F22, F23, F30, F31, F41.
 /// Items: 67, 68, 81, 89.
 #[test]
 fn a_fault_holds_what_it_is_about_and_the_next_run_brings_the_rest() {
@@ -146,6 +147,9 @@ fn a_fault_holds_what_it_is_about_and_the_next_run_brings_the_rest() {
         ..Omission::default()
     };
     let silent = Omission { types: vec!["Condition".to_owned()], ..Omission::default() };
+    let xml = Answer::status(403).body(Content::Xml);
+    let stale = Links { refreshed: false, ..Links::dead_until_refreshed(xml.clone()) };
+    let hapi = Scenario::profile(Profile::HapiLike).unwrap();
     let stranger = LineEdit::Replace {
         row: 1,
         text: r#"{"resourceType":"Observation","id":"stray"}"#.to_owned(),
@@ -168,6 +172,13 @@ fn a_fault_holds_what_it_is_about_and_the_next_run_brings_the_rest() {
         ("F4 no manifest", on(Fault::on(On::Manifest).answer(empty)), 1, none),
         ("F12 a type", mode(|modes| modes.omit = vec![silent]), 3, others),
         ("F12 rows", mode(|modes| modes.omit = vec![short]), 3, others),
+        (
+            "F13 links renewed",
+            mode(|modes| modes.links = Some(Links::dead_until_refreshed(xml.clone()))),
+            0,
+            all,
+        ),
+        ("F13 links not renewed", mode(|modes| modes.links = Some(stale)), 3, none),
         ("F15 cut once", on(spoilt(broken.clone()).times(1)), 0, all),
         ("F15 cut for ever", on(spoilt(broken)), 3, others),
         ("F15 cut cleanly, with a count", counted, 3, others),
@@ -182,6 +193,7 @@ fn a_fault_holds_what_it_is_about_and_the_next_run_brings_the_rest() {
         ("F31 pages", paged(Then::End), 0, all),
         ("F31 a circle", paged(Then::Loop), 1, none),
         ("F31 a page that is gone", paged(Then::End).with(lost), 3, none),
+        ("F41 like hapi", hapi, 0, all),
     ];
     let mut wrong = Vec::new();
     for (name, scenario, code, moved) in cases {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bulkhead_sample_server::{
     Data, Scenario,
-    scenario::{Reads, Reuse, ReuseWhen, Since, TransactionTime, What, When},
+    scenario::{Reads, Reuse, ReuseWhen, Shift, Since, TransactionTime, What, When},
 };
 
 use super::{HOUR, MINUTE, condition, has_all, held, marks, mode, site, start};
@@ -71,6 +71,10 @@ fn what_an_export_missed_comes_with_the_next_one() {
         ("F27 no version", put(Reads::Omitted)),
         ("F28 at or after", mode(|modes| modes.since = Since::AtOrAfter)),
         ("F28 no fractions", mode(|modes| modes.since = Since::RefusesFraction)),
+        (
+            "F28 local time",
+            mode(|modes| modes.since = Since::Local(Shift::back(5 * HOUR))),
+        ),
         ("F28 the future", mode(|modes| modes.since = Since::TakesFuture)),
     ];
     for (name, scenario) in cases {
