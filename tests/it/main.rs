@@ -15,6 +15,7 @@ mod changes;
 mod completeness;
 mod counting;
 mod exports;
+mod faults;
 mod jobs;
 mod kills;
 mod members;

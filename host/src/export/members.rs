@@ -19,7 +19,7 @@ use bulkhead_model::{PatientKey, PatientSet};
 
 use super::{Export, Reach};
 use crate::{
-    cohort,
+    cohort::{self, SOURCE_GROUP},
     config::{ChainConfig, Config},
     output::Event,
     report::Report,
@@ -40,7 +40,8 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// The cohorts that some plugin of the chain is granted, against how `stream` left them.
+    /// The cohorts that some plugin of the chain is granted, and the group that is exported,
+    /// against how `stream` left them.
     pub(crate) fn of(
         config: &Config,
         chain: &ChainConfig,
@@ -54,20 +55,31 @@ impl Members {
             .iter()
             .chain([&chain.sink])
             .filter_map(|stage| config.plugins.get(&stage.plugin))
-            .flat_map(|plugin| &plugin.grants.cohorts);
-        for name in granted {
+            .flat_map(|plugin| &plugin.grants.cohorts)
+            .map(String::as_str);
+        for name in granted.chain([SOURCE_GROUP]) {
             if let Some(now) = cohorts.get(name) {
                 let before = ledger.cohort_snapshot(stream, name)?;
-                members.before.insert(name.clone(), before);
-                members.cohorts.insert(name.clone(), Arc::clone(now));
+                members.before.insert(name.to_owned(), before);
+                members.cohorts.insert(name.to_owned(), Arc::clone(now));
             }
         }
         Ok(members)
     }
 
-    /// The cohorts as they are.
+    /// The cohorts of the plugins as they are.
     pub(crate) fn now(&self) -> impl Iterator<Item = &PatientSet> {
-        self.cohorts.values().map(|cohort| &**cohort)
+        let cohorts = self.cohorts.iter().filter(|(name, _)| *name != SOURCE_GROUP);
+        cohorts.map(|(_, cohort)| &**cohort)
+    }
+
+    /// Whether these patients are known to have left the group that is exported, all of them
+    /// who were in it. No filter can tell: one passes whatever the server sends.
+    pub(crate) fn left_source(&self, about: &[PatientKey]) -> bool {
+        let Some(now) = self.cohorts.get(SOURCE_GROUP) else { return false };
+        let Some(Some(before)) = self.before.get(SOURCE_GROUP) else { return false };
+        !about.iter().any(|patient| now.contains(*patient))
+            && about.iter().any(|patient| before.contains(patient))
     }
 
     /// Whether somebody has left, or nobody knows who was there.

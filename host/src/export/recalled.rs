@@ -31,7 +31,7 @@ use bulkhead_sandbox::{PluginStage, Role};
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::{
-    left::{is_of_someone, judged},
+    left::{about, is_of_someone, judged},
     spool::{Spool, private_folder, remove},
 };
 use super::{
@@ -147,6 +147,9 @@ impl Export {
                 for (stays, (_, entry)) in stays.iter_mut().zip(&chunk) {
                     *stays = *stays && is_of_someone(entry, &cohorts);
                 }
+            }
+            for (stays, (_, entry)) in stays.iter_mut().zip(&chunk) {
+                *stays = *stays && !self.members.left_source(about(entry));
             }
             for ((key, _), _) in chunk.iter().zip(&stays).filter(|(_, stays)| !**stays) {
                 spool.add(key, false)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bulkhead_ledger::delivered::{Entry, ResourceKey};
-use bulkhead_model::PatientSet;
+use bulkhead_model::{PatientKey, PatientSet};
 use bulkhead_ndjson::{Envelope, Patients};
 use bulkhead_pipeline::{
     Batch, Change, Kinds, Record, RejectClass, Stage, Verdict as Judgement,
@@ -87,11 +87,16 @@ fn shown(
 /// Whether a resource is about nobody, or about someone in one of the cohorts. For filters that
 /// cannot be asked without the body.
 pub(super) fn is_of_someone(entry: &Entry, cohorts: &[&PatientSet]) -> bool {
-    let of = &entry.patients;
-    let about = if of.primary.is_empty() { &of.linked } else { &of.primary };
+    let about = about(entry);
     about.is_empty()
         || cohorts.is_empty()
         || about
             .iter()
             .any(|patient| cohorts.iter().any(|cohort| cohort.contains(*patient)))
+}
+
+/// Who a resource is about.
+pub(super) fn about(entry: &Entry) -> &[PatientKey] {
+    let of = &entry.patients;
+    if of.primary.is_empty() { &of.linked } else { &of.primary }
 }
