@@ -226,7 +226,7 @@ impl Export {
         let id = record.id.clone();
         if record.phase == Phase::Accepted {
             let Some(manifest) = self.wait(&record).await? else { return Ok(None) };
-            self.manifested(&id, &manifest)?;
+            self.manifested(&record, &manifest)?;
             record = self.record(&id)?;
         }
         let manifest = manifest_of(&record)?;
@@ -265,8 +265,11 @@ impl Export {
 
     async fn wait(&self, record: &ExportRecord) -> anyhow::Result<Option<Manifest>> {
         // The time allowed counts from the kick-off, however many processes wait for it.
-        let started = Some(record.kickoff_instant);
-        let job = Job { started, ..Job::at(status_url(record)?) };
+        let job = Job {
+            status_url: status_url(record)?,
+            started: Some(record.kickoff_instant),
+            status_source: kickoff::Met::of(record).status_source,
+        };
         self.output.event(Event::Waiting);
         let output = self.output.clone();
         let waited = tokio::select! {
@@ -288,13 +291,23 @@ impl Export {
         }
     }
 
-    fn manifested(&self, id: &ExportId, manifest: &Manifest) -> anyhow::Result<()> {
+    fn manifested(
+        &self,
+        record: &ExportRecord,
+        manifest: &Manifest,
+    ) -> anyhow::Result<()> {
         for warning in &manifest.warnings {
             self.output.event(Event::Remark(format!("manifest: {warning}")));
         }
+        let left_out = kickoff::Met::of(record).left_out;
+        let ignored = manifest.ignored(&kickoff_of(record)?).into_iter();
+        for name in ignored.filter(|name| !left_out.iter().any(|of| of == name)) {
+            let remark = format!("the server passed over `{name}` without a word");
+            self.output.event(Event::Remark(remark));
+        }
         let files = new_files(manifest);
         let json = serde_json::to_string(manifest)?;
-        self.ledger.manifested(id, &json, manifest.transaction_time, &files)?;
+        self.ledger.manifested(&record.id, &json, manifest.transaction_time, &files)?;
         Ok(())
     }
 

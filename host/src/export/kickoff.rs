@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bulkhead_bulk::{
-    Accepted, Coverage, Error as BulkError, GrantedScope, Kickoff, Server,
+    Accepted, Coverage, Error as BulkError, GrantedScope, Kickoff, Server, StatusSource,
 };
 use bulkhead_ledger::{ExportId, ExportRecord};
 use bulkhead_model::ResourceType;
@@ -24,9 +24,13 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Met {
     /// The scope of the token, when its issuer told.
     pub(super) scope: Option<String>,
-    /// The types that the server lists and does not leave out of exports; none when it lists
-    /// nothing.
+    /// The types that the server lists and does not leave out of exports of this level; none
+    /// when it lists nothing.
     pub(super) offered: BTreeSet<ResourceType>,
+    /// Where the state of the job is told.
+    pub(super) status_source: StatusSource,
+    /// Parameters that the server refused by name and that were not sent.
+    pub(super) left_out: Vec<String>,
 }
 
 impl Met {
@@ -54,11 +58,9 @@ impl Met {
         };
         let uncovered = named(&|name| self.coverage(name) == Coverage::None);
         let in_part = named(&|name| self.coverage(name) == Coverage::Partial);
-        let unlisted = named(&|name| self.offers(name) == Some(false));
         let cases = [
             ("the granted scope does not cover", uncovered),
             ("the granted scope covers only a part of", in_part),
-            ("the server does not list among what it offers", unlisted),
         ];
         cases
             .into_iter()
@@ -77,6 +79,9 @@ impl Export {
         server: &Server,
         kickoff: &Kickoff,
     ) -> anyhow::Result<()> {
+        for remark in self.client.remarks(server, kickoff) {
+            self.output.event(Event::Remark(remark));
+        }
         let mut left = self.config.limits.kickoff_wait;
         let mut pause = FIRST_WAIT;
         loop {
@@ -122,7 +127,12 @@ impl Export {
             Some(GrantedScope::Stated(scope)) => Some(scope),
             Some(GrantedScope::Unstated) | None => None,
         };
-        let met = Met { scope, offered: server.capability.types.clone() };
+        let met = Met {
+            scope,
+            offered: server.capability.types_at(&kickoff.level),
+            status_source: accepted.status_source,
+            left_out: accepted.left_out.clone(),
+        };
         self.ledger.note_evidence(id, &serde_json::to_string(&met)?)?;
         self.ledger.accepted(id, accepted.status_url.as_str())?;
         for left_out in &accepted.left_out {
@@ -165,12 +175,14 @@ mod tests {
         name.parse().unwrap()
     }
 
-    /// Items: 4, 26.
+    /// Items: 4, 26, 69.
     #[test]
     fn what_the_kickoff_met_is_read_back_and_told_at_once() {
         let met = Met {
             scope: Some("system/Patient.rs system/Observation.rs?category=x".to_owned()),
             offered: ["Patient", "Observation"].map(kind).into(),
+            status_source: StatusSource::ExportStatus,
+            left_out: vec!["_elements".to_owned()],
         };
         let json = serde_json::to_string(&met).unwrap();
         assert_eq!(serde_json::from_str::<Met>(&json).unwrap(), met);
@@ -180,10 +192,12 @@ mod tests {
             [
                 "the granted scope does not cover Device",
                 "the granted scope covers only a part of Observation",
-                "the server does not list among what it offers Device",
             ]
         );
         assert_eq!(Met::default().remarks(&asked), Vec::<String>::new());
+        let old: Met = serde_json::from_str(r#"{"scope":null,"offered":[]}"#).unwrap();
+        assert_eq!(old, Met::default());
+        assert_eq!(old.status_source, StatusSource::Http);
         assert_eq!(Met::default().offers(&kind("Patient")), None);
         assert_eq!(met.offers(&kind("Device")), Some(false));
     }
