@@ -228,6 +228,7 @@ impl FileWork {
     fn lane(&self, caution: Caution) -> Lane {
         let kind = match self.array {
             FileArray::Deleted => FileKind::Deleted,
+            FileArray::Output if self.origin.is_organised() => FileKind::Organised,
             FileArray::Outcome | FileArray::Output => {
                 FileKind::Output(self.origin.resource_type().cloned())
             }

@@ -40,6 +40,14 @@ impl Origin {
         }
     }
 
+    /// Whether the manifest says that its lines stand in blocks of all types.
+    pub(super) fn is_organised(&self) -> bool {
+        match self {
+            Self::Local(_) => false,
+            Self::Remote { manifest, .. } => manifest.organized_by.is_some(),
+        }
+    }
+
     /// Begins to read the file.
     pub(super) async fn open(&self, client: &Client) -> Result<Incoming, Ended> {
         match self {
