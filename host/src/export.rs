@@ -15,6 +15,7 @@ mod file;
 mod history;
 mod judge;
 mod kickoff;
+mod logged;
 mod members;
 mod memory;
 mod omission;
@@ -53,6 +54,7 @@ use crate::{
     assemble::LoadedChain,
     clock,
     config::{ChainConfig, Config},
+    export_log::ExportLog,
     failure::{Exit, Failure},
     output::{Event, Output},
     report::Report,
@@ -70,6 +72,8 @@ pub(crate) struct Export {
     pub(crate) client: Arc<Client>,
     pub(crate) ledger: Ledger,
     pub(crate) output: Output,
+    /// What other tools read of all exports.
+    pub(crate) log: ExportLog,
     pub(crate) stop: Stop,
     /// What may be missing.
     pub(crate) accept: Acceptances,
@@ -248,6 +252,7 @@ impl Export {
             record = self.record(&id)?;
         }
         let report = self.complete(&record, &manifest).await?;
+        self.log_end(&record, &report);
         // Also when a file failed: nothing will come back for it, and a server may refuse the
         // next export while it keeps this one.
         self.release(&record).await?;
@@ -271,11 +276,18 @@ impl Export {
             status_source: kickoff::Met::of(record).status_source,
         };
         self.output.event(Event::Waiting);
-        let output = self.output.clone();
+        let tell = |progress| {
+            logged::log_progress(&self.log, &record.id, &progress);
+            self.output.waiting(&progress);
+        };
         let waited = tokio::select! {
-            waited = self.client.wait_for(&job, |progress| output.waiting(&progress)) => waited,
+            waited = self.client.wait_for(&job, tell) => waited,
             () = self.stop.requested() => return Err(stopped()),
         };
+        match &waited {
+            Ok(manifest) => self.log_manifest(&record.id, manifest),
+            Err(error) => self.log_no_manifest(&record.id, error),
+        }
         match waited {
             Ok(manifest) => Ok(Some(manifest)),
             Err(BulkError::JobGone { .. }) => {

@@ -13,7 +13,11 @@ use bulkhead_model::ResourceType;
 use serde::{Deserialize, Serialize};
 
 use super::{Export, blamed, stopped};
-use crate::{clock, output::Event, watermark::span};
+use crate::{
+    clock,
+    output::Event,
+    watermark::{all_types, span},
+};
 
 /// The first wait for a server that is busy and does not say how long.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -51,6 +55,16 @@ impl Met {
         (!self.offered.is_empty()).then(|| self.offered.contains(name))
     }
 
+    /// The types that are offered now and were not before, when both are told.
+    fn beyond(&self, before: &Self) -> Option<String> {
+        if before.offered.is_empty() {
+            return None;
+        }
+        let new = self.offered.difference(&before.offered);
+        let names: Vec<&str> = new.map(ResourceType::as_str).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
     /// What an operator should know before the server is waited for.
     fn remarks(&self, asked: &[ResourceType]) -> Vec<String> {
         let named = |is: &dyn Fn(&ResourceType) -> bool| -> Vec<&str> {
@@ -85,7 +99,9 @@ impl Export {
         let mut left = self.config.limits.kickoff_wait;
         let mut pause = FIRST_WAIT;
         loop {
-            let error = match self.client.kickoff(server, kickoff).await {
+            let answer = self.client.kickoff(server, kickoff).await;
+            self.log_kickoff(id, server, kickoff, &answer);
+            let error = match answer {
                 Ok(accepted) => return self.accepted(id, server, kickoff, &accepted),
                 Err(error) => error,
             };
@@ -139,10 +155,32 @@ impl Export {
             let remark = format!("the server does not support `{left_out}`: left out");
             self.output.event(Event::Remark(remark));
         }
-        for remark in met.remarks(&kickoff.types) {
+        for remark in
+            met.remarks(&kickoff.types).into_iter().chain(self.new_types(kickoff, &met)?)
+        {
             self.output.event(Event::Remark(remark));
         }
         Ok(())
+    }
+}
+
+impl Export {
+    /// When all types are asked for, a type that the server did not offer when the watermark was
+    /// set: of it, only changes are asked for.
+    fn new_types(&self, kickoff: &Kickoff, met: &Met) -> anyhow::Result<Option<String>> {
+        if !kickoff.types.is_empty() || kickoff.since.is_none() {
+            return Ok(None);
+        }
+        let marks = self.ledger.watermarks(&self.stream())?;
+        let Some(mark) = marks.get(&all_types()) else { return Ok(None) };
+        let Some(before) = self.ledger.export(&mark.set_by)? else { return Ok(None) };
+        Ok(met.beyond(&Met::of(&before)).map(|new| {
+            format!(
+                "the server offers {new}, which it did not when export {} was made: of it only \
+                 changes are asked for; `--full` brings its history",
+                mark.set_by
+            )
+        }))
     }
 }
 
