@@ -1,4 +1,6 @@
-//! Cohorts, read whole and frozen for a run.
+//! Cohorts, read whole and frozen for a run. Those of the server are read in `group`.
+
+mod group;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,9 +18,6 @@ use crate::{
     config::{CohortSource, Config},
     failure::Failure,
 };
-
-/// Groups within groups that are followed. Server-controlled: bounded.
-const GROUPS: usize = 1_000;
 
 /// The name under which the group that is exported stands among the cohorts. No cohort of the
 /// configuration can be called so.
@@ -50,7 +49,7 @@ pub(crate) async fn load(config: &Config, client: &Client) -> anyhow::Result<Coh
     }
     if let Level::Group(id) = &config.source.level {
         // What the server exports is a cohort as well, and lives as well.
-        match group(client, id).await {
+        match group::patients(client, id).await {
             Ok(ids) => {
                 cohorts.insert(SOURCE_GROUP.to_owned(), Arc::new(keys(&ids)));
             }
@@ -76,7 +75,9 @@ pub(crate) async fn ids_of(
 ) -> anyhow::Result<Vec<String>> {
     let ids = match (&config.source.level, config.cohorts.get(name)) {
         (_, Some(source)) => ids(client, name, source).await?,
-        (Level::Group(id), None) if name == SOURCE_GROUP => group(client, id).await?,
+        (Level::Group(id), None) if name == SOURCE_GROUP => {
+            group::patients(client, id).await?
+        }
         (Level::Group(_) | Level::Patient | Level::System, None) => Vec::new(),
     };
     Ok(ids.into_iter().filter(|id| wanted.contains(&PatientKey::of(id))).collect())
@@ -88,7 +89,14 @@ async fn ids(
     source: &CohortSource,
 ) -> anyhow::Result<Vec<String>> {
     match source {
-        CohortSource::Group(id) => group(client, id).await,
+        CohortSource::Group(id) => group::patients(client, id).await,
+        CohortSource::Identifier(identifier) => {
+            let found = async {
+                let id = group::find(client, identifier).await?;
+                group::patients(client, &id).await
+            };
+            found.await
+        }
         CohortSource::Csv { .. } | CohortSource::Ndjson(_) => ids_in_file(source),
     }
     .with_context(|| format!("reading cohort `{name}`"))
@@ -110,7 +118,7 @@ pub(crate) fn read_file(source: &CohortSource) -> anyhow::Result<PatientSet> {
 fn ids_in_file(source: &CohortSource) -> anyhow::Result<Vec<String>> {
     match source {
         CohortSource::Csv { path, column } => from_csv(path, column.as_deref()),
-        CohortSource::Group(_) => Ok(Vec::new()),
+        CohortSource::Group(_) | CohortSource::Identifier(_) => Ok(Vec::new()),
         CohortSource::Ndjson(path) => from_ndjson(path),
     }
 }
@@ -180,40 +188,6 @@ fn bare(text: &str) -> Option<String> {
     let is_id = (1..=256).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     is_id.then(|| id.to_owned())
-}
-
-/// The patients of a Group and of the groups within it. Inactive members do not count.
-async fn group(client: &Client, id: &str) -> anyhow::Result<Vec<String>> {
-    let mut ids = Vec::new();
-    let mut todo = vec![id.to_owned()];
-    let mut seen = BTreeSet::from([id.to_owned()]);
-    while let Some(id) = todo.pop() {
-        let group = client.read(&format!("Group/{id}")).await?;
-        let members = group.get("member").and_then(Value::as_array);
-        let Some(members) = members else {
-            if group.get("quantity").is_some() || group.get("characteristic").is_some() {
-                let what = format!("Group/{id} does not list its members");
-                let hint = "export at its level: `level = { group = \"…\" }`";
-                return Err(Failure::refused(what).hint(hint).into());
-            }
-            continue;
-        };
-        for member in members {
-            if member.get("inactive").and_then(Value::as_bool) == Some(true) {
-                continue;
-            }
-            let reference = member.pointer("/entity/reference").and_then(Value::as_str);
-            let reference = reference.unwrap_or_default();
-            if let Some((_, nested)) = reference.rsplit_once("Group/") {
-                if seen.len() < GROUPS && seen.insert(nested.to_owned()) {
-                    todo.push(nested.to_owned());
-                }
-            } else if reference.contains("Patient/") {
-                ids.extend(bare(reference));
-            }
-        }
-    }
-    Ok(ids)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod file;
 mod history;
 mod judge;
 mod kickoff;
+mod logged;
 mod members;
 mod memory;
 mod omission;
@@ -53,6 +54,7 @@ use crate::{
     assemble::LoadedChain,
     clock,
     config::{ChainConfig, Config},
+    export_log::ExportLog,
     failure::{Exit, Failure},
     output::{Event, Output},
     report::Report,
@@ -70,6 +72,8 @@ pub(crate) struct Export {
     pub(crate) client: Arc<Client>,
     pub(crate) ledger: Ledger,
     pub(crate) output: Output,
+    /// What other tools read of all exports.
+    pub(crate) log: ExportLog,
     pub(crate) stop: Stop,
     /// What may be missing.
     pub(crate) accept: Acceptances,
@@ -226,7 +230,7 @@ impl Export {
         let id = record.id.clone();
         if record.phase == Phase::Accepted {
             let Some(manifest) = self.wait(&record).await? else { return Ok(None) };
-            self.manifested(&id, &manifest)?;
+            self.manifested(&record, &manifest)?;
             record = self.record(&id)?;
         }
         let manifest = manifest_of(&record)?;
@@ -248,6 +252,7 @@ impl Export {
             record = self.record(&id)?;
         }
         let report = self.complete(&record, &manifest).await?;
+        self.log_end(&record, &report);
         // Also when a file failed: nothing will come back for it, and a server may refuse the
         // next export while it keeps this one.
         self.release(&record).await?;
@@ -265,14 +270,24 @@ impl Export {
 
     async fn wait(&self, record: &ExportRecord) -> anyhow::Result<Option<Manifest>> {
         // The time allowed counts from the kick-off, however many processes wait for it.
-        let started = Some(record.kickoff_instant);
-        let job = Job { started, ..Job::at(status_url(record)?) };
+        let job = Job {
+            status_url: status_url(record)?,
+            started: Some(record.kickoff_instant),
+            status_source: kickoff::Met::of(record).status_source,
+        };
         self.output.event(Event::Waiting);
-        let output = self.output.clone();
+        let tell = |progress| {
+            logged::log_progress(&self.log, &record.id, &progress);
+            self.output.waiting(&progress);
+        };
         let waited = tokio::select! {
-            waited = self.client.wait_for(&job, |progress| output.waiting(&progress)) => waited,
+            waited = self.client.wait_for(&job, tell) => waited,
             () = self.stop.requested() => return Err(stopped()),
         };
+        match &waited {
+            Ok(manifest) => self.log_manifest(&record.id, manifest),
+            Err(error) => self.log_no_manifest(&record.id, error),
+        }
         match waited {
             Ok(manifest) => Ok(Some(manifest)),
             Err(BulkError::JobGone { .. }) => {
@@ -288,13 +303,23 @@ impl Export {
         }
     }
 
-    fn manifested(&self, id: &ExportId, manifest: &Manifest) -> anyhow::Result<()> {
+    fn manifested(
+        &self,
+        record: &ExportRecord,
+        manifest: &Manifest,
+    ) -> anyhow::Result<()> {
         for warning in &manifest.warnings {
             self.output.event(Event::Remark(format!("manifest: {warning}")));
         }
+        let left_out = kickoff::Met::of(record).left_out;
+        let ignored = manifest.ignored(&kickoff_of(record)?).into_iter();
+        for name in ignored.filter(|name| !left_out.iter().any(|of| of == name)) {
+            let remark = format!("the server passed over `{name}` without a word");
+            self.output.event(Event::Remark(remark));
+        }
         let files = new_files(manifest);
         let json = serde_json::to_string(manifest)?;
-        self.ledger.manifested(id, &json, manifest.transaction_time, &files)?;
+        self.ledger.manifested(&record.id, &json, manifest.transaction_time, &files)?;
         Ok(())
     }
 

@@ -16,6 +16,7 @@ mod cohort;
 mod command;
 mod config;
 mod export;
+mod export_log;
 mod failure;
 mod log;
 mod output;

@@ -186,6 +186,9 @@ impl Report {
             )
         };
         for (name, counts) in self.tally.iter() {
+            if *counts == (Counts { heads: counts.heads, ..Counts::default() }) {
+                continue;
+            }
             row(out, if name.is_empty() { "(no type)" } else { name }, counts)?;
         }
         row(out, "in all", total)?;
@@ -210,6 +213,13 @@ impl Report {
             for (code, count) in codes {
                 writeln!(out, "! {count} in quarantine by `{stage}`: {code}")?;
             }
+        }
+        if total.heads > 0 {
+            writeln!(
+                out,
+                "  {} lines that only head blocks of the files were passed over",
+                total.heads
+            )?;
         }
         for (issue, count) in &self.outcomes.issues {
             writeln!(out, "! the server reports: {issue} ({count})")?;

@@ -17,11 +17,19 @@ use crate::{
 /// The name under which lines are refused before any stage saw them.
 const READ: &str = "read";
 
+/// The type of the lines that head the blocks of an organised file.
+const HEAD: &str = "Parameters";
+
 /// What the lines of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// Bundles that say what was deleted.
     Deleted,
+    /// Resources of all types, in blocks that a `Parameters` line heads: the server was asked
+    /// to organise its output, or does so by itself. The heads are no records.
+    ///
+    /// Source: Bulk Data IG 3.0, "Response - Output Files", `organizeOutputBy`.
+    Organised,
     /// Resources, of one type where the manifest says so.
     Output(Option<ResourceType>),
     /// Bare keys that the host itself calls back: see [`Recalled`](crate::Recalled).
@@ -66,7 +74,7 @@ impl Intake {
     /// For file `file`, from its start.
     pub fn new(file: u32, kind: FileKind, bases: Bases) -> Self {
         let expected = match &kind {
-            FileKind::Deleted | FileKind::Recalled => None,
+            FileKind::Deleted | FileKind::Organised | FileKind::Recalled => None,
             FileKind::Output(expected) => expected.as_ref(),
         };
         let peek = Peek::new(expected, bases);
@@ -189,7 +197,7 @@ impl Intake {
                 records.push(bare(number, kind, &key, change));
                 return Ok(());
             }
-            FileKind::Output(_) => {}
+            FileKind::Organised | FileKind::Output(_) => {}
         }
         let envelope = match text.and_then(|text| text.get(span)) {
             Some(text) => self.peek.read_str(text),
@@ -199,6 +207,11 @@ impl Intake {
             (self.announced(), Reject::new(RejectClass::Malformed, malformed.code()))
         })?;
         let name = text_at(&body, &envelope.resource_type);
+        if self.kind == FileKind::Organised && name == HEAD {
+            // Under no type: nobody asked for any of this one.
+            tally.of("").heads += 1;
+            return Ok(());
+        }
         if let Some(reject) = self.misplaced(name) {
             // Counted under what the file announces: a made-up name adds no row to a report.
             return Err((self.announced(), reject));
@@ -252,9 +265,10 @@ impl Intake {
 
     fn announced(&self) -> String {
         match &self.kind {
-            FileKind::Deleted | FileKind::Output(None) | FileKind::Recalled => {
-                String::new()
-            }
+            FileKind::Deleted
+            | FileKind::Organised
+            | FileKind::Output(None)
+            | FileKind::Recalled => String::new(),
             FileKind::Output(Some(announced)) => announced.to_string(),
         }
     }
@@ -263,13 +277,16 @@ impl Intake {
     fn misplaced(&self, name: &str) -> Option<Reject> {
         match &self.kind {
             FileKind::Output(Some(announced)) if announced.as_str() == name => None,
-            FileKind::Output(_) if name == "OperationOutcome" => {
+            FileKind::Organised | FileKind::Output(_) if name == "OperationOutcome" => {
                 Some(Reject::new(RejectClass::Malformed, "outcome-in-output"))
             }
             FileKind::Output(Some(_)) => {
                 Some(Reject::new(RejectClass::Malformed, "wrong-type-in-file"))
             }
-            FileKind::Deleted | FileKind::Output(None) | FileKind::Recalled => None,
+            FileKind::Deleted
+            | FileKind::Organised
+            | FileKind::Output(None)
+            | FileKind::Recalled => None,
         }
     }
 }

@@ -39,6 +39,9 @@ pub struct Counts {
     pub rows: u64,
     /// Bytes delivered, before compression, line ends included.
     pub delivered_bytes: u64,
+    /// Lines that head the blocks of organised files. They are no records: passed over, and
+    /// counted nowhere else.
+    pub heads: u64,
 }
 
 impl Counts {
@@ -92,6 +95,7 @@ impl Counts {
         self.faulty += other.faulty;
         self.rows += other.rows;
         self.delivered_bytes += other.delivered_bytes;
+        self.heads += other.heads;
     }
 }
 

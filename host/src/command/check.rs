@@ -80,6 +80,13 @@ fn read_cohorts(
                 )?;
                 PatientSet::default()
             }
+            CohortSource::Identifier(identifier) => {
+                writeln!(
+                    text,
+                    "cohort `{name}`: the Group `{identifier}` of the server, read at each run"
+                )?;
+                PatientSet::default()
+            }
             CohortSource::Csv { .. } | CohortSource::Ndjson(_) => {
                 match cohort::read_file(source) {
                     Ok(set) if set.is_empty() => {

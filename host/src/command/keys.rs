@@ -15,6 +15,7 @@ use anyhow::Context;
 use bulkhead_bulk::{Algorithm, KeyError, SigningKey};
 use bulkhead_model::Secret;
 use clap::{Subcommand, ValueEnum};
+use serde_json::Value;
 
 use crate::{config::SecretSource, failure::Failure};
 
@@ -22,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   bulkhead keys generate --out bulkhead-key.pem > jwks.json
   bulkhead keys jwks bulkhead-key.pem
+  bulkhead keys jwks old.pem new.pem > jwks.json
   bulkhead keys jwks --env BULKHEAD_KEY";
 
 /// Makes the key that signs in to a FHIR server, and prints its public half.
@@ -60,16 +62,19 @@ struct Generate {
     alg: Alg,
 }
 
-/// Prints the public JWK Set of a private key, for registration. Never the private part.
+/// Prints the public JWK Set of private keys, for registration. Never the private part.
+///
+/// Several keys make one set: the old and the new one, while keys are changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bulkhead keys jwks bulkhead-key.pem
+  bulkhead keys jwks old.pem new.pem > jwks.json
   bulkhead keys jwks --env BULKHEAD_KEY > jwks.json")]
 struct Jwks {
-    /// The private key: a JWK, a JWK Set or PEM.
+    /// The private keys: each file a JWK, a JWK Set or PEM.
     #[arg(value_name = "FILE", required_unless_present = "env", conflicts_with = "env")]
-    file: Option<PathBuf>,
+    files: Vec<PathBuf>,
 
     /// The variable of the environment that holds it.
     #[arg(long, value_name = "NAME")]
@@ -111,7 +116,7 @@ impl Generate {
     fn run(self) -> anyhow::Result<ExitCode> {
         let key = SigningKey::generate(self.alg.into())?;
         store(&self.out, &key.to_pem()?)?;
-        print(&key)?;
+        print(&key.public_jwks())?;
         let mut err = std::io::stderr().lock();
         writeln!(err, "wrote the private key to {} (mode 0600)", self.out.display())?;
         writeln!(
@@ -125,28 +130,26 @@ impl Generate {
 
 impl Jwks {
     fn run(self) -> anyhow::Result<ExitCode> {
-        let (source, place) = match (self.file, self.env) {
-            (Some(file), _) => {
-                let place = file.display().to_string();
-                (SecretSource::File(file), place)
-            }
-            (None, Some(name)) => {
-                let place = format!("variable {name}");
-                (SecretSource::Env(name), place)
-            }
-            (None, None) => {
-                return Err(Failure::refused("no key is named")
-                    .hint("give a file, or a variable with --env")
-                    .into());
-            }
-        };
-        print(&parse(&source.read()?, &place)?)?;
+        let files = self.files.into_iter().map(|file| {
+            let place = file.display().to_string();
+            (SecretSource::File(file), place)
+        });
+        let variable = self.env.map(|name| {
+            let place = format!("variable {name}");
+            (SecretSource::Env(name), place)
+        });
+        let mut keys = Vec::new();
+        for (source, place) in files.chain(variable) {
+            keys.extend(parse(&source.read()?, &place)?);
+        }
+        print(&public_set(&keys)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn parse(text: &Secret, place: &str) -> anyhow::Result<SigningKey> {
-    SigningKey::parse(text).map_err(|error| {
+/// All keys of one file or variable.
+fn parse(text: &Secret, place: &str) -> anyhow::Result<Vec<SigningKey>> {
+    SigningKey::parse_all(text).map_err(|error| {
         let failure = Failure::refused(format!("{error} ({place})"));
         anyhow::Error::new(if error == KeyError::Public {
             failure
@@ -157,8 +160,16 @@ fn parse(text: &Secret, place: &str) -> anyhow::Result<SigningKey> {
     })
 }
 
-fn print(key: &SigningKey) -> anyhow::Result<()> {
-    let jwks = serde_json::to_string_pretty(&key.public_jwks())?;
+fn public_set(keys: &[SigningKey]) -> anyhow::Result<Value> {
+    SigningKey::public_set(keys).map_err(|error| {
+        let hint =
+            "give one of them another `kid`, or leave it out: then it is the thumbprint";
+        anyhow::Error::new(Failure::refused(error.to_string()).hint(hint))
+    })
+}
+
+fn print(set: &Value) -> anyhow::Result<()> {
+    let jwks = serde_json::to_string_pretty(set)?;
     writeln!(std::io::stdout().lock(), "{jwks}")?;
     Ok(())
 }
@@ -198,7 +209,7 @@ mod tests {
             store(&path, &key.to_pem().unwrap()).unwrap();
             let read = SecretSource::File(path).read().unwrap();
             let read = parse(&read, "test").unwrap();
-            assert_eq!(read.public_jwks(), key.public_jwks(), "case: {alg:?}");
+            assert_eq!(public_set(&read).unwrap(), key.public_jwks(), "case: {alg:?}");
         }
     }
 
@@ -233,6 +244,28 @@ mod tests {
                 assert!(!members.contains_key(private), "case: {alg:?} {private}");
             }
         }
+    }
+
+    /// Items: 14.
+    #[test]
+    fn several_keys_make_one_set_and_two_under_one_id_make_none() {
+        let pem = |key: &SigningKey| key.to_pem().unwrap();
+        let new = || SigningKey::generate(Algorithm::Es384).unwrap();
+        let (old, next, other) = (new(), new(), new());
+        let named = |key: SigningKey| key.with_kid("k".to_owned());
+        let kids = |set: &Value| -> Vec<String> {
+            let keys = set["keys"].as_array().unwrap().iter();
+            keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+        };
+        let mut keys = Vec::new();
+        for key in [&old, &next, &old] {
+            keys.extend(parse(&pem(key), "test").unwrap());
+        }
+        let set = public_set(&keys).unwrap();
+        assert_eq!(kids(&set), [old.kid(), next.kid()]);
+        let clash = [named(next), named(other)];
+        let refused = public_set(&clash).unwrap_err();
+        assert!(refused.downcast_ref::<Failure>().is_some(), "{refused}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
         Acceptance, Acceptances, Export, Members, Reach, Stop, delivered_folder,
         open_delivered, stream,
     },
+    export_log::ExportLog,
     failure::{Exit, Failure},
     output::{Output, Wish},
     report::Report,
@@ -109,6 +110,7 @@ impl Run {
         let cohorts = cohort::load(&config, &client).await?;
         let accept =
             Acceptances::new(&config.sync.accept_omission, self.accepted_by_hand());
+        let log = ExportLog::new(&config.state, config.sync.export_log);
         let mut reports = Vec::new();
         for chain in chains {
             let stores = assemble::stores(&config, &chain)?;
@@ -136,6 +138,7 @@ impl Run {
                 client: Arc::clone(&client),
                 ledger: ledger.clone(),
                 output: output.clone(),
+                log: log.clone(),
                 stop: stop.clone(),
                 accept: accept.clone(),
                 delivered,

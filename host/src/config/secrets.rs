@@ -36,11 +36,40 @@ impl SecretSource {
                 let bytes = fs_err::read(path).map_err(|error| {
                     Failure::refused(format!("reading a secret: {error}"))
                 })?;
+                warn_if_open(path);
                 let end = bytes.trim_ascii_end().len();
                 Ok(Secret::new(bytes.get(..end).unwrap_or_default()))
             }
         }
     }
+}
+
+/// Says once a process when others than its owner and group may read a secret.
+#[cfg(unix)]
+fn warn_if_open(path: &Path) {
+    use std::{
+        collections::BTreeSet,
+        os::unix::fs::PermissionsExt as _,
+        sync::{Mutex, PoisonError},
+    };
+    static TOLD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let Ok(metadata) = fs_err::metadata(path) else { return };
+    let is_open = may_be_read_by_all(metadata.permissions().mode());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if is_open && told.insert(path.to_owned()) {
+        tracing::warn!(
+            file = %path.display(),
+            "anybody on this machine may read this secret: `chmod 600` it"
+        );
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_open(_path: &Path) {}
+
+#[cfg(unix)]
+const fn may_be_read_by_all(mode: u32) -> bool {
+    mode & 0o004 != 0
 }
 
 /// `{ file = "…" }` or `{ env = "…" }`.
@@ -66,4 +95,26 @@ pub(crate) fn named(
 ) -> BTreeMap<String, SecretSource> {
     let tables = root.named(key).into_iter();
     tables.filter_map(|(name, table)| Some((name, read(&table, folder)?))).collect()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// Items: 31.
+    #[test]
+    fn a_secret_is_open_when_anybody_may_read_it() {
+        // name, mode, whether it is worth a warning
+        let cases = [
+            ("its owner alone", 0o600, false),
+            ("read only", 0o400, false),
+            ("a group, as mounted secrets are", 0o640, false),
+            ("everybody", 0o644, true),
+            ("everybody but the group", 0o604, true),
+            ("a file's type is no right", 0o100_600, false),
+        ];
+        for (name, mode, expected) in cases {
+            assert_eq!(may_be_read_by_all(mode), expected, "case: {name}");
+        }
+    }
 }

@@ -40,6 +40,8 @@ pub(crate) struct SyncConfig {
     pub(crate) catch_up: Option<Duration>,
     /// Everything is asked for again after this long.
     pub(crate) full_resync: Option<Duration>,
+    /// How long the export log may grow; `None` for none.
+    pub(crate) export_log: Option<ByteSize>,
 }
 
 /// Whether it is remembered of each resource what was delivered.
@@ -92,6 +94,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) file_tries: u32,
     /// The longest wait between two polls, whatever the server asks.
     pub(crate) longest_poll: Duration,
+    /// The longest that a server may be too busy to hand out a file.
+    pub(crate) file_wait: Duration,
     /// The longest that the server may take to prepare an export.
     pub(crate) export_time: Duration,
     /// The longest that a server may be too busy to begin an export.
@@ -131,9 +135,26 @@ pub(crate) fn sync(sync: &Reader<'_>) -> SyncConfig {
         most_deletions: sync.number("most-deletions", 0..101).unwrap_or(10),
         catch_up: sync.duration("catch-up").or(Some(Duration::from_hours(1))),
         full_resync: sync.duration("full-resync"),
+        export_log: export_log(sync),
     };
     sync.finish();
     config
+}
+
+/// A size, or `off`.
+fn export_log(sync: &Reader<'_>) -> Option<ByteSize> {
+    let default = ByteSize::mib(64);
+    let Some(text) = sync.text("export-log") else { return Some(default) };
+    if text == "off" {
+        return None;
+    }
+    let size = text.parse();
+    if let Err(error) = &size {
+        let what =
+            format!("`{text}` in `sync.export-log` is neither `off` nor a size: {error}");
+        sync.problem_at("export-log", what);
+    }
+    Some(size.unwrap_or(default))
 }
 
 fn accept_omission(sync: &Reader<'_>) -> Vec<ResourceType> {
@@ -179,6 +200,7 @@ pub(crate) fn limits(limits: &Reader<'_>) -> LimitsConfig {
             line_bytes: bytes("line", framer.line_bytes).max(4 << 10),
         },
         file_tries: u32::try_from(number("file-tries", 5, 100)).unwrap_or(5),
+        file_wait: limits.duration("file-wait").unwrap_or(Duration::from_hours(1)),
         longest_poll: limits.duration("longest-poll").unwrap_or(Duration::from_mins(15)),
         // Real servers have taken weeks.
         export_time: limits.duration("export-time").unwrap_or(Duration::from_hours(720)),

@@ -1,11 +1,15 @@
 //! All files of one export: outputs first, several at once; then deletions; then what the
 //! server has to say of itself.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bulkhead_bulk::{Error as BulkError, Kickoff, Manifest, OutputFile};
 use bulkhead_ledger::{ExportId, ExportRecord, FileArray, FileState};
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::JoinSet;
 
 use super::{
     Export, OutcomeCounts, file, kickoff::Met, kickoff_of, listed, outcome, status_url,
@@ -51,18 +55,17 @@ impl Export {
         let status_url = status_url(record)?;
         let is_comparable = kickoff_of(record)?.patients.is_empty();
         let holdings = self.holdings(record, is_comparable)?;
+        let shared: Arc<file::Shared> = Arc::default();
         if let Some(holdings) = &holdings {
             for (file, counts) in self.ledger.drifts(&record.id)? {
                 holdings.resume_drift(file, serde_json::from_str(&counts)?);
             }
         }
         for array in [FileArray::Output, FileArray::Deleted] {
-            let mut lanes = JoinSet::new();
-            let places = Arc::new(Semaphore::new(self.config.limits.files_in_flight));
-            let wanted = listed(&manifest)
-                .filter(|(index, of, _)| *of == array && open.contains(index));
-            for (index, _, file) in wanted {
-                let work = file::FileWork {
+            let mut queue = VecDeque::new();
+            let wanted = in_turn(&manifest, array).into_iter();
+            for (index, file) in wanted.filter(|(index, _)| open.contains(index)) {
+                queue.push_back(file::FileWork {
                     export: Arc::clone(self),
                     id: record.id.clone(),
                     index,
@@ -71,13 +74,24 @@ impl Export {
                         file: file.clone(),
                         manifest: Arc::clone(&manifest),
                         status_url: status_url.clone(),
+                        shared: Arc::clone(&shared),
                     },
                     holdings: holdings.clone(),
-                };
-                let places = Arc::clone(&places);
+                });
+            }
+            let at_once = self.config.limits.files_in_flight.min(queue.len());
+            let queue = Arc::new(Mutex::new(queue));
+            let mut lanes = JoinSet::new();
+            for _ in 0..at_once {
+                let queue = Arc::clone(&queue);
                 lanes.spawn(async move {
-                    let _place = places.acquire_owned().await?;
-                    work.process().await
+                    let next = || {
+                        queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+                    };
+                    while let Some(work) = next() {
+                        work.process().await?;
+                    }
+                    Ok(())
                 });
             }
             self.join(lanes).await?;
@@ -87,7 +101,7 @@ impl Export {
         for (index, _, file) in listed(&manifest)
             .filter(|(index, of, _)| *of == FileArray::Outcome && open.contains(index))
         {
-            let read = self.outcome(&manifest, file, &names).await?;
+            let read = self.outcome(&record.id, &manifest, file, &names).await?;
             self.close_outcome(&record.id, index, read)?;
         }
         match &holdings {
@@ -99,6 +113,7 @@ impl Export {
     /// What one outcome file says, however often it takes. The outer error stops the run.
     async fn outcome(
         &self,
+        id: &ExportId,
         manifest: &Manifest,
         file: &OutputFile,
         names: &BTreeSet<String>,
@@ -106,9 +121,20 @@ impl Export {
         let mut pause = FIRST_PAUSE;
         let mut tries = self.config.limits.file_tries;
         loop {
+            self.log_request(id, FileArray::Outcome, file);
             let read = tokio::select! {
                 read = outcome::read(&self.client, manifest, file, names) => read,
                 () = self.stop.requested() => return Err(stopped()),
+            };
+            let read = match read {
+                Ok((counts, bytes)) => {
+                    self.log_file(id, file, bytes, counts.lines);
+                    Ok(counts)
+                }
+                Err(error) => {
+                    self.log_no_file(id, file, &error);
+                    Err(error)
+                }
             };
             tries = tries.saturating_sub(1);
             let is_worth_a_try = match &read {
@@ -172,6 +198,21 @@ impl Export {
     }
 }
 
+/// The files of one array in the order in which they are asked for: outputs whose links run
+/// out first come first.
+fn in_turn(manifest: &Manifest, array: FileArray) -> Vec<(u32, &OutputFile)> {
+    let mut files: Vec<(u32, &OutputFile)> = listed(manifest)
+        .filter(|(_, of, _)| *of == array)
+        .map(|(index, _, file)| (index, file))
+        .collect();
+    if array == FileArray::Output {
+        let order = manifest.soonest_first();
+        // Outputs are the first that are listed: positions and indices are the same.
+        files = order.into_iter().filter_map(|at| files.get(at).copied()).collect();
+    }
+    files
+}
+
 /// The names by which an outcome may speak of a type: those that were asked for, or those that
 /// are known of the server.
 fn names(
@@ -184,4 +225,49 @@ fn names(
     }
     let listed = manifest.output.iter().filter_map(|file| file.resource_type.clone());
     listed.chain(Met::of(record).offered).map(|name| name.to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Items: 71, 97.
+    #[test]
+    fn files_whose_links_run_out_first_are_asked_for_first() {
+        let file = |list: &str, position: u32, expires: Option<&str>| {
+            serde_json::json!({
+                "id": {"page": 0, "list": list, "position": position},
+                "resource_type": "Patient", "url": format!("https://h/{list}/{position}"),
+                "count": null, "size_hint": null, "continues_in": null, "extension": null,
+                "count_severity": null, "expires": expires,
+            })
+        };
+        let (soon, late) = (Some("2026-11-22T10:00:00Z"), Some("2026-11-22T11:00:00Z"));
+        // name, when the links of the outputs run out, the order of all files by index
+        let cases = [
+            ("nothing is told", [None, None, None], [0, 1, 2]),
+            ("the last one is the first", [late, late, soon], [2, 0, 1]),
+            ("who tells nothing waits", [None, late, soon], [2, 1, 0]),
+        ];
+        for (name, expires, expected) in cases {
+            let output: Vec<_> = expires
+                .iter()
+                .zip(0..)
+                .map(|(expires, at)| file("output", at, *expires))
+                .collect();
+            let manifest: Manifest = serde_json::from_value(serde_json::json!({
+                "transaction_time": null, "access": "open", "output": output,
+                "deleted": [file("deleted", 0, late), file("deleted", 1, soon)],
+                "outcome": [], "expires": null, "organized_by": null,
+                "output_format": null, "extension": null, "pages": 1, "warnings": [],
+            }))
+            .unwrap();
+            let order = |array| -> Vec<u32> {
+                in_turn(&manifest, array).into_iter().map(|(index, _)| index).collect()
+            };
+            assert_eq!(order(FileArray::Output), expected, "case: {name}");
+            // Deletions keep their order: a later one may speak of the same resource.
+            assert_eq!(order(FileArray::Deleted), [3, 4], "case: {name}");
+        }
+    }
 }

@@ -15,9 +15,15 @@ use bulkhead_ndjson::{Bases, Block, Framer};
 use bulkhead_pipeline::{Advance, Caution, CloseReason, FileKind, Lane, Tally};
 
 use self::ended::{Ended, ended};
-pub(super) use self::{ended::JobLost, origin::Origin};
-use super::{Export, memory::Holdings, stop::Why, stopped};
-use crate::{assemble, output::FileProgress};
+pub(super) use self::{
+    ended::JobLost,
+    origin::{Origin, Shared},
+};
+use super::{Export, logged::bulk_error, memory::Holdings, stop::Why, stopped};
+use crate::{
+    assemble, clock,
+    output::{Event, FileProgress},
+};
 
 /// Fresh manifests that are fetched for expired links of one file.
 const REFRESHES: u32 = 2;
@@ -50,10 +56,16 @@ impl FileWork {
         let mut caution = Caution::default();
         let mut refreshes = 0;
         let mut pause = FIRST_PAUSE;
+        let mut patience = self.export.config.limits.file_wait;
+        let mut attempt = 0;
         let mut last = None;
-        for attempt in 1..=tries {
-            let (error, after) = match self.once(&caution, attempt, &progress).await {
-                Ok(tally) => {
+        self.refresh_in_time().await?;
+        while attempt < tries {
+            attempt += 1;
+            let tried = self.once(&caution, attempt, &progress).await;
+            self.log(&tried);
+            let (error, after) = match tried {
+                Ok((tally, _)) => {
                     progress.done(&tally);
                     return Ok(());
                 }
@@ -83,12 +95,23 @@ impl FileWork {
                     caution.learn(&lines, records);
                     (error, Some(Duration::ZERO))
                 }
-                Err(Ended::Again(error, after)) => (error, after),
+                Err(Ended::Again(error, after)) => {
+                    (error, after.map(|asked| asked.min(LONGEST_PAUSE)))
+                }
+                Err(Ended::Busy(error, asked)) => {
+                    let wait = asked.unwrap_or(pause.min(LONGEST_PAUSE));
+                    let Some(left) = patience.checked_sub(wait.max(FIRST_PAUSE)) else {
+                        return self.fail(&error, &progress).await;
+                    };
+                    patience = left;
+                    attempt -= 1;
+                    (error, Some(wait.max(FIRST_PAUSE)))
+                }
             };
             tracing::info!(file = self.index, attempt, error = %format!("{error:#}"), "trying a file again");
             progress.again(attempt);
             last = Some(error);
-            let wait = after.unwrap_or(pause).min(LONGEST_PAUSE);
+            let wait = after.unwrap_or(pause.min(LONGEST_PAUSE));
             pause = pause.saturating_mul(2);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -104,7 +127,9 @@ impl FileWork {
         error: &anyhow::Error,
         progress: &FileProgress,
     ) -> anyhow::Result<()> {
-        let reason = format!("{error:#}");
+        let hint = bulk_error(error).and_then(BulkError::hint);
+        let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+        let reason = format!("{error:#}{hint}");
         if let Some(holdings) = &self.holdings {
             let through = self.resume().await?.map_or(0, |resume| resume.through);
             holdings.give_up(self.index, through)?;
@@ -114,13 +139,13 @@ impl FileWork {
         Ok(())
     }
 
-    /// One try, from the last checkpoint to the end of the file.
+    /// One try, from the last checkpoint to the end of the file. Gives its bytes too.
     async fn once(
         &self,
         caution: &Caution,
         attempt: u32,
         progress: &FileProgress,
-    ) -> Result<Tally, Ended> {
+    ) -> Result<(Tally, u64), Ended> {
         let resume = self.resume().await.map_err(Ended::Fatal)?;
         let mut lane = self.lane(caution.clone());
         if let Some(holdings) = &self.holdings {
@@ -131,8 +156,8 @@ impl FileWork {
         }
         lane.open().await.map_err(ended)?;
         progress.begin(resume.as_ref().map_or(0, |resume| resume.through));
-        match self.stream(&mut lane, attempt, progress).await {
-            Ok(()) => {}
+        let bytes = match self.stream(&mut lane, attempt, progress).await {
+            Ok(bytes) => bytes,
             Err(error) => {
                 let why = match (&error, self.export.stop.why()) {
                     (_, Why::Signal) => CloseReason::Shutdown,
@@ -141,11 +166,11 @@ impl FileWork {
                 lane.stop(why).await;
                 return Err(error);
             }
-        }
+        };
         let advance = lane.finish().await.map_err(ended)?;
         let tally = advance.tally.clone();
         self.write_down(advance, Last::Yes).await.map_err(Ended::Fatal)?;
-        Ok(tally)
+        Ok((tally, bytes))
     }
 
     async fn stream(
@@ -153,7 +178,10 @@ impl FileWork {
         lane: &mut Lane,
         attempt: u32,
         progress: &FileProgress,
-    ) -> Result<(), Ended> {
+    ) -> Result<u64, Ended> {
+        if let Some(file) = self.origin.remote() {
+            self.export.log_request(&self.id, self.array, file);
+        }
         let mut framer = Framer::new(self.export.config.limits.framer);
         // It may wait: its origin may have asked for fewer requests.
         let mut incoming = tokio::select! {
@@ -161,7 +189,13 @@ impl FileWork {
             () = self.export.stop.requested() => return Err(Ended::Stopped),
             incoming = self.origin.open(&self.export.client) => incoming?,
         };
+        if self.origin.is_first_unlabelled(&incoming) {
+            let remark =
+                "files are not labelled as NDJSON; they are read as it all the same";
+            self.export.output.event(Event::Remark(remark.to_owned()));
+        }
         let wire = incoming.wire_bytes();
+        let mut bytes = 0;
         loop {
             let chunk = tokio::select! {
                 biased;
@@ -169,7 +203,9 @@ impl FileWork {
                 chunk = incoming.next() => chunk,
             };
             let Some(chunk) = chunk else { break };
-            framer.push(&chunk?);
+            let chunk = chunk?;
+            bytes += chunk.len() as u64;
+            framer.push(&chunk);
             while let Some(block) = framer.next_block() {
                 self.take(lane, &block).await?;
                 progress.advance(lane.tally(), wire.load(Ordering::Relaxed));
@@ -184,7 +220,23 @@ impl FileWork {
         let is_whole = incoming.is_proven_whole() || self.origin.count().is_some();
         let proof = if is_whole { Proof::Proven } else { Proof::Unproven };
         self.note_proof(proof).await.map_err(Ended::Fatal)?;
-        self.check_count(lane, attempt)
+        self.check_count(lane, attempt)?;
+        Ok(bytes)
+    }
+
+    /// What one try came to, for other tools.
+    fn log(&self, tried: &Result<(Tally, u64), Ended>) {
+        let Some(file) = self.origin.remote() else { return };
+        match tried {
+            Ok((tally, bytes)) => {
+                self.export.log_file(&self.id, file, *bytes, tally.total().read);
+            }
+            Err(ended) => {
+                if let Some(error) = ended.error() {
+                    self.export.log_no_file(&self.id, file, error);
+                }
+            }
+        }
     }
 
     /// Notes whether the file showed that it is whole.
@@ -237,6 +289,7 @@ impl FileWork {
     fn lane(&self, caution: Caution) -> Lane {
         let kind = match self.array {
             FileArray::Deleted => FileKind::Deleted,
+            FileArray::Output if self.origin.is_organised() => FileKind::Organised,
             FileArray::Outcome | FileArray::Output => {
                 FileKind::Output(self.origin.resource_type().cloned())
             }
@@ -324,6 +377,20 @@ impl FileWork {
         .await
     }
 
+    /// Fetches the manifest once more before a link is tried that has run out by now. What
+    /// the server then says of the job does not count: the old link may still be good.
+    async fn refresh_in_time(&mut self) -> anyhow::Result<()> {
+        if !self.origin.has_run_out(clock::now()) {
+            return Ok(());
+        }
+        let refreshed = self.refresh().await;
+        self.origin.note_refresh(clock::now());
+        match refreshed {
+            Err(error) if !error.is::<JobLost>() => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Fetches the manifest once more: servers refresh expired links in it.
     async fn refresh(&mut self) -> anyhow::Result<()> {
         let Origin::Remote { file: own, status_url, .. } = &mut self.origin else {
@@ -333,6 +400,7 @@ impl FileWork {
             Ok(manifest) => match manifest.renewed(own) {
                 Some(file) => {
                     own.url = file.url.clone();
+                    own.expires = file.expires;
                     Ok(())
                 }
                 // A manifest may not change: this is another export's.

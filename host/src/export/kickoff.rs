@@ -6,14 +6,18 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bulkhead_bulk::{
-    Accepted, Coverage, Error as BulkError, GrantedScope, Kickoff, Server,
+    Accepted, Coverage, Error as BulkError, GrantedScope, Kickoff, Server, StatusSource,
 };
 use bulkhead_ledger::{ExportId, ExportRecord};
 use bulkhead_model::ResourceType;
 use serde::{Deserialize, Serialize};
 
 use super::{Export, blamed, stopped};
-use crate::{clock, output::Event, watermark::span};
+use crate::{
+    clock,
+    output::Event,
+    watermark::{all_types, span},
+};
 
 /// The first wait for a server that is busy and does not say how long.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -24,9 +28,13 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Met {
     /// The scope of the token, when its issuer told.
     pub(super) scope: Option<String>,
-    /// The types that the server lists and does not leave out of exports; none when it lists
-    /// nothing.
+    /// The types that the server lists and does not leave out of exports of this level; none
+    /// when it lists nothing.
     pub(super) offered: BTreeSet<ResourceType>,
+    /// Where the state of the job is told.
+    pub(super) status_source: StatusSource,
+    /// Parameters that the server refused by name and that were not sent.
+    pub(super) left_out: Vec<String>,
 }
 
 impl Met {
@@ -47,6 +55,16 @@ impl Met {
         (!self.offered.is_empty()).then(|| self.offered.contains(name))
     }
 
+    /// The types that are offered now and were not before, when both are told.
+    fn beyond(&self, before: &Self) -> Option<String> {
+        if before.offered.is_empty() {
+            return None;
+        }
+        let new = self.offered.difference(&before.offered);
+        let names: Vec<&str> = new.map(ResourceType::as_str).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
     /// What an operator should know before the server is waited for.
     fn remarks(&self, asked: &[ResourceType]) -> Vec<String> {
         let named = |is: &dyn Fn(&ResourceType) -> bool| -> Vec<&str> {
@@ -54,11 +72,9 @@ impl Met {
         };
         let uncovered = named(&|name| self.coverage(name) == Coverage::None);
         let in_part = named(&|name| self.coverage(name) == Coverage::Partial);
-        let unlisted = named(&|name| self.offers(name) == Some(false));
         let cases = [
             ("the granted scope does not cover", uncovered),
             ("the granted scope covers only a part of", in_part),
-            ("the server does not list among what it offers", unlisted),
         ];
         cases
             .into_iter()
@@ -77,10 +93,15 @@ impl Export {
         server: &Server,
         kickoff: &Kickoff,
     ) -> anyhow::Result<()> {
+        for remark in self.client.remarks(server, kickoff) {
+            self.output.event(Event::Remark(remark));
+        }
         let mut left = self.config.limits.kickoff_wait;
         let mut pause = FIRST_WAIT;
         loop {
-            let error = match self.client.kickoff(server, kickoff).await {
+            let answer = self.client.kickoff(server, kickoff).await;
+            self.log_kickoff(id, server, kickoff, &answer);
+            let error = match answer {
                 Ok(accepted) => return self.accepted(id, server, kickoff, &accepted),
                 Err(error) => error,
             };
@@ -122,17 +143,44 @@ impl Export {
             Some(GrantedScope::Stated(scope)) => Some(scope),
             Some(GrantedScope::Unstated) | None => None,
         };
-        let met = Met { scope, offered: server.capability.types.clone() };
+        let met = Met {
+            scope,
+            offered: server.capability.types_at(&kickoff.level),
+            status_source: accepted.status_source,
+            left_out: accepted.left_out.clone(),
+        };
         self.ledger.note_evidence(id, &serde_json::to_string(&met)?)?;
         self.ledger.accepted(id, accepted.status_url.as_str())?;
         for left_out in &accepted.left_out {
             let remark = format!("the server does not support `{left_out}`: left out");
             self.output.event(Event::Remark(remark));
         }
-        for remark in met.remarks(&kickoff.types) {
+        for remark in
+            met.remarks(&kickoff.types).into_iter().chain(self.new_types(kickoff, &met)?)
+        {
             self.output.event(Event::Remark(remark));
         }
         Ok(())
+    }
+}
+
+impl Export {
+    /// When all types are asked for, a type that the server did not offer when the watermark was
+    /// set: of it, only changes are asked for.
+    fn new_types(&self, kickoff: &Kickoff, met: &Met) -> anyhow::Result<Option<String>> {
+        if !kickoff.types.is_empty() || kickoff.since.is_none() {
+            return Ok(None);
+        }
+        let marks = self.ledger.watermarks(&self.stream())?;
+        let Some(mark) = marks.get(&all_types()) else { return Ok(None) };
+        let Some(before) = self.ledger.export(&mark.set_by)? else { return Ok(None) };
+        Ok(met.beyond(&Met::of(&before)).map(|new| {
+            format!(
+                "the server offers {new}, which it did not when export {} was made: of it only \
+                 changes are asked for; `--full` brings its history",
+                mark.set_by
+            )
+        }))
     }
 }
 
@@ -165,12 +213,14 @@ mod tests {
         name.parse().unwrap()
     }
 
-    /// Items: 4, 26.
+    /// Items: 4, 26, 69.
     #[test]
     fn what_the_kickoff_met_is_read_back_and_told_at_once() {
         let met = Met {
             scope: Some("system/Patient.rs system/Observation.rs?category=x".to_owned()),
             offered: ["Patient", "Observation"].map(kind).into(),
+            status_source: StatusSource::ExportStatus,
+            left_out: vec!["_elements".to_owned()],
         };
         let json = serde_json::to_string(&met).unwrap();
         assert_eq!(serde_json::from_str::<Met>(&json).unwrap(), met);
@@ -180,10 +230,12 @@ mod tests {
             [
                 "the granted scope does not cover Device",
                 "the granted scope covers only a part of Observation",
-                "the server does not list among what it offers Device",
             ]
         );
         assert_eq!(Met::default().remarks(&asked), Vec::<String>::new());
+        let old: Met = serde_json::from_str(r#"{"scope":null,"offered":[]}"#).unwrap();
+        assert_eq!(old, Met::default());
+        assert_eq!(old.status_source, StatusSource::Http);
         assert_eq!(Met::default().offers(&kind("Patient")), None);
         assert_eq!(met.offers(&kind("Device")), Some(false));
     }

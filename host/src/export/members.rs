@@ -159,6 +159,10 @@ impl Export {
         reports: &mut Vec<Report>,
     ) -> anyhow::Result<()> {
         let Some(longest) = self.config.sync.catch_up else { return Ok(()) };
+        // Each export of everything would be followed by another.
+        if self.knows_no_since() {
+            return Ok(());
+        }
         for _ in 0..CATCH_UPS {
             let Some(last) = reports.last_mut() else { return Ok(()) };
             // By one clock. How old the server's snapshot was is no reason: to ask again at once

@@ -115,6 +115,20 @@ impl OutcomeCounts {
         self.unread += other.unread;
     }
 
+    /// Takes the manifest's word for errors that were not read: a file that cannot be had, or
+    /// that holds fewer than it should.
+    pub(super) fn stated(&mut self, errors: u64, read: u64) {
+        let missing = errors.saturating_sub(read);
+        if missing == 0 {
+            return;
+        }
+        self.errors += missing;
+        let name = "error stated by the manifest".to_owned();
+        *self.issues.entry(name.clone()).or_default() += missing;
+        *self.concerns.entry(String::new()).or_default().entry(name).or_default() +=
+            missing;
+    }
+
     fn take(&mut self, block: &Block, names: &BTreeSet<String>) {
         for line in &block.lines {
             self.lines += 1;
@@ -172,7 +186,8 @@ pub(crate) enum Reading {
     OneType,
 }
 
-/// Reads one outcome file. Types are told apart as far as they are among `names`.
+/// Reads one outcome file, and how long it is. Types are told apart as far as they are among
+/// `names`.
 ///
 /// # Errors
 ///
@@ -182,11 +197,13 @@ pub(super) async fn read(
     manifest: &Manifest,
     file: &OutputFile,
     names: &BTreeSet<String>,
-) -> anyhow::Result<OutcomeCounts> {
+) -> anyhow::Result<(OutcomeCounts, u64)> {
     let mut download = client.download(manifest, file).await?;
     let mut framer = Framer::new(FramerLimits::default());
     let mut counts = OutcomeCounts::default();
+    let mut bytes = 0;
     while let Some(chunk) = download.try_next().await? {
+        bytes += chunk.len() as u64;
         framer.push(&chunk);
         while let Some(block) = framer.next_block() {
             counts.take(&block, names);
@@ -196,7 +213,7 @@ pub(super) async fn read(
     if let Some(block) = last {
         counts.take(&block, names);
     }
-    Ok(counts)
+    Ok((counts, bytes))
 }
 
 #[cfg(test)]
@@ -285,6 +302,27 @@ mod tests {
                 !expected.is_empty(),
                 "case: {name}"
             );
+        }
+    }
+
+    /// Items: 86.
+    #[test]
+    fn errors_that_the_manifest_states_count_although_they_were_not_read() {
+        // name, stated, read, errors
+        let cases = [
+            ("none stated", 0, 2, 2),
+            ("all read", 2, 2, 2),
+            ("one short", 3, 2, 3),
+            ("nothing read", 3, 0, 3),
+        ];
+        let line = outcome(r#"{"severity":"error","code":"exception"}"#);
+        for (name, stated, read, errors) in cases {
+            let lines = vec![line.as_str(); usize::try_from(read).unwrap()];
+            let mut found = counts(&lines);
+            found.stated(stated, read);
+            assert_eq!(found.errors, errors, "case: {name}");
+            let of_type = found.concerning("Patient", Reading::OneType);
+            assert_eq!(of_type.values().sum::<u64>(), errors, "case: {name}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
-use bulkhead_bulk::Kickoff;
+use bulkhead_bulk::{Kickoff, SinceStyle};
 use bulkhead_ledger::{ExportId, ExportRecord, Watermark};
 use bulkhead_model::{Instant, ResourceType};
 use url::Url;
@@ -59,15 +59,23 @@ impl Export {
         let learnt = self.ledger.overlap(stream)?.map(|learnt| learnt.overlap);
         let overlap = self.config.sync.overlap.max(learnt.unwrap_or_default());
         let is_due = *reach == Reach::Incremental && self.is_full_due(&marks)?;
+        // A server without `_since` brings everything, whatever is known.
+        let is_whole = self.knows_no_since() && !marks.is_empty();
         let (types, is_full) = match reach {
             Reach::Full => (&self.config.source.types, true),
-            Reach::Incremental => (&self.config.source.types, is_due),
+            Reach::Incremental => (&self.config.source.types, is_due || is_whole),
             Reach::Types(types) => (types, true),
         };
         let mut plans = plan(types, &marks, overlap, is_full);
         if is_due {
             for plan in &mut plans {
                 "`sync.full-resync` has passed since the last export of everything"
+                    .clone_into(&mut plan.why);
+            }
+        }
+        if is_whole && *reach == Reach::Incremental {
+            for plan in &mut plans {
+                "`source.since-style` says that the server knows no `_since`"
                     .clone_into(&mut plan.why);
             }
         }
@@ -86,6 +94,11 @@ impl Export {
             }
         }
         Ok(plans)
+    }
+
+    /// Whether every export is one of everything.
+    pub(super) fn knows_no_since(&self) -> bool {
+        self.config.source.asking.since_style == SinceStyle::Unsupported
     }
 
     /// When everything was asked for the last time, of the type of which that is longest ago.

@@ -11,6 +11,9 @@ use std::{
 use serde_json::json;
 use url::Url;
 
+/// The media type of files.
+const NDJSON: &str = "application/fhir+ndjson";
+
 /// One request; header names in lower case.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -99,6 +102,14 @@ pub(crate) struct Exported {
     pub(crate) polls: Vec<(u16, &'static str)>,
     /// The status of a DELETE.
     pub(crate) delete: u16,
+    /// How many requests for files are too many at first.
+    pub(crate) file_busy: usize,
+    /// When the manifest says that links run out.
+    pub(crate) expires: Option<&'static str>,
+    /// As what files are labelled.
+    pub(crate) label: &'static str,
+    /// By what the manifest says that output is organised; then files have no type.
+    pub(crate) organised_by: Option<&'static str>,
 }
 
 impl Exported {
@@ -116,6 +127,10 @@ impl Exported {
             silent: 0,
             polls: Vec::new(),
             delete: 202,
+            file_busy: 0,
+            expires: None,
+            label: NDJSON,
+            organised_by: None,
         }
     }
 
@@ -158,10 +173,20 @@ impl Exported {
                 });
                 Reply { status, ..Reply::json(&outcome) }
             }
-            ("GET", "/fhir/status/1") => Reply::json(&self.manifest(own)),
+            ("GET", "/fhir/status/1") => {
+                let mut reply = Reply::json(&self.manifest(own));
+                let expires = self.expires.map(|at| ("Expires", at.to_owned()));
+                reply.headers.extend(expires);
+                reply
+            }
+            ("GET", path) if path.starts_with("/files/") && self.file_busy > 0 => {
+                self.file_busy -= 1;
+                let after = ("Retry-After", "1".to_owned());
+                Reply { headers: vec![after], ..Reply::new(503, "") }
+            }
             ("DELETE", "/fhir/status/1") => Reply::new(self.delete, ""),
-            ("GET", path) => Fake::file(&self.files, path, "/files/")
-                .or_else(|| Fake::file(&self.outcomes, path, "/outcomes/"))
+            ("GET", path) => Fake::file(&self.files, path, "/files/", self.label)
+                .or_else(|| Fake::file(&self.outcomes, path, "/outcomes/", NDJSON))
                 .or_else(|| self.count(path))
                 .unwrap_or_else(|| Reply::new(404, "")),
             (_, _) => Reply::new(404, ""),
@@ -183,13 +208,20 @@ impl Exported {
                 })
                 .collect()
         };
-        json!({
+        let mut manifest = json!({
             "transactionTime": self.transaction_time,
             "request": format!("{own}fhir/$export"),
             "requiresAccessToken": self.requires_token,
             "output": listed(&self.files, "files"),
             "error": listed(&self.outcomes, "outcomes"),
-        })
+        });
+        if let Some(by) = self.organised_by {
+            manifest["outputOrganizedBy"] = by.into();
+            for file in manifest["output"].as_array_mut().unwrap() {
+                file.as_object_mut().unwrap().remove("type");
+            }
+        }
+        manifest
     }
 
     fn count(&self, path: &str) -> Option<Reply> {
@@ -250,16 +282,16 @@ impl Fake {
     /// A server with nothing but files.
     pub(crate) fn files(files: Vec<Served>) -> Self {
         Self::start(move |seen, _| {
-            let file = Self::file(&files, &seen.path, "/files/");
+            let file = Self::file(&files, &seen.path, "/files/", NDJSON);
             file.unwrap_or_else(|| Reply::new(404, ""))
         })
     }
 
-    fn file(files: &[Served], path: &str, folder: &str) -> Option<Reply> {
+    fn file(files: &[Served], path: &str, folder: &str, label: &str) -> Option<Reply> {
         let index = path.strip_prefix(folder)?.parse::<usize>().ok()?;
         let file = files.get(index)?;
         Some(Reply {
-            headers: vec![("Content-Type", "application/fhir+ndjson".to_owned())],
+            headers: vec![("Content-Type", label.to_owned())],
             framing: file.framing,
             ..Reply::new(file.status, file.body.clone())
         })

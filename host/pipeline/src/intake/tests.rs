@@ -82,6 +82,75 @@ fn refuses_lines_that_do_not_belong_and_counts_them() {
     }
 }
 
+/// Items: 107.
+#[test]
+fn lines_that_head_the_blocks_of_an_organised_file_are_counted_and_never_delivered() {
+    let head = r#"{"resourceType":"Parameters","parameter":[{"name":"header"}]}"#;
+    let (one, two) = (observation(1), observation(2));
+    let patient = r#"{"resourceType":"Patient","id":"1"}"#.to_owned();
+    let lines =
+        |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    // name, kind, lines, records by line, heads, codes
+    let cases = [
+        (
+            "two blocks",
+            FileKind::Organised,
+            lines(&[head, &patient, &one, head, &two]),
+            &[2, 3, 5][..],
+            2,
+            &[][..],
+        ),
+        ("heads alone", FileKind::Organised, lines(&[head, head]), &[], 2, &[]),
+        (
+            "a resource twice is another block's",
+            FileKind::Organised,
+            lines(&[head, &one, head, &one]),
+            &[2, 4],
+            2,
+            &[],
+        ),
+        (
+            "an outcome is out of place here too",
+            FileKind::Organised,
+            lines(&[head, r#"{"resourceType":"OperationOutcome"}"#]),
+            &[],
+            1,
+            &[(2, "", "outcome-in-output")],
+        ),
+        (
+            "a file of any type has no heads",
+            FileKind::Output(None),
+            lines(&[head, &one]),
+            &[1, 2],
+            0,
+            &[],
+        ),
+        (
+            "a file of one type has none either",
+            observations(),
+            lines(&[head, &one]),
+            &[2],
+            0,
+            &[(1, "Observation", "wrong-type-in-file")],
+        ),
+    ];
+    for (name, kind, lines, expected, heads, refused) in cases {
+        let (taken, tally) = take(kind, lines.join("\n").as_bytes());
+        assert_eq!(codes(&taken), refused, "case: {name}");
+        let last = lines.len() as u64;
+        assert_eq!(taken.last_line, last, "case: {name}");
+        let batch = taken.batch.as_ref();
+        let records: Vec<u64> = batch
+            .map(|batch| batch.records().iter().map(|record| record.seq).collect())
+            .unwrap_or_default();
+        assert_eq!(records, expected, "case: {name}");
+        let total = tally.total();
+        assert_eq!(total.heads, heads, "case: {name}");
+        assert_eq!(total.read, (expected.len() + refused.len()) as u64, "case: {name}");
+        assert_eq!(total.read + total.heads, last, "case: {name}");
+    }
+}
+
 #[test]
 fn an_outcome_file_may_hold_outcomes() {
     let kind = FileKind::Output("OperationOutcome".parse().ok());

@@ -16,6 +16,9 @@ pub(in crate::export) struct JobLost;
 pub(super) enum Ended {
     /// Try again, after a pause that the server may have named.
     Again(anyhow::Error, Option<Duration>),
+    /// The server is too busy for it and says so: the try does not count, and the pause may be
+    /// the server's.
+    Busy(anyhow::Error, Option<Duration>),
     /// Nothing will mend this file; the others go on.
     Broken(anyhow::Error),
     /// The file is not the one that was begun.
@@ -30,11 +33,34 @@ pub(super) enum Ended {
     Stopped,
 }
 
+impl Ended {
+    /// What went wrong with the file itself.
+    pub(super) const fn error(&self) -> Option<&anyhow::Error> {
+        match self {
+            Self::Again(error, _)
+            | Self::Busy(error, _)
+            | Self::Broken(error)
+            | Self::Fatal(error)
+            | Self::Expired(error)
+            | Self::SinkDied(_, _, error) => Some(error),
+            Self::Changed | Self::Stopped => None,
+        }
+    }
+}
+
 /// What a failed download means.
 pub(super) fn download_ended(error: BulkError) -> Ended {
     let after = error.retry_after();
+    // Other failures of a gateway or a server do not say that it will be better later.
+    let is_busy = match &error {
+        BulkError::Busy { status: 429, .. } => true,
+        BulkError::Busy { status: 503, .. } => after.is_some(),
+        _ => false,
+    };
     if error.is_expired_link() {
         Ended::Expired(error.into())
+    } else if is_busy {
+        Ended::Busy(error.into(), after)
     } else if error.is_transient() {
         Ended::Again(error.into(), after)
     } else if matches!(error, BulkError::Corrupt { .. }) {

@@ -2,12 +2,15 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use anyhow::Context as _;
 use bulkhead_bulk::{Client, Download, Manifest, OutputFile};
-use bulkhead_model::ResourceType;
+use bulkhead_model::{Instant, ResourceType};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use tokio::io::AsyncReadExt as _;
@@ -21,7 +24,21 @@ pub(in crate::export) enum Origin {
     /// What the host wrote itself: resources that it calls back.
     Local(PathBuf),
     /// The server.
-    Remote { file: OutputFile, manifest: Arc<Manifest>, status_url: Url },
+    Remote {
+        file: OutputFile,
+        manifest: Arc<Manifest>,
+        status_url: Url,
+        shared: Arc<Shared>,
+    },
+}
+
+/// What the files of one export tell one another.
+#[derive(Debug, Default)]
+pub(in crate::export) struct Shared {
+    /// It was said that files have no proper label.
+    is_label_told: AtomicBool,
+    /// A fresh manifest brought links that had run out as well: its word for that is none.
+    is_refresh_vain: AtomicBool,
 }
 
 impl Origin {
@@ -37,6 +54,53 @@ impl Origin {
         match self {
             Self::Local(_) => None,
             Self::Remote { file, .. } => file.resource_type.as_ref(),
+        }
+    }
+
+    /// The file as the manifest has it.
+    pub(super) const fn remote(&self) -> Option<&OutputFile> {
+        match self {
+            Self::Local(_) => None,
+            Self::Remote { file, .. } => Some(file),
+        }
+    }
+
+    /// Whether its link has run out by the manifest's own word, as far as that is worth one.
+    pub(super) fn has_run_out(&self, now: Instant) -> bool {
+        match self {
+            Self::Local(_) => false,
+            Self::Remote { file, shared, .. } => {
+                file.expires.is_some_and(|expires| expires <= now)
+                    && !shared.is_refresh_vain.load(Ordering::Relaxed)
+            }
+        }
+    }
+
+    /// Notes what a fresh manifest says of its link.
+    pub(super) fn note_refresh(&self, now: Instant) {
+        if let Self::Remote { shared, .. } = self
+            && self.has_run_out(now)
+        {
+            shared.is_refresh_vain.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether `incoming` is the first of the export that is not labelled as what it is.
+    pub(super) fn is_first_unlabelled(&self, incoming: &Incoming) -> bool {
+        match (self, incoming) {
+            (Self::Remote { shared, .. }, Incoming::Remote(download)) => {
+                !download.is_labelled_ndjson
+                    && !shared.is_label_told.swap(true, Ordering::Relaxed)
+            }
+            (Self::Local(_) | Self::Remote { .. }, _) => false,
+        }
+    }
+
+    /// Whether the manifest says that its lines stand in blocks of all types.
+    pub(super) fn is_organised(&self) -> bool {
+        match self {
+            Self::Local(_) => false,
+            Self::Remote { manifest, .. } => manifest.organized_by.is_some(),
         }
     }
 

@@ -78,6 +78,7 @@ impl Case {
                 most_deletions: 10,
                 catch_up: None,
                 full_resync: None,
+                export_log: None,
             },
         }
     }

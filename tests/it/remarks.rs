@@ -1,0 +1,90 @@
+//! What an operator is told before and after the kick-off: where the server's own words and the
+//! configuration do not agree.
+
+use crate::rig::{Exported, Fake, Served, Setup, Site};
+
+fn exported() -> Exported {
+    let line = "{\"resourceType\":\"Patient\",\"id\":\"m\"}\n";
+    Exported::new(vec![Served::new("Patient", line)])
+}
+
+fn site(server: &Fake, source: &str, types: &[&str]) -> Site {
+    let mut setup = Setup::new(&server.base(), types);
+    source.clone_into(&mut setup.source);
+    Site::with(&setup, &["m".to_owned()])
+}
+
+/// Items: 4, 84.
+#[test]
+fn what_is_not_offered_and_what_is_passed_over_is_told() {
+    let offering = Exported { offered: vec!["Patient"], ..exported() };
+    let organised = Exported { organised_by: Some("Patient"), ..exported() };
+    let not_offered = "the server does not offer `Device` for this export";
+    let passed_over = "the server passed over `organizeOutputBy` without a word";
+    let organise = "organize-output-by = \"Patient\"\n";
+    // name, server, [source], types, the remark and how often it comes
+    let cases = [
+        (
+            "another type",
+            offering.clone(),
+            "",
+            &["Patient", "Device"][..],
+            not_offered,
+            1,
+        ),
+        ("what is offered", offering, "", &["Patient"], not_offered, 0),
+        ("a server that says nothing", exported(), "", &["Device"], not_offered, 0),
+        ("passed over", exported(), organise, &["Patient"], passed_over, 1),
+        ("done", organised, organise, &["Patient"], passed_over, 0),
+    ];
+    for (name, exported, source, types, remark, expected) in cases {
+        let (server, _) = Fake::exporting(exported);
+        let ended = site(&server, source, types).run();
+        assert_eq!(
+            ended.err.matches(remark).count(),
+            expected,
+            "case: {name}: {}",
+            ended.err
+        );
+        if let Some(at) = ended.err.find(remark) {
+            let waiting = ended.err.find("waiting for the server").unwrap();
+            assert_eq!(
+                at < waiting,
+                remark == not_offered,
+                "case: {name}: {}",
+                ended.err
+            );
+        }
+    }
+}
+
+/// Items: 142.
+#[test]
+fn a_server_without_since_is_asked_for_everything_and_the_run_says_why() {
+    let (server, _) = Fake::exporting(exported());
+    let site = site(&server, "since-style = \"unsupported\"\n", &["Patient"]);
+    site.run().expect(0);
+    let ended = site.run().expect(0);
+    let why = "full, because `source.since-style` says that the server knows no `_since`";
+    assert!(ended.err.contains(why), "{}", ended.err);
+    assert!(ended.out.contains(": full, system level"), "{}", ended.out);
+    let kickoffs: Vec<_> =
+        server.seen().into_iter().filter(|seen| seen.path == "/fhir/$export").collect();
+    assert_eq!(kickoffs.len(), 2);
+    assert!(kickoffs.iter().all(|seen| !seen.query.contains("_since")));
+}
+
+/// Items: 45.
+#[test]
+fn a_type_that_the_server_offers_since_lately_is_told() {
+    let offered = vec!["Patient"];
+    let (server, exported) = Fake::exporting(Exported { offered, ..exported() });
+    let site = site(&server, "", &[]);
+    site.run().expect(0);
+    let new = "the server offers Device, which it did not when export";
+    let ended = site.run();
+    assert!(!ended.err.contains(new), "{}", ended.err);
+    exported.lock().unwrap().offered.push("Device");
+    let ended = site.run();
+    assert!(ended.err.contains(new), "{}", ended.err);
+}
