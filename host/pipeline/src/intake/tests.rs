@@ -23,6 +23,8 @@ fn codes(taken: &Taken) -> Vec<(u64, &str, &str)> {
         .collect()
 }
 
+/// Items: 106.
+/// Faults: F22.
 #[test]
 fn refuses_lines_that_do_not_belong_and_counts_them() {
     let good = observation(1);
@@ -82,6 +84,7 @@ fn refuses_lines_that_do_not_belong_and_counts_them() {
     }
 }
 
+/// Items: 112.
 #[test]
 fn an_outcome_file_may_hold_outcomes() {
     let kind = FileKind::Output("OperationOutcome".parse().ok());
@@ -90,6 +93,7 @@ fn an_outcome_file_may_hold_outcomes() {
     assert_eq!(taken.batch.unwrap().len(), 1);
 }
 
+/// Items: 110.
 #[test]
 fn deletions_become_keys_with_the_patient_they_are() {
     let delete =
@@ -134,6 +138,7 @@ fn deletions_become_keys_with_the_patient_they_are() {
     assert!(tally.balances(), "{tally:?}");
 }
 
+/// Items: 116.
 #[test]
 fn notices_a_file_that_changed_while_it_was_away() {
     let text = |lines: &[&str]| lines.join("\n");
