@@ -163,6 +163,8 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// Items: 41, 75, 132, S2.
+    /// Faults: F8, F26.
     #[test]
     fn takes_the_earliest_clock_that_may_count() {
         let skew = Duration::from_mins(5);
@@ -200,6 +202,7 @@ mod tests {
         }
     }
 
+    /// Items: 131, 133, S2.
     #[test]
     fn asks_for_new_types_whole_and_for_the_rest_from_the_earliest_mark() {
         let mark = |text: &str| Watermark {

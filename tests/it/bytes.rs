@@ -60,6 +60,8 @@ fn nasty() -> Vec<(&'static str, String)> {
     lines
 }
 
+/// Items: 101, 103, 104.
+/// Faults: F16, F18, F20.
 #[test]
 fn nasty_lines_pass_byte_for_byte() {
     let lines = nasty();

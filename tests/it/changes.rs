@@ -7,6 +7,7 @@ use crate::rig::{Sample, Setup, Site};
 /// What an operator changes.
 type Change<'a> = &'a dyn Fn(&Site);
 
+/// Items: S5.
 #[test]
 fn a_change_of_what_decides_makes_the_next_export_a_full_one_that_says_why() {
     let server = Sample::start(Data::made_up(10, 1), |_| {});

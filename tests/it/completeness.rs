@@ -62,7 +62,7 @@ fn moved(site: &Site) -> Vec<String> {
     marks.flat_map(|marks| marks.keys().cloned()).collect()
 }
 
-/// Items: 81, 92, 105, 112.
+/// Items: 81, 92, 105, 112, S3, S6.
 /// Faults: F12, F15, F16, F30.
 #[test]
 fn what_speaks_against_a_type_holds_it_and_no_other() {
@@ -267,7 +267,7 @@ fn an_omission_is_accepted_by_name_with_a_reason_and_that_is_written_down() {
     assert_eq!(moved(&standing), ["Device", "Patient"]);
 }
 
-/// Items: 142.
+/// Items: 142, S6.
 /// Faults: F12, F28.
 #[test]
 fn what_earlier_exports_brought_is_remembered() {

@@ -122,6 +122,7 @@ fn delivers_exactly_the_cohort_of_real_files_where_they_are_at_hand() {
     }
 }
 
+/// Items: 94, 129.
 #[test]
 fn delivers_exactly_the_cohort_of_made_up_files() {
     let data = tempfile::tempdir().unwrap();

@@ -47,7 +47,7 @@ fn a_server_that_is_too_busy_to_begin_is_asked_again() {
     impatient.run().expect(0);
 }
 
-/// Items: 120, 121.
+/// Items: 120, 121, S4.
 /// Faults: F37.
 #[test]
 fn a_job_whose_deletion_was_lost_is_deleted_before_the_next_kickoff() {

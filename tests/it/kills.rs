@@ -43,6 +43,8 @@ fn is_completed(site: &Site) -> bool {
         && site.status()["exports"][0]["phase"] == "completed"
 }
 
+/// Items: 116.
+/// Faults: F38.
 #[test]
 fn fifty_kills_at_random_moments_change_no_byte() {
     let server = Sample::start(Data::made_up(250, 11), |_| {});

@@ -4,6 +4,7 @@ use bulkhead_sample_server::{Auth, Client, Data};
 
 use crate::rig::{Fake, Sample, Served, Setup, Site};
 
+/// Items: 29, 36, 37, 43, 60, 95, 100, 120.
 #[test]
 fn every_request_has_the_headers_that_the_guide_asks_for() {
     let keys = Site::new();
@@ -65,6 +66,8 @@ fn every_request_has_the_headers_that_the_guide_asks_for() {
     assert!(!site.status().to_string().contains("oken"));
 }
 
+/// Items: 31, 32, 80, 95, 124.
+/// Faults: F34.
 #[test]
 fn a_token_is_never_sent_to_another_origin() {
     const TOKEN: &str = "the-token-of-this-test";
@@ -98,6 +101,7 @@ fn a_token_is_never_sent_to_another_origin() {
     }
 }
 
+/// Items: 120, S3.
 #[test]
 fn one_file_that_fails_holds_its_type_back_and_no_other() {
     let line = |kind: &str| format!("{{\"resourceType\":\"{kind}\",\"id\":\"m\"}}\n");

@@ -4,6 +4,8 @@ use serde_json::json;
 
 use crate::rig::{Fake, Served, Setup, Site};
 
+/// Items: 103, 106, 117, S3.
+/// Faults: F19, F22.
 #[test]
 fn bad_lines_are_quarantined_and_hold_the_watermark_of_their_type() {
     let patient = |id: &str| format!("{{\"resourceType\":\"Patient\",\"id\":\"{id}\"}}");

@@ -58,6 +58,7 @@ fn completions_are_written_for_the_usual_shells() {
     }
 }
 
+/// Items: 32.
 #[test]
 fn a_configuration_that_is_accepted_runs() {
     let server = Sample::start(Data::made_up(3, 1), |_| {});

@@ -6,6 +6,7 @@ use bulkhead_sample_server::{Data, Ready};
 
 use crate::rig::{Sample, Setup, Site, tree};
 
+/// Items: 60, 123.
 #[test]
 fn a_signal_while_waiting_stops_the_run_and_the_next_one_finishes_it() {
     for name in ["INT", "TERM"] {
@@ -40,6 +41,7 @@ fn a_signal_while_waiting_stops_the_run_and_the_next_one_finishes_it() {
     }
 }
 
+/// Items: 123.
 #[test]
 fn a_signal_among_the_files_loses_and_repeats_nothing() {
     let server = Sample::start(Data::made_up(300, 2), |_| {});

@@ -17,6 +17,7 @@ usage: cargo xtask TASK
                            --fresh deletes that folder first, ARG… go to `bulkhead demo`
   test [--only STEP…]      everything a change must pass; `--list` names the steps
   ci                       the same as `test`
+  conformance              write docs/conformance.md: what the tests prove
   floors                   which crate may name which: docs/architecture.md against Cargo.toml
   tidy                     size, headers, links and left-overs of every file
   licences                 licence and origin of every dependency, against deny.toml";
@@ -24,6 +25,8 @@ usage: cargo xtask TASK
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
+    /// Write what the tests prove.
+    Conformance,
     /// Build all and run the demonstration.
     Demo { fresh: bool, arguments: Vec<String> },
     /// Check the arrows between crates.
@@ -53,6 +56,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Task> {
     let Some((task, rest)) = words.split_first() else { return Ok(Task::Help) };
     match task.as_str() {
         "ci" => alone(task, rest, Task::Test { only: Vec::new() }),
+        "conformance" => alone(task, rest, Task::Conformance),
         "demo" => demo(rest),
         "floors" => alone(task, rest, Task::Floors),
         "help" | "--help" | "-h" => Ok(Task::Help),

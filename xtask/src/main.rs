@@ -6,6 +6,7 @@
 //! depends on this crate.
 
 mod cli;
+mod conformance;
 mod demo;
 mod floors;
 mod guests;
@@ -44,6 +45,12 @@ fn main() -> ExitCode {
 fn run(task: Task) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match task {
+        Task::Conformance => Ok(plan::run(
+            "conformance",
+            vec![alone("conformance", conformance::ABOUT, move || {
+                conformance::write(&workspace)
+            })],
+        )),
         Task::Demo { fresh, arguments } => demo::run(&workspace, fresh, &arguments),
         Task::Floors => Ok(plan::run(
             "floors",

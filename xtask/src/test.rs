@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    floors, guests, licences,
+    conformance, floors, guests, licences,
     plan::{self, Outcome, Step},
     setup, shell, tidy,
     workspace::Workspace,
@@ -21,6 +21,7 @@ type Check = fn(&Workspace) -> Result<Outcome>;
 const STEPS: &[(&str, &str, Check)] = &[
     ("fmt", "rustfmt has nothing to change", format),
     ("tidy", tidy::ABOUT, tidy::check),
+    ("conformance", conformance::ABOUT, conformance::check),
     ("floors", floors::ABOUT, floors::check),
     ("licences", licences::ABOUT, licences::check),
     ("deny", "advisories and bans, with cargo-deny", deny),

@@ -54,7 +54,11 @@ fn without_words(folder: &str, texts: &BTreeMap<String, String>) -> Option<Strin
 }
 
 /// All text files below `root` by their path from there, with `/`.
-fn texts(root: &Path) -> Result<BTreeMap<String, String>> {
+///
+/// # Errors
+///
+/// When a folder or file cannot be read, or is no UTF-8.
+pub(crate) fn texts(root: &Path) -> Result<BTreeMap<String, String>> {
     let mut texts = BTreeMap::new();
     let mut ahead = vec![PathBuf::new()];
     while let Some(folder) = ahead.pop() {

@@ -67,6 +67,7 @@ mod tests {
     use super::*;
     use crate::key::Algorithm;
 
+    /// Items: 16, 17.
     #[test]
     fn says_what_backend_services_asks_for() {
         let key =

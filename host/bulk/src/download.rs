@@ -223,6 +223,7 @@ mod tests {
     use super::*;
 
     /// Items: 102.
+    /// Faults: F21.
     #[test]
     fn refuses_markup_and_lets_generic_labels_pass() {
         let url = SafeUrl::parse("https://h/f");

@@ -24,6 +24,8 @@ mod client;
 mod download;
 mod error;
 mod export_log;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gunzip;
 mod key;
 mod kickoff;

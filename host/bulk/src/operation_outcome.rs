@@ -258,6 +258,7 @@ mod tests {
     }
 
     /// Items: 66.
+    /// Faults: F2.
     #[test]
     fn is_transient_only_when_every_grave_issue_is() {
         let cases: &[(&str, &[(&str, &str)], bool)] = &[

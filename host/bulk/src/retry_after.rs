@@ -50,6 +50,8 @@ const EPOCH_MILLIS: u64 = 100_000_000_000;
 mod tests {
     use super::*;
 
+    /// Items: 63.
+    /// Faults: F1.
     #[test]
     fn reads_every_form_relative_to_the_response() {
         let date: Instant = "2026-11-22T10:00:00Z".parse().unwrap();
@@ -77,6 +79,8 @@ mod tests {
         }
     }
 
+    /// Items: 63.
+    /// Faults: F1.
     #[test]
     fn a_number_beyond_all_measure_is_still_a_wait() {
         let wait = retry_after("99999999999999999999999", Instant::from_unix_ms(0));

@@ -109,6 +109,8 @@ fn reads(access: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Items: 25, 26.
+    /// Faults: F10.
     #[test]
     fn tells_what_a_grant_covers() {
         let cases = [

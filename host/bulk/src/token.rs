@@ -328,6 +328,7 @@ const CLOCK_TOLERANCE_MS: u64 = 30_000;
 mod tests {
     use super::*;
 
+    /// Items: 21.
     #[test]
     fn renews_ahead_of_the_end() {
         let cases = [

@@ -195,6 +195,7 @@ mod tests {
     use super::*;
     use crate::NewExport;
 
+    /// Faults: F38.
     #[test]
     fn a_full_disk_is_named_and_leaves_no_trace() -> Result<(), Box<dyn StdError>> {
         let directory = tempfile::tempdir()?;

@@ -227,6 +227,8 @@ fn hold(
 mod tests {
     use super::*;
 
+    /// Items: S3.
+    /// Faults: F26.
     #[test]
     fn moves_only_forward_and_never_over_a_gap() {
         let cases = [

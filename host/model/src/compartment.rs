@@ -245,6 +245,7 @@ mod tests {
         assert!(LINKED.iter().all(|row| find(COMPARTMENT, row.resource_type).is_none()));
     }
 
+    /// Items: S10.
     #[test]
     fn holds_the_66_types_of_the_r4_compartment() {
         assert_eq!(COMPARTMENT.len(), 66);
@@ -261,12 +262,14 @@ mod tests {
         }
     }
 
+    /// Items: 115.
     #[test]
     fn classes_what_a_cohort_filter_must_tell_apart() {
         let cases = [
             ("Observation", Class::Compartment),
             ("Task", Class::Linked),
             ("Device", Class::Linked),
+            ("Binary", Class::Linked),
             ("Practitioner", Class::Shared),
             ("Medication", Class::Shared),
             ("SomethingOfR6", Class::Unknown),

@@ -203,6 +203,7 @@ impl TryFrom<String> for Instant {
 mod tests {
     use super::*;
 
+    /// Items: 141.
     #[test]
     fn reads_what_fhir_allows_and_nothing_less() {
         let cases = [

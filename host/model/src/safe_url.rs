@@ -63,6 +63,7 @@ impl fmt::Debug for SafeUrl {
 mod tests {
     use super::*;
 
+    /// Items: 127.
     #[test]
     fn hides_credentials_and_query() {
         let cases = [

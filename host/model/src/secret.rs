@@ -35,6 +35,7 @@ impl fmt::Debug for Secret {
 mod tests {
     use super::*;
 
+    /// Items: 31.
     #[test]
     fn prints_nothing_of_what_it_holds() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(..)");

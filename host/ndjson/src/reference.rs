@@ -125,6 +125,7 @@ fn is_id(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Items: 109, S10.
     #[test]
     fn tells_patients_from_all_else() {
         let bases = Bases::new(["https://ehr.example/fhir".to_owned()]);

@@ -96,6 +96,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
+    /// Items: 126.
     #[test]
     fn classes_addresses_by_what_is_really_dialled() {
         let cases = [

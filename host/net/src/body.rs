@@ -208,6 +208,7 @@ mod tests {
     }
 
     /// Items: 118.
+    /// Faults: F17.
     #[tokio::test]
     async fn a_body_that_drips_is_given_up_and_a_slow_reader_is_not() {
         assert!(come(1, 10, 0, 10_000).await < 10_000, "a byte now and then");

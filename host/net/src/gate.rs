@@ -126,6 +126,7 @@ mod tests {
         }
     }
 
+    /// Items: 10, 125, 126.
     #[test]
     fn admits_by_scheme_origin_and_literal_address() {
         let set = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();

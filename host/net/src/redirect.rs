@@ -98,6 +98,8 @@ mod tests {
         }
     }
 
+    /// Items: 96, 125.
+    /// Faults: F33.
     #[test]
     fn follows_few_hops_of_get_and_never_to_clear_text() {
         let get = &Method::GET;

@@ -49,6 +49,7 @@ fn keep(
 mod tests {
     use super::*;
 
+    /// Items: 126.
     #[test]
     fn keeps_what_a_server_may_send_us_to() {
         let found = ["10.0.0.1:0", "93.184.216.34:0", "127.0.0.1:0", "[fe80::1]:0"];

@@ -58,6 +58,7 @@ fn token(origins: &[&Url]) -> Credential {
 }
 
 /// Items: 105.
+/// Faults: F15.
 #[tokio::test]
 async fn a_body_cut_short_is_an_error() {
     let cases: &[(&str, &str, Option<&str>)] = &[
@@ -88,6 +89,8 @@ async fn a_body_cut_short_is_an_error() {
     }
 }
 
+/// Items: 105.
+/// Faults: F16.
 #[tokio::test]
 async fn a_body_without_length_is_flagged() {
     let (url, _heads) = serve(|_| b"HTTP/1.0 200 OK\r\n\r\nabc".to_vec()).await;
@@ -96,6 +99,7 @@ async fn a_body_without_length_is_flagged() {
     assert_eq!(response.body.collect(3).await.unwrap(), "abc");
 }
 
+/// Items: 117.
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_refused() {
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd";
@@ -106,6 +110,7 @@ async fn a_body_beyond_the_limit_is_refused() {
 }
 
 /// Items: 118.
+/// Faults: F17.
 #[tokio::test]
 async fn a_stalled_body_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -127,6 +132,7 @@ async fn a_stalled_body_times_out() {
 }
 
 /// Items: 96.
+/// Faults: F33.
 #[tokio::test]
 async fn the_token_never_follows_to_another_origin_nor_comes_back() {
     // b sends back to a: a third hop on the first origin must not see the token again.
@@ -177,6 +183,7 @@ async fn the_token_never_follows_to_another_origin_nor_comes_back() {
 }
 
 /// Items: 96.
+/// Faults: F33.
 #[tokio::test]
 async fn the_token_stays_dropped_on_a_hop_back_to_its_own_origin() {
     let (b_to_a, mut b_heads, a, mut a_heads) = {
@@ -221,6 +228,7 @@ async fn the_token_stays_dropped_on_a_hop_back_to_its_own_origin() {
 }
 
 /// Items: 124.
+/// Faults: F34.
 #[tokio::test]
 async fn a_token_for_another_origin_is_an_error_before_any_byte_is_sent() {
     let (a, mut heads) = serve(|_| Vec::new()).await;
@@ -236,6 +244,7 @@ async fn a_token_for_another_origin_is_an_error_before_any_byte_is_sent() {
 }
 
 /// Items: 19.
+/// Faults: F33.
 #[tokio::test]
 async fn a_redirected_post_is_refused() {
     let (url, _heads) =
@@ -260,6 +269,7 @@ async fn a_name_that_resolves_to_this_machine_is_refused_for_a_remote_source() {
     assert!(heads.try_recv().is_err());
 }
 
+/// Items: 57, 127.
 #[tokio::test]
 async fn a_refused_connection_cannot_have_arrived() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -278,6 +288,7 @@ async fn a_refused_connection_cannot_have_arrived() {
 }
 
 /// Items: 118.
+/// Faults: F1.
 #[tokio::test]
 async fn patient_requests_wait_while_their_origin_is_hushed_and_others_do_not() {
     let (url, mut heads) =

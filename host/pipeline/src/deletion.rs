@@ -92,6 +92,8 @@ mod tests {
         format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{entries}]}}"#)
     }
 
+    /// Items: 110.
+    /// Faults: F29.
     #[test]
     fn reads_keys_and_refuses_everything_else() {
         let delete =

@@ -213,6 +213,7 @@ mod tests {
         }
     }
 
+    /// Items: 31.
     #[cfg(unix)]
     #[test]
     fn only_its_owner_can_read_a_stored_key() {
@@ -234,6 +235,7 @@ mod tests {
         assert_eq!(fs_err::read(&path).unwrap(), b"first");
     }
 
+    /// Items: 13.
     #[test]
     fn a_public_set_holds_no_private_member() {
         for alg in Alg::value_variants() {

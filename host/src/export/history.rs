@@ -134,6 +134,7 @@ mod tests {
         }
     }
 
+    /// Items: S6.
     #[test]
     fn a_silence_ends_with_a_resource_or_an_explanation() {
         let quiet = after_changes(&baseline(5, 50, 0, 0), 0, false);

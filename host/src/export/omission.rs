@@ -76,6 +76,7 @@ pub(super) fn written(
 mod tests {
     use super::*;
 
+    /// Items: S6.
     #[test]
     fn what_is_accepted_is_what_was_named_and_may_be_accepted() {
         let kind = |name: &str| name.parse::<ResourceType>().unwrap();

@@ -168,6 +168,7 @@ mod tests {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
+    /// Items: S6.
     #[test]
     fn counts_what_is_missing_and_what_is_suspiciously_quiet() {
         use ProbeMode::{Absent, All, Off};

@@ -25,6 +25,8 @@ async fn run(bytes: &[u8], chunk: usize) -> Result<Vec<u8>, GunzipError> {
     whole.await
 }
 
+/// Items: 101, 105.
+/// Faults: F15, F16.
 #[tokio::test]
 async fn unpacks_what_is_whole_and_refuses_what_is_not() {
     let text: Vec<u8> =
@@ -84,6 +86,8 @@ async fn unpacks_what_is_whole_and_refuses_what_is_not() {
     }
 }
 
+/// Items: 117.
+/// Faults: F19.
 #[tokio::test]
 async fn a_bomb_unfolds_in_small_pieces() {
     let packed = gzip(&vec![b' '; 8 << 20]);

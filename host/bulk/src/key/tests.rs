@@ -80,6 +80,7 @@ fn says_why_a_key_is_of_no_use() {
     }
 }
 
+/// Items: 14.
 #[test]
 fn a_registered_id_is_kept_and_none_becomes_the_thumbprint() {
     let made = SigningKey::generate(Algorithm::Es384).unwrap();
@@ -89,6 +90,7 @@ fn a_registered_id_is_kept_and_none_becomes_the_thumbprint() {
     assert_eq!(SigningKey::parse(&made.to_pem().unwrap()).unwrap().kid(), made.kid());
 }
 
+/// Items: 14.
 #[test]
 fn computes_the_thumbprint_of_rfc_7638() {
     // The example key of RFC 7638 section 3.1, whose thumbprint the section states.

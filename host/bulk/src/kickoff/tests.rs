@@ -97,6 +97,7 @@ fn writes_bodies_in_the_dialect_of_the_edition() {
     }
 }
 
+/// Items: 47, 57.
 #[test]
 fn survives_the_journal_and_hides_patients() {
     let kickoff = Kickoff { patients: vec!["jane-roe".to_owned()], ..kickoff() };

@@ -21,6 +21,7 @@ fn urls(files: &[OutputFile]) -> Vec<&str> {
 }
 
 /// Items: 76, 77, 79, 80, 82, 85, 86.
+/// Faults: F39.
 #[test]
 fn reads_manifests_of_every_edition() {
     let cases: &[(&str, &str, FileAccess, &[Warning])] = &[
@@ -120,6 +121,7 @@ fn refuses_what_is_no_manifest() {
 }
 
 /// Items: 75.
+/// Faults: F26.
 #[test]
 fn keeps_the_earliest_time_that_can_be_right() {
     let page = |time: &str| {
@@ -159,6 +161,8 @@ fn keeps_the_earliest_time_that_can_be_right() {
     }
 }
 
+/// Items: 85, 86, 87, 88.
+/// Faults: F30, F31.
 #[test]
 fn sums_pages_and_counts_repeated_outcomes_once() {
     let first = r#"{"transactionTime":"2026-11-22T09:00:00Z","requiresAccessToken":true,
@@ -181,6 +185,8 @@ fn sums_pages_and_counts_repeated_outcomes_once() {
     assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
 }
 
+/// Items: 88, 95.
+/// Faults: F31.
 #[test]
 fn pages_that_disagree_about_access_withhold_the_token_from_strangers() {
     let page = |yes: bool| format!(r#"{{"requiresAccessToken":{yes},"output":[]}}"#);
@@ -189,6 +195,7 @@ fn pages_that_disagree_about_access_withhold_the_token_from_strangers() {
     assert!(manifest.warnings.contains(&Warning::AccessDiffers));
 }
 
+/// Items: 127.
 #[test]
 fn capability_urls_do_not_print() {
     let manifest = manifest(&[
@@ -258,6 +265,7 @@ fn notes_what_is_odd_about_files() {
 }
 
 /// Items: 88.
+/// Faults: F31.
 #[test]
 fn pages_that_disagree_are_told_and_those_of_two_shapes_hold_the_watermarks() {
     let page = |rest: &str| {

@@ -45,6 +45,7 @@ const MIXED: &str = r#"{"resourceType":"OperationOutcome",
     "issue":[{"severity":"error","code":"timeout"},{"severity":"error","code":"processing"}]}"#;
 
 /// Items: 61, 63, 65, 66, 67, 68, 69.
+/// Faults: F1, F2, F4.
 #[test]
 fn answers_every_first_reply() {
     let failed = |body: &str| Step::Failed(Outcome::read(body.as_bytes()));
@@ -86,6 +87,7 @@ fn answers_every_first_reply() {
 }
 
 /// Items: 39, 69.
+/// Faults: F5.
 #[test]
 fn the_state_of_a_job_is_read_where_it_was_agreed_to_be() {
     use StatusSource::{ExportStatus, Http};
@@ -114,6 +116,7 @@ fn the_state_of_a_job_is_read_where_it_was_agreed_to_be() {
     }
 }
 
+/// Items: 64.
 #[test]
 fn backs_off_to_the_cap_and_never_beyond_the_ceiling() {
     let mut poll = Poll::new(limits(), at(0));
@@ -146,6 +149,7 @@ fn a_server_that_is_asked_too_often_is_asked_half_as_often_each_time() {
     }
 }
 
+/// Items: 64.
 #[test]
 fn jitter_only_lengthens() {
     let mut poll = Poll::new(limits(), at(0));
@@ -153,6 +157,8 @@ fn jitter_only_lengthens() {
     assert_eq!(step, wait(110, true));
 }
 
+/// Items: 67.
+/// Faults: F2.
 #[test]
 fn a_failing_endpoint_is_given_up_only_after_both_tries_and_time() {
     let mut poll = Poll::new(limits(), at(0));
@@ -178,6 +184,8 @@ fn a_failing_endpoint_is_given_up_only_after_both_tries_and_time() {
     );
 }
 
+/// Items: 67.
+/// Faults: F2.
 #[test]
 fn the_third_bare_500_in_a_row_is_a_failed_job() {
     let mut poll = Poll::new(limits(), at(0));

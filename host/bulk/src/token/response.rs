@@ -91,6 +91,7 @@ mod tests {
     use super::*;
 
     /// Items: 20.
+    /// Faults: F9.
     #[test]
     fn reads_tokens_as_servers_issue_them() {
         let cases = [
@@ -120,6 +121,8 @@ mod tests {
         }
     }
 
+    /// Items: 20, 26.
+    /// Faults: F10.
     #[test]
     fn tells_a_grant_of_nothing_from_silence() {
         let scope = |body: &str| TokenResponse::read(body.as_bytes()).unwrap().scope;

@@ -53,6 +53,7 @@ fn token(name: &str) -> Vec<u8> {
 }
 
 /// Items: 7, 13, 15, 17, 18, 19, 25, 29, 30, 36, 37, 38, 54, 58, 60, 62, 71, 100, 119.
+/// Faults: F6, F14.
 #[tokio::test]
 async fn an_export_runs_from_discovery_to_the_last_file_with_either_algorithm() {
     for algorithm in [Algorithm::Rs384, Algorithm::Es384] {
@@ -155,6 +156,7 @@ async fn an_export_runs_from_discovery_to_the_last_file_with_either_algorithm() 
 }
 
 /// Items: 18, 22.
+/// Faults: F9.
 #[tokio::test]
 async fn a_refused_token_is_replaced_once_and_a_second_refusal_is_final() {
     for (name, good) in
@@ -194,6 +196,7 @@ async fn a_refused_token_is_replaced_once_and_a_second_refusal_is_final() {
 }
 
 /// Items: 21.
+/// Faults: F9.
 #[tokio::test]
 async fn parallel_requests_share_one_request_for_a_token() {
     let key = Arc::new(SigningKey::generate(Algorithm::Es384).unwrap());
@@ -217,6 +220,7 @@ async fn parallel_requests_share_one_request_for_a_token() {
 }
 
 /// Items: 18, 23, 24, 25.
+/// Faults: F11.
 #[tokio::test]
 async fn a_refusal_of_the_token_endpoint_teaches_once() {
     let ahead = "Date: Sun, 22 Nov 2026 10:10:00 GMT";

@@ -60,6 +60,7 @@ async fn one_file(answer: Vec<u8>) -> (Server, Client, Manifest) {
 }
 
 /// Items: 101.
+/// Faults: F16.
 #[tokio::test]
 async fn files_arrive_whole_however_they_are_packed() {
     let (first, second) = LINES.split_at(36);
@@ -107,6 +108,7 @@ fn fault(error: &Error) -> Fault {
 }
 
 /// Items: 98, 102, 105, 118.
+/// Faults: F13, F15, F21.
 #[tokio::test]
 async fn broken_files_are_errors_that_say_whether_to_try_again() {
     let packed = gzip(LINES);
@@ -155,6 +157,8 @@ async fn broken_files_are_errors_that_say_whether_to_try_again() {
     }
 }
 
+/// Items: 105.
+/// Faults: F16.
 #[tokio::test]
 async fn a_file_without_length_is_flagged() {
     let answer = format!("HTTP/1.0 200 OK\r\n\r\n{LINES}").into_bytes();
@@ -166,6 +170,7 @@ async fn a_file_without_length_is_flagged() {
 }
 
 /// Items: 77, 95, 124.
+/// Faults: F34.
 #[tokio::test]
 async fn the_token_goes_to_files_only_as_the_manifest_says_and_never_to_strangers() {
     let stranger = Server::start(|_, _, _| reply(200, &[], LINES)).await;
@@ -213,6 +218,8 @@ async fn the_token_goes_to_files_only_as_the_manifest_says_and_never_to_stranger
     );
 }
 
+/// Items: 96.
+/// Faults: F33.
 #[tokio::test]
 async fn the_token_is_dropped_on_the_way_to_storage_and_not_restored_on_the_way_back() {
     let home = Arc::new(std::sync::OnceLock::<String>::new());

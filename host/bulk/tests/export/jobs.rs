@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// Items: 66, 67, 68, 70.
+/// Faults: F3, F4.
 #[tokio::test]
 async fn jobs_end_as_servers_say() {
     let outcome = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"processing"}]}"#;
@@ -46,6 +47,7 @@ async fn jobs_end_as_servers_say() {
 }
 
 /// Items: 61, 73, 75, 87.
+/// Faults: F31.
 #[tokio::test]
 async fn pages_are_followed_to_the_end_and_circles_are_not() {
     let page = |next: Option<&str>, name: &str, time: &str| {
@@ -118,6 +120,7 @@ async fn reads_stay_below_the_base_and_searches_end() {
 }
 
 /// Items: 119, 121.
+/// Faults: F37.
 #[tokio::test]
 async fn a_cancellation_is_taken_or_came_too_late_or_failed() {
     let cases = [
@@ -139,6 +142,7 @@ async fn a_cancellation_is_taken_or_came_too_late_or_failed() {
 }
 
 /// Items: 124, 125.
+/// Faults: F6, F31.
 #[tokio::test]
 async fn no_stranger_sees_the_token_by_way_of_a_status_or_a_page() {
     let stranger = Server::start(|_, _, _| reply(200, &[], "{}")).await;

@@ -31,6 +31,7 @@ fn group() -> Level {
 }
 
 /// Items: 34, 43, 46, 51, 52, 54, 55, 56.
+/// Faults: F6, F35.
 #[tokio::test]
 async fn kickoffs_change_method_or_drop_what_only_saves_work() {
     let refuse = |text: &str| reply(400, &[], outcome(text));
@@ -108,7 +109,8 @@ fn announcing(version: &str, name: &str) -> Found {
     Found { capability, smart: None, date: None }
 }
 
-/// Items: 3, 34, 35.
+/// Items: 3, 33, 34, 35.
+/// Faults: F39.
 #[tokio::test]
 async fn the_method_follows_the_edition_and_the_operator() {
     use KickoffMethod::{Auto, Get, Post};
@@ -240,6 +242,7 @@ async fn a_refusal_does_not_print_the_patients_asked_for() {
 }
 
 /// Items: 57.
+/// Faults: F7.
 #[tokio::test]
 async fn a_kickoff_without_an_answer_is_told_from_one_that_never_left() {
     let server = Server::start(|_, _, _| Vec::new()).await;

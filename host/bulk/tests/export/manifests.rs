@@ -26,6 +26,7 @@ fn files(manifest: &Manifest) -> Vec<String> {
 }
 
 /// Items: 90.
+/// Faults: F31.
 #[tokio::test]
 async fn a_later_page_that_fails_for_good_keeps_the_earlier_ones_and_holds_the_watermarks()
  {
@@ -89,6 +90,7 @@ async fn a_manifest_under_another_label_is_taken_and_told() {
 }
 
 /// Items: 89, 97, 98.
+/// Faults: F13.
 #[tokio::test]
 async fn links_are_renewed_with_one_request_a_page_and_without_waiting() {
     let server = Server::start(|request, before, _| {
@@ -146,6 +148,7 @@ async fn the_time_allowed_counts_from_the_kickoff_and_not_from_this_process() {
 }
 
 /// Items: 39, 69.
+/// Faults: F5.
 #[tokio::test]
 async fn a_bare_200_is_no_end_where_the_state_is_told_apart() {
     let server = Server::start(|_, before, _| match before {
@@ -167,6 +170,7 @@ async fn a_bare_200_is_no_end_where_the_state_is_told_apart() {
 }
 
 /// Items: 71.
+/// Faults: F14.
 #[tokio::test]
 async fn links_end_when_the_server_says_and_else_when_the_operator_knows() {
     let cases = [

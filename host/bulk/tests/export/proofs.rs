@@ -68,6 +68,7 @@ fn cut(headers: &str, whole: &[u8]) -> Vec<u8> {
 }
 
 /// Items: 116.
+/// Faults: F15.
 #[tokio::test]
 async fn a_transfer_that_breaks_off_goes_on_where_the_file_is_the_same() {
     let rest = &LINES.as_bytes()[HALF..];
@@ -217,6 +218,7 @@ async fn a_locked_file_fails_before_it_is_asked_for() {
 }
 
 /// Items: 117.
+/// Faults: F19.
 #[tokio::test]
 async fn a_file_that_unfolds_without_end_is_given_up() {
     let bomb = gzip(&" ".repeat(8 << 20));
@@ -230,6 +232,7 @@ async fn a_file_that_unfolds_without_end_is_given_up() {
 }
 
 /// Items: 77.
+/// Faults: F34.
 #[tokio::test]
 async fn a_second_credential_is_left_out_once_where_storage_wants_one_only() {
     let cases = [
@@ -253,6 +256,7 @@ async fn a_second_credential_is_left_out_once_where_storage_wants_one_only() {
 }
 
 /// Items: 118.
+/// Faults: F1.
 #[tokio::test]
 async fn an_origin_that_wants_fewer_requests_is_left_alone_by_all_downloads() {
     let (server, settings) =

@@ -51,6 +51,7 @@ fn claims(request: &Seen) -> Value {
 }
 
 /// Items: 21.
+/// Faults: F9.
 #[tokio::test]
 async fn a_token_is_renewed_half_a_minute_before_its_end() {
     let server = Server::start(|request, _, _| match request.method.as_str() {
@@ -71,6 +72,7 @@ async fn a_token_is_renewed_half_a_minute_before_its_end() {
 }
 
 /// Items: 24.
+/// Faults: F11.
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_corrected_once_and_for_all_renewals() {
     // The endpoint takes only assertions by its own clock, which is ten minutes ahead, and

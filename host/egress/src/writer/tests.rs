@@ -50,6 +50,7 @@ async fn nothing_is_visible_before_commit_and_all_after() {
     assert_eq!(tree(dir.path()), [("e1/Patient/0.ndjson".to_owned(), b"one\n".to_vec())]);
 }
 
+/// Items: 130.
 #[tokio::test]
 async fn a_dropped_writer_leaves_no_trace() {
     let dir = tempfile::tempdir().unwrap();

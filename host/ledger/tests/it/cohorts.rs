@@ -10,6 +10,7 @@ fn patients(ids: std::ops::Range<u32>) -> BTreeSet<PatientKey> {
     ids.map(|id| PatientKey::of(&id.to_string())).collect()
 }
 
+/// Items: 137, 138.
 #[test]
 fn a_snapshot_takes_the_place_of_the_one_before() {
     let Fixture { ledger, directory } = Fixture::new();

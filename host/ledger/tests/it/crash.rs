@@ -14,6 +14,7 @@ use rusqlite::Connection;
 
 use super::*;
 
+/// Faults: F38.
 #[test]
 fn what_was_said_to_be_durable_survives_a_kill() {
     let Fixture { ledger, directory } = Fixture::under_way();

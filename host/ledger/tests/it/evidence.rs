@@ -4,6 +4,7 @@ use bulkhead_ledger::{Baseline, Completion, Error, Omission, Phase, Proof};
 
 use super::*;
 
+/// Items: S6.
 #[test]
 fn baselines_and_omissions_are_written_with_the_end_of_their_export() {
     let Fixture { ledger, .. } = Fixture::new();
@@ -59,6 +60,7 @@ fn baselines_and_omissions_are_written_with_the_end_of_their_export() {
     assert!(ledger.omissions("t", 9).unwrap().is_empty());
 }
 
+/// Items: 120, 127.
 #[test]
 fn a_job_is_left_until_it_is_released_and_then_its_addresses_are_forgotten() {
     let Fixture { ledger, .. } = Fixture::new();

@@ -6,6 +6,7 @@ use bulkhead_ledger::{
 
 use super::*;
 
+/// Items: 60, S1.
 #[test]
 fn keeps_every_fact_of_an_export() {
     let Fixture { ledger, directory } = Fixture::new();
@@ -107,6 +108,7 @@ fn every_call_is_refused_out_of_its_phase() {
     }
 }
 
+/// Items: 57, S1.
 #[test]
 fn a_stream_has_one_export_under_way() {
     let Fixture { ledger, .. } = Fixture::new();
@@ -137,6 +139,7 @@ fn an_unknown_export_is_named() {
     assert_eq!(ledger.export(&id("nobody")).unwrap(), None);
 }
 
+/// Items: 89.
 #[test]
 fn a_manifest_may_be_refreshed_and_grow_but_not_change() {
     let files = three_files();
@@ -178,6 +181,8 @@ fn a_manifest_may_be_refreshed_and_grow_but_not_change() {
     }
 }
 
+/// Items: 75.
+/// Faults: F26.
 #[test]
 fn the_earliest_transaction_time_stays() {
     let cases = [

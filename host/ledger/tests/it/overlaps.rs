@@ -6,6 +6,8 @@ use bulkhead_ledger::LearntOverlap;
 
 use super::*;
 
+/// Items: 133.
+/// Faults: F25.
 #[test]
 fn an_overlap_rises_and_never_falls() {
     let Fixture { ledger, .. } = Fixture::new();

@@ -23,6 +23,7 @@ fn makes_a_ledger_from_nothing_or_an_empty_file() {
     }
 }
 
+/// Items: 130.
 #[cfg(unix)]
 #[test]
 fn only_the_owner_may_read() {

@@ -6,6 +6,7 @@ use bulkhead_ledger::{Held, HeldReason, NewFile, Phase, WatermarkReset};
 
 use super::*;
 
+/// Items: S3.
 #[test]
 fn completion_moves_only_the_types_that_were_delivered() {
     let output = |index, name| file(index, FileArray::Output, name);
@@ -51,6 +52,8 @@ fn completion_moves_only_the_types_that_were_delivered() {
     }
 }
 
+/// Items: S3.
+/// Faults: F26.
 #[test]
 fn each_type_keeps_its_own_watermark() {
     let Fixture { ledger, .. } = Fixture::new();
@@ -67,6 +70,8 @@ fn each_type_keeps_its_own_watermark() {
     assert_eq!(ledger.watermarks("t").unwrap(), BTreeMap::new());
 }
 
+/// Items: S3.
+/// Faults: F3.
 #[test]
 fn failure_moves_no_watermark() {
     let Fixture { ledger, .. } = Fixture::new();

@@ -236,6 +236,8 @@ fn quote(said: &str, die: u8, out: &mut String) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
+    /// Items: 134.
+    /// Faults: F20.
     #[test]
     fn two_lines_hash_alike_just_when_they_say_the_same(
         one in tree(), other in tree(), dice in vec(any::<u8>(), 1..40), more in vec(any::<u8>(), 1..40),

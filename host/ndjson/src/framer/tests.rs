@@ -29,6 +29,8 @@ fn show(block: &Block) -> Vec<(u64, String)> {
 const WIDE: FramerLimits =
     FramerLimits { block_bytes: 1 << 20, block_lines: 1000, line_bytes: 8 };
 
+/// Items: 103, 104.
+/// Faults: F18.
 #[test]
 fn frames_lines_wherever_chunks_break() {
     type Row<'a> = (&'a str, &'a [&'a str], &'a [(u64, &'a str)], u64);
@@ -73,6 +75,8 @@ fn frames_lines_wherever_chunks_break() {
     }
 }
 
+/// Items: 117.
+/// Faults: F19.
 #[test]
 fn forgets_an_overlong_line_while_it_still_arrives() {
     let mut framer = Framer::new(WIDE);
@@ -88,6 +92,7 @@ fn forgets_an_overlong_line_while_it_still_arrives() {
     assert_eq!(lines, [(1, "<100000 bytes>".to_owned()), (2, "ok".to_owned())]);
 }
 
+/// Items: 103.
 #[test]
 fn holds_no_more_than_a_block_of_empty_lines() {
     let limits = FramerLimits { block_bytes: 1000, block_lines: 10, line_bytes: 100 };
@@ -120,6 +125,8 @@ fn finish_loses_nothing_that_was_not_asked_for() {
 }
 
 proptest! {
+    /// Items: 104.
+    /// Faults: F18.
     #[test]
     fn blocks_depend_on_the_content_alone(
         lines in prop::collection::vec("[ a-zé\r]{0,12}", 0..40),

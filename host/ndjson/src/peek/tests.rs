@@ -21,6 +21,7 @@ fn text<'l>(line: &'l str, span: &Range<u32>) -> &'l str {
     &line[span.start as usize..span.end as usize]
 }
 
+/// Items: 108, 140.
 #[test]
 fn reads_type_id_and_moment_wherever_they_stand() {
     let cases = [
@@ -32,6 +33,28 @@ fn reads_type_id_and_moment_wherever_they_stand() {
         assert_eq!(text(line, &envelope.resource_type), "Observation");
         assert_eq!(envelope.id.as_ref().map(|span| text(line, span)), Some("o1"));
         assert_eq!(envelope.last_updated, "2026-01-31T10:00:00Z".parse().ok());
+    }
+}
+
+/// Items: 108.
+#[test]
+fn a_resource_need_not_say_when_it_changed() {
+    let cases = [
+        ("no meta", r#"{"resourceType":"Observation","id":"o1"}"#),
+        ("an empty one", r#"{"resourceType":"Observation","id":"o1","meta":{}}"#),
+        (
+            "no moment",
+            r#"{"resourceType":"Observation","id":"o1","meta":{"lastUpdated":"yesterday"}}"#,
+        ),
+        (
+            "no zone",
+            r#"{"resourceType":"Observation","id":"o1","meta":{"lastUpdated":"2026-01-31T10:00:00"}}"#,
+        ),
+    ];
+    for (name, line) in cases {
+        let envelope = peek(line).expect(name);
+        let id = envelope.id.as_ref().map(|span| text(line, span));
+        assert_eq!((id, envelope.last_updated), (Some("o1"), None), "case: {name}");
     }
 }
 
@@ -203,6 +226,8 @@ fn finds_patients_by_the_role_of_their_path() {
     }
 }
 
+/// Items: 128.
+/// Faults: F22.
 #[test]
 fn refuses_what_is_no_resource() {
     let deep =
@@ -294,6 +319,8 @@ fn follows_a_reference_that_is_an_object() {
     }
 }
 
+/// Items: 128.
+/// Faults: F19.
 #[test]
 fn is_not_fooled_by_a_second_element() {
     let cases = [

@@ -162,6 +162,7 @@ fn a_deletion_keeps_its_key_through_a_transform() {
     assert_eq!(codes(&settled), [(1, "output-without-id")]);
 }
 
+/// Items: 128.
 #[test]
 fn finds_the_poison_and_spares_its_neighbours() {
     let cases: [(&str, u64, &[u64]); 6] = [
@@ -336,6 +337,7 @@ fn verdict(die: u8) -> Verdict {
 }
 
 proptest! {
+    /// Items: 128.
     #[test]
     fn every_record_is_accounted_for(
         dice in vec(vec(any::<u8>(), 40), 1..4),

@@ -23,6 +23,8 @@ fn codes(taken: &Taken) -> Vec<(u64, &str, &str)> {
         .collect()
 }
 
+/// Items: 106.
+/// Faults: F22.
 #[test]
 fn refuses_lines_that_do_not_belong_and_counts_them() {
     let good = observation(1);
@@ -151,6 +153,7 @@ fn lines_that_head_the_blocks_of_an_organised_file_are_counted_and_never_deliver
     }
 }
 
+/// Items: 112.
 #[test]
 fn an_outcome_file_may_hold_outcomes() {
     let kind = FileKind::Output("OperationOutcome".parse().ok());
@@ -159,6 +162,7 @@ fn an_outcome_file_may_hold_outcomes() {
     assert_eq!(taken.batch.unwrap().len(), 1);
 }
 
+/// Items: 110.
 #[test]
 fn deletions_become_keys_with_the_patient_they_are() {
     let delete =
@@ -203,6 +207,7 @@ fn deletions_become_keys_with_the_patient_they_are() {
     assert!(tally.balances(), "{tally:?}");
 }
 
+/// Items: 116.
 #[test]
 fn notices_a_file_that_changed_while_it_was_away() {
     let text = |lines: &[&str]| lines.join("\n");

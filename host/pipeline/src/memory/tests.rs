@@ -41,6 +41,7 @@ fn deliver(
     (store.rows(), kept, handled)
 }
 
+/// Items: 134.
 /// Faults: F23.
 #[test]
 fn what_is_known_unchanged_ends_before_the_chain() {
@@ -67,6 +68,7 @@ fn what_is_known_unchanged_ends_before_the_chain() {
 /// Name, verdict on line 2, row of line 2, code in quarantine, whether a retraction.
 type Case = (&'static str, Verdict, Option<Row>, Option<&'static str>, bool);
 
+/// Items: S9.
 #[test]
 fn what_the_destination_holds_and_no_stage_lets_pass_is_retracted() {
     let reject = |class| Verdict::Reject(Reject::new(class, "no"));
@@ -239,6 +241,7 @@ fn deletions_of_what_was_delivered_pass_and_are_handled_by_key() {
     assert_eq!(known.lock()["Observation/o1"].change, Change::Delete);
 }
 
+/// Items: 138, S9.
 #[test]
 fn keys_that_the_host_calls_back_leave_as_retractions_and_deletions() {
     let text = concat!(

@@ -11,6 +11,7 @@ use crate::guest::{Ground, Guest, batch, tight};
 /// Code that runs when two records come, and what becomes of the guest then.
 type Attack = (&'static str, &'static str, Crash);
 
+/// Items: 128.
 #[tokio::test]
 async fn an_attack_ends_the_guest_and_nothing_else() {
     let attacks: &[Attack] = &[

@@ -125,6 +125,7 @@ async fn describes_what_it_may_not_load() {
     assert_eq!(told, guest.manifest.to_string());
 }
 
+/// Items: 128.
 #[tokio::test]
 async fn two_keys_open_a_capability_and_the_role_bounds_both() {
     let bodies = || Grants { bodies: true, ..Grants::default() };

@@ -210,7 +210,7 @@ pub(super) fn omission(omission: &Omission) -> Value {
 mod tests {
     use super::*;
 
-    /// Items: 58.
+    /// Items: 58, S2.
     #[test]
     fn says_which_clock_made_the_watermark_and_what_the_next_since_is() {
         let at = |text: &str| text.parse::<Instant>().unwrap();

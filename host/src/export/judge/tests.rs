@@ -129,7 +129,7 @@ fn at() -> Instant {
     Instant::from_unix_ms(0)
 }
 
-/// Items: 26, 27, 81, 92, 105, 112, 142.
+/// Items: 26, 27, 81, 92, 105, 112, 142, S6.
 /// Faults: F10, F12, F15, F16, F28, F30.
 #[test]
 fn every_piece_of_evidence_has_its_verdict() {

@@ -215,7 +215,8 @@ mod tests {
         })
     }
 
-    /// Items: 134. Faults: F24, F25.
+    /// Items: 134, S7.
+    /// Faults: F24, F25.
     #[test]
     fn tells_kinds_of_drift_apart() {
         let whole = |changed: Drift| Drift { compared: 1, ..changed };
@@ -334,6 +335,7 @@ mod tests {
         }
     }
 
+    /// Items: S7.
     #[test]
     fn advises_by_what_drifted() {
         let day = Duration::from_hours(24);

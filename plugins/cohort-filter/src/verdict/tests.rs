@@ -96,6 +96,7 @@ const TABLE: &[(&str, Applies, Outcome)] = &[
     ("`any`: names nobody", |_| true, Facts::by_no_patient),
 ];
 
+/// Items: 115, 129, S10.
 #[test]
 fn decides_as_the_table_says_for_every_combination() {
     let mut hits = vec![0_u64; TABLE.len()];
@@ -131,6 +132,7 @@ fn the_readme_has_every_row() {
     }
 }
 
+/// Items: 129, S10.
 #[test]
 fn never_keeps_what_no_member_is_in_unless_a_setting_says_so() {
     for_every_combination(|facts| {

@@ -220,6 +220,8 @@ proptest! {
         agree(&bytes)?;
     }
 
+    /// Items: 128.
+    /// Faults: F19.
     #[test]
     fn agrees_on_depth(depth in 120_usize..132, objects: bool) {
         let (open, close) = if objects { (r#"{"a":"#, "}") } else { ("[", "]") };

@@ -76,6 +76,7 @@ fn undisturbed(text: &str) -> (BTreeMap<u64, Tally>, Vec<Row>, Kept) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
+    /// Faults: F38.
     #[test]
     fn killed_anywhere_it_ends_as_if_undisturbed(
         dice in vec(any::<u8>(), 0..60),

@@ -57,6 +57,7 @@ fn whim(fates: &[u8], strength: usize) -> Whim {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
+    /// Faults: F38.
     #[test]
     fn killed_anywhere_it_remembers_as_if_undisturbed(
         dice in vec(any::<u8>(), 1..50),

@@ -1,0 +1,8 @@
+//! See [`lines::peek`].
+#![no_main]
+
+#[allow(dead_code, reason = "each target runs one of the bodies")]
+#[path = "../bodies/lines.rs"]
+mod lines;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lines::peek(data));
