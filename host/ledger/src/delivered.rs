@@ -98,8 +98,6 @@ impl Delivered {
             let database = Database::builder(dir)
                 .cache_size(bounds.cache)
                 .max_journaling_size(bounds.journal.max(LEAST_JOURNAL))
-                // Without it whoever writes faster than the disk takes holds all of it in memory.
-                .max_write_buffer_size(Some(bounds.write_buffer.saturating_mul(3)))
                 .worker_threads(WORKERS)
                 .open()?;
             let resources = database.keyspace(RESOURCES, || {
