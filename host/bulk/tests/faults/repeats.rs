@@ -69,7 +69,7 @@ async fn a_wait_that_the_server_asks_for_is_kept() {
     let row = row("a second", Scenario::default().with(fault), End::Complete)
         .set(|settings| settings.poll.ceiling = Duration::from_secs(10))
         .timed();
-    let seen = run(row).await;
+    let seen = Box::pin(run(row)).await;
     assert_eq!(seen.end, End::Complete);
     assert_eq!(seen.struck.len(), 1);
     let soon = seen.lapses.iter().filter(|lapse| lapse.rule == Rule::TooSoon);

@@ -1,6 +1,6 @@
 //! One row of a table: a scenario, what is asked for, and how the export must end.
 
-use bulkhead_bulk::{Error, Kickoff, ManifestError, Settings};
+use bulkhead_bulk::{Error, Kickoff, Settings};
 use bulkhead_model::Level;
 use bulkhead_net::Config;
 use bulkhead_sample_server::{Bearer, Behaviour, Origin, Rule, Scenario, Stopwatch};
@@ -119,7 +119,7 @@ pub(crate) async fn check(rows: Vec<Row>) {
     for row in rows {
         let (name, end) = (row.name.clone(), row.end.clone());
         let (sign, excused) = (row.sign, row.excused);
-        let seen = run(row).await;
+        let seen = Box::pin(run(row)).await;
         let mut wrong = Vec::new();
         if seen.end != end {
             wrong.push(format!("ended as {:?}, not {end:?}", seen.end));
@@ -161,17 +161,15 @@ fn breaches(seen: &Seen, excused: Option<Rule>) -> Vec<String> {
 
 /// The name of an error; of one about a manifest or the network also its cause's.
 pub(crate) fn name(error: &Error) -> String {
-    let cause = match error {
-        Error::Manifest { source, .. } => Some(manifest(source)),
-        Error::Network { source, .. } => Some(first_word(source)),
-        _ => None,
+    let cause = if let Error::Manifest { source, .. } = error {
+        Some(first_word(source))
+    } else if let Error::Network { source, .. } = error {
+        Some(first_word(source))
+    } else {
+        None
     };
     let name = first_word(error);
     cause.map_or_else(|| name.clone(), |cause| format!("{name}/{cause}"))
-}
-
-fn manifest(source: &ManifestError) -> String {
-    first_word(source)
 }
 
 fn first_word(value: &impl std::fmt::Debug) -> String {
