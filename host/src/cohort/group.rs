@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use bulkhead_bulk::Client;
-use futures::{Stream, TryStreamExt as _, pin_mut};
+use futures::{Stream, TryStreamExt as _};
 use serde_json::Value;
 use url::form_urlencoded::byte_serialize;
 
@@ -27,7 +27,7 @@ pub(super) async fn patients(client: &Client, id: &str) -> anyhow::Result<Vec<St
 pub(super) async fn find(client: &Client, identifier: &str) -> anyhow::Result<String> {
     let query: String = byte_serialize(identifier.as_bytes()).collect();
     let pages = client.search(&format!("Group?identifier={query}"));
-    only(pages.map_err(anyhow::Error::new), identifier).await
+    only(Box::pin(pages.map_err(anyhow::Error::new)), identifier).await
 }
 
 /// What a member is.
@@ -122,10 +122,9 @@ fn read(member: &Value) -> Option<Member> {
 
 /// The one Group of a search.
 async fn only(
-    pages: impl Stream<Item = anyhow::Result<Value>>,
+    mut pages: impl Stream<Item = anyhow::Result<Value>> + Unpin,
     identifier: &str,
 ) -> anyhow::Result<String> {
-    pin_mut!(pages);
     let mut found = BTreeSet::new();
     while let Some(page) = pages.try_next().await? {
         let entries = page.get("entry").and_then(Value::as_array).into_iter().flatten();

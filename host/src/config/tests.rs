@@ -94,14 +94,14 @@ fn what_proves_that_all_came_is_read_and_strict_where_nothing_is_said() {
     assert_eq!(sync.unproven_files, UnprovenFiles::Hold);
     assert!(sync.accept_omission.is_empty());
     assert_eq!(sync.keep_history.as_secs(), 400 * 86_400);
-    assert_eq!(sync.export_log.map(|size| size.bytes()), Some(64 << 20));
+    assert_eq!(sync.export_log.map(bulkhead_model::ByteSize::bytes), Some(64 << 20));
     let logged = |value: &str| {
         let keys = format!("export-log = \"{value}\"");
         parse(&WHOLE.replace("overlap = \"10m\"", &keys))
             .map(|config| config.sync.export_log)
     };
     assert_eq!(logged("off").unwrap(), None);
-    assert_eq!(logged("1 kB").unwrap().map(|size| size.bytes()), Some(1_000));
+    assert_eq!(logged("1 kB").unwrap().map(bulkhead_model::ByteSize::bytes), Some(1_000));
     assert!(
         logged("much").unwrap_err()[0].starts_with("17: `much` in `sync.export-log`")
     );

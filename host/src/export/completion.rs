@@ -15,9 +15,9 @@ use super::{
     history::{self, Asked},
     judge,
     kickoff::Met,
-    kickoff_of, listed,
+    kickoff_of,
     memory::{Drift, longest_late},
-    omission, plan,
+    omission, outcome, plan,
     probe::{self, Probe, Wanted},
     stopped,
 };
@@ -71,7 +71,7 @@ impl Export {
     ) -> anyhow::Result<Weighed> {
         let kickoff = kickoff_of(record)?;
         let files = self.ledger.files(&record.id)?;
-        let outcomes = outcomes_of(&files, manifest)?;
+        let outcomes = outcome::told(&files, manifest)?;
         let mut tally = Tally::default();
         for file in files.iter().filter(|file| file.array != FileArray::Outcome) {
             if let Some(checkpoint) = &file.checkpoint {
@@ -338,28 +338,6 @@ struct Weighed {
     outcomes: OutcomeCounts,
     verdicts: BTreeMap<String, Verdict>,
     evidence: BTreeMap<String, TypeEvidence>,
-}
-
-/// What all outcome files say, this run's and those of runs before: as written down. At least
-/// as many errors as the manifest states.
-fn outcomes_of(
-    files: &[FileRecord],
-    manifest: &Manifest,
-) -> anyhow::Result<OutcomeCounts> {
-    let mut counts = OutcomeCounts::default();
-    for file in files.iter().filter(|file| file.array == FileArray::Outcome) {
-        let before = counts.errors;
-        match &file.checkpoint {
-            Some(checkpoint) => counts.add(&serde_json::from_str(&checkpoint.tally)?),
-            None => counts.unread += 1,
-        }
-        let read = counts.errors.saturating_sub(before);
-        let told = listed(manifest).find(|(index, ..)| *index == file.index);
-        if let Some(stated) = told.and_then(|(_, _, file)| file.errors_stated()) {
-            counts.stated(stated, read);
-        }
-    }
-    Ok(counts)
 }
 
 /// How much each type usually brings, this export included.

@@ -71,7 +71,7 @@ impl Export {
                     index,
                     array,
                     origin: file::Origin::Remote {
-                        file: file.clone(),
+                        file: Box::new(file.clone()),
                         manifest: Arc::clone(&manifest),
                         status_url: status_url.clone(),
                         shared: Arc::clone(&shared),

@@ -2,6 +2,7 @@
 
 mod ended;
 mod origin;
+mod renewal;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -21,7 +22,7 @@ pub(super) use self::{
 };
 use super::{Export, logged::bulk_error, memory::Holdings, stop::Why, stopped};
 use crate::{
-    assemble, clock,
+    assemble,
     output::{Event, FileProgress},
 };
 
@@ -62,9 +63,9 @@ impl FileWork {
         self.refresh_in_time().await?;
         while attempt < tries {
             attempt += 1;
-            let tried = self.once(&caution, attempt, &progress).await;
-            self.log(&tried);
-            let (error, after) = match tried {
+            let came = self.once(&caution, attempt, &progress).await;
+            self.log(&came);
+            let (error, after) = match came {
                 Ok((tally, _)) => {
                     progress.done(&tally);
                     return Ok(());
@@ -225,9 +226,9 @@ impl FileWork {
     }
 
     /// What one try came to, for other tools.
-    fn log(&self, tried: &Result<(Tally, u64), Ended>) {
+    fn log(&self, came: &Result<(Tally, u64), Ended>) {
         let Some(file) = self.origin.remote() else { return };
-        match tried {
+        match came {
             Ok((tally, bytes)) => {
                 self.export.log_file(&self.id, file, *bytes, tally.total().read);
             }
@@ -375,41 +376,6 @@ impl FileWork {
             ledger.note_drift(&id, index, &counts)
         })
         .await
-    }
-
-    /// Fetches the manifest once more before a link is tried that has run out by now. What
-    /// the server then says of the job does not count: the old link may still be good.
-    async fn refresh_in_time(&mut self) -> anyhow::Result<()> {
-        if !self.origin.has_run_out(clock::now()) {
-            return Ok(());
-        }
-        let refreshed = self.refresh().await;
-        self.origin.note_refresh(clock::now());
-        match refreshed {
-            Err(error) if !error.is::<JobLost>() => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Fetches the manifest once more: servers refresh expired links in it.
-    async fn refresh(&mut self) -> anyhow::Result<()> {
-        let Origin::Remote { file: own, status_url, .. } = &mut self.origin else {
-            return Ok(());
-        };
-        match self.export.client.manifest_again(status_url).await {
-            Ok(manifest) => match manifest.renewed(own) {
-                Some(file) => {
-                    own.url = file.url.clone();
-                    own.expires = file.expires;
-                    Ok(())
-                }
-                // A manifest may not change: this is another export's.
-                None => Err(JobLost.into()),
-            },
-            Err(BulkError::JobGone { .. }) => Err(JobLost.into()),
-            // The old link is tried once more; what it says then is what counts.
-            Err(_) => Ok(()),
-        }
     }
 
     /// Asks the ledger on a thread that may wait for the disk.

@@ -5,9 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bulkhead_bulk::{Client, Manifest, OutputFile};
+use bulkhead_ledger::{FileArray, FileRecord};
 use bulkhead_ndjson::{Block, Framer, FramerLimits, Line};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
+
+use super::listed;
 
 /// Codes that are told apart; what is beyond is counted as one. Server-controlled.
 const CODES: usize = 32;
@@ -175,6 +178,28 @@ impl OutcomeCounts {
             *own.entry(name.clone()).or_default() += 1;
         }
     }
+}
+
+/// What all outcome files say, this run's and those of runs before: as written down. At least
+/// as many errors as the manifest states.
+pub(super) fn told(
+    files: &[FileRecord],
+    manifest: &Manifest,
+) -> anyhow::Result<OutcomeCounts> {
+    let mut counts = OutcomeCounts::default();
+    for file in files.iter().filter(|file| file.array == FileArray::Outcome) {
+        let before = counts.errors;
+        match &file.checkpoint {
+            Some(checkpoint) => counts.add(&serde_json::from_str(&checkpoint.tally)?),
+            None => counts.unread += 1,
+        }
+        let read = counts.errors.saturating_sub(before);
+        let told = listed(manifest).find(|(index, ..)| *index == file.index);
+        if let Some(stated) = told.and_then(|(_, _, file)| file.errors_stated()) {
+            counts.stated(stated, read);
+        }
+    }
+    Ok(counts)
 }
 
 /// Whose issues are wanted.

@@ -25,7 +25,7 @@ pub(in crate::export) enum Origin {
     Local(PathBuf),
     /// The server.
     Remote {
-        file: OutputFile,
+        file: Box<OutputFile>,
         manifest: Arc<Manifest>,
         status_url: Url,
         shared: Arc<Shared>,
@@ -58,7 +58,7 @@ impl Origin {
     }
 
     /// The file as the manifest has it.
-    pub(super) const fn remote(&self) -> Option<&OutputFile> {
+    pub(super) fn remote(&self) -> Option<&OutputFile> {
         match self {
             Self::Local(_) => None,
             Self::Remote { file, .. } => Some(file),
