@@ -254,11 +254,8 @@ impl FileWork {
     }
 
     async fn take(&self, lane: &mut Lane, block: &Block) -> Result<(), Ended> {
-        match lane.take(block).await.map_err(ended)? {
-            Some(advance) => {
-                self.write_down(advance, Last::No).await.map_err(Ended::Fatal)?;
-            }
-            None => {}
+        if let Some(advance) = lane.take(block).await.map_err(ended)? {
+            self.write_down(advance, Last::No).await.map_err(Ended::Fatal)?;
         }
         match (&self.holdings, lane.take_handled()) {
             (Some(holdings), Some((through, handled))) => {

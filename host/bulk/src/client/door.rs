@@ -104,7 +104,8 @@ impl Door {
         doing: Doing,
         request: Request,
     ) -> Result<Response, Error> {
-        let sent = self.net.send(self.introduced(request)).await;
+        // Boxed: the client's state machine is large, and every caller's would hold it.
+        let sent = Box::pin(self.net.send(self.introduced(request))).await;
         let response = sent.map_err(|source| Error::Network { doing, source })?;
         self.see_date(&response);
         Ok(response)
@@ -153,11 +154,8 @@ impl Door {
         for last in [false, true] {
             let (bearer, token) = self.bearer().await?;
             let credential = Credential { bearer, origins: self.origins.clone() };
-            let response = self
-                .net
-                .send(self.introduced(request.clone()).credential(credential))
-                .await
-                .map_err(network)?;
+            let request = self.introduced(request.clone()).credential(credential);
+            let response = Box::pin(self.net.send(request)).await.map_err(network)?;
             self.see_date(&response);
             if response.status != StatusCode::UNAUTHORIZED || !response.authenticated {
                 return Ok(response);

@@ -137,8 +137,8 @@ fn is_before(one: Option<Instant>, other: Option<Instant>) -> bool {
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> Option<Instant> {
-        Some(Instant::from_unix_ms(seconds * 1000))
+    fn at(seconds: i64) -> Instant {
+        Instant::from_unix_ms(seconds * 1000)
     }
 
     fn entry(state: State, export: u64, updated: i64, raw: u64) -> Entry {
@@ -149,7 +149,7 @@ mod tests {
             file: 0,
             line: 5,
             seen: 0,
-            last_updated: at(updated),
+            last_updated: Some(at(updated)),
             raw,
             content: raw,
             patients: bulkhead_ledger::delivered::Patients::default(),
@@ -161,13 +161,13 @@ mod tests {
     #[test]
     fn decides_by_what_the_destination_has_and_what_the_snapshot_can_know() {
         use Change::{Delete, Retract, Upsert};
-        let setting = Setting { epoch: 1, export: 9, snapshot: at(100) };
+        let setting = Setting { epoch: 1, export: 9, snapshot: Some(at(100)) };
         let before = Recall::Pass { delivered_before: true };
         let new = Recall::Pass { delivered_before: false };
         let live = |export, updated, raw| Some(entry(State::Live, export, updated, raw));
         let gone = |export, updated| Some(entry(State::Deleted, export, updated, 0));
         let flying = |file, line, updated, raw| {
-            Some(InFlight { last_updated: at(updated), raw, file, line })
+            Some(InFlight { last_updated: Some(at(updated)), raw, file, line })
         };
         // name, change, lastUpdated, raw, line, entry, void, in flight, expected
         let cases = [
@@ -360,7 +360,7 @@ mod tests {
         for (name, change, updated, raw, line, entry, is_void, in_flight, expected) in
             cases
         {
-            let last_updated = if change == Upsert { at(updated) } else { None };
+            let last_updated = (change == Upsert).then(|| at(updated));
             let record = Candidate { change, last_updated, raw, file: 0, line };
             let found =
                 decide(&setting, &record, entry.as_ref(), is_void, in_flight.as_ref());
@@ -370,10 +370,10 @@ mod tests {
 
     #[test]
     fn another_definition_of_the_stream_delivers_everything_again() {
-        let setting = Setting { epoch: 2, export: 9, snapshot: at(100) };
+        let setting = Setting { epoch: 2, export: 9, snapshot: Some(at(100)) };
         let record = Candidate {
             change: Change::Upsert,
-            last_updated: at(50),
+            last_updated: Some(at(50)),
             raw: 7,
             file: 0,
             line: 9,

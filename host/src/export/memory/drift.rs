@@ -196,23 +196,23 @@ fn ms(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> Option<Instant> {
-        Some(Instant::from_unix_ms(seconds * 1000))
+    fn at(seconds: i64) -> Instant {
+        Instant::from_unix_ms(seconds * 1000)
     }
 
-    fn known(state: State, updated: i64, content: u64) -> Option<Entry> {
-        Some(Entry {
+    fn known(state: State, updated: i64, content: u64) -> Entry {
+        Entry {
             state,
             epoch: 1,
             export: 1,
             file: 0,
             line: 1,
             seen: 0,
-            last_updated: at(updated),
+            last_updated: Some(at(updated)),
             raw: content,
             content,
             patients: bulkhead_ledger::delivered::Patients::default(),
-        })
+        }
     }
 
     /// Items: 134, S7.
@@ -236,7 +236,7 @@ mod tests {
             (
                 "made again",
                 Span::Whole,
-                known(State::Deleted, 5, 0),
+                Some(known(State::Deleted, 5, 0)),
                 1001,
                 1,
                 1,
@@ -245,7 +245,7 @@ mod tests {
             (
                 "changed",
                 Span::Whole,
-                known(State::Live, 5, 1),
+                Some(known(State::Live, 5, 1)),
                 1001,
                 2,
                 2,
@@ -254,7 +254,7 @@ mod tests {
             (
                 "edited silently",
                 Span::Whole,
-                known(State::Live, 5, 1),
+                Some(known(State::Live, 5, 1)),
                 5,
                 2,
                 2,
@@ -263,7 +263,7 @@ mod tests {
             (
                 "edited with an old time",
                 Span::Whole,
-                known(State::Live, 5, 1),
+                Some(known(State::Live, 5, 1)),
                 6,
                 2,
                 2,
@@ -272,7 +272,7 @@ mod tests {
             (
                 "touched",
                 Span::Whole,
-                known(State::Live, 5, 1),
+                Some(known(State::Live, 5, 1)),
                 1001,
                 2,
                 1,
@@ -281,7 +281,7 @@ mod tests {
             (
                 "rewritten",
                 Span::Whole,
-                known(State::Live, 5, 1),
+                Some(known(State::Live, 5, 1)),
                 5,
                 2,
                 1,
@@ -290,7 +290,7 @@ mod tests {
             (
                 "went back",
                 Span::Whole,
-                known(State::Live, 50, 1),
+                Some(known(State::Live, 50, 1)),
                 5,
                 2,
                 2,
@@ -308,7 +308,7 @@ mod tests {
             (
                 "a late change",
                 Span::Changes,
-                known(State::Live, 5, 1),
+                Some(known(State::Live, 5, 1)),
                 910,
                 2,
                 2,
@@ -326,8 +326,8 @@ mod tests {
         ];
         for (name, span, before, updated, raw, content, expected) in cases {
             let mut drift = Drift::default();
-            let arrival = Arrival { last_updated: at(updated), raw, content };
-            classify(&mut drift, span, before.as_ref(), &arrival, at(1000));
+            let arrival = Arrival { last_updated: Some(at(updated)), raw, content };
+            classify(&mut drift, span, before.as_ref(), &arrival, Some(at(1000)));
             assert_eq!(drift, expected, "case: {name}");
             let mut drift = Drift::default();
             classify(&mut drift, span, before.as_ref(), &arrival, None);
