@@ -47,8 +47,8 @@ pub(super) fn read(path: &str, text: &str) -> (Vec<Tag>, Vec<String>) {
             }
             match function(line).filter(|_| is_test) {
                 Some(name) => {
-                    let (path, test) = (path.to_owned(), name.to_owned());
-                    tags.push(Tag { path, test, ids });
+                    let path = path.to_owned();
+                    tags.push(Tag { path, test: name.to_owned(), ids });
                 }
                 None => wrong.push(format!(
                     "{path}:{}: {} stand above no test",
