@@ -17,6 +17,8 @@ mod judge;
 mod kickoff;
 mod members;
 mod memory;
+#[cfg(test)]
+mod model;
 mod omission;
 mod outcome;
 mod plan;
@@ -110,6 +112,8 @@ impl Export {
         let mut reports = Vec::new();
         let mut done: Vec<ResourceType> = Vec::new();
         let mut is_all_done = false;
+        let mut run = members::Run::Whole;
+        let reached = members::reached(&self.ledger, &stream)?;
         if let Some(record) = self.ledger.unfinished(&stream)? {
             let kickoff = kickoff_of(&record)?;
             if record.phase == Phase::Intent {
@@ -124,6 +128,8 @@ impl Export {
                 );
                 self.output.event(Event::Remark(remark));
             } else {
+                run = members::Run::Resumed;
+                self.members.begin(&self.ledger, &stream, run)?;
                 self.output
                     .event(Event::Resuming { export: &record.id, phase: record.phase });
                 if let Some(report) = self.go_on(record).await? {
@@ -135,6 +141,9 @@ impl Export {
                     }
                 }
             }
+        }
+        if run == members::Run::Whole {
+            self.members.begin(&self.ledger, &stream, run)?;
         }
         if !is_all_done {
             let reach = self.backfill(&stream, reach, &mut reports).await?;
@@ -150,8 +159,12 @@ impl Export {
             }
             self.catch_up(&stream, &mut reports).await?;
         }
-        if reports.iter().all(|report| !report.has_failed_files()) {
-            self.note_members(&stream)?;
+        let is_enough = |report: &Report| {
+            !report.has_failed_files()
+                && members::is_enough(report.since, report.effective, reached)
+        };
+        if reports.iter().all(is_enough) {
+            self.members.note(&self.ledger, &stream, run)?;
         }
         let oldest = clock::now().minus(self.config.sync.keep_history);
         self.ledger.forget(oldest)?;

@@ -61,10 +61,12 @@ impl FileWork {
                 Err(Ended::Fatal(error)) => return Err(error),
                 Err(Ended::Changed) => {
                     let (id, index) = (self.id.clone(), self.index);
-                    self.ledger(move |ledger| ledger.restart_file(&id, index)).await?;
+                    // First: a process that dies between must not take what was delivered of
+                    // the other file for what is delivered of this one.
                     if let Some(holdings) = &self.holdings {
                         holdings.give_up(index, 0)?;
                     }
+                    self.ledger(move |ledger| ledger.restart_file(&id, index)).await?;
                     let error = anyhow::anyhow!(
                         "the file changed on the server while it was delivered"
                     );

@@ -61,9 +61,8 @@ struct Flight {
     versions: HashMap<ResourceKey, InFlight>,
     /// By file, in the order of lines: what a checkpoint lets go.
     order: HashMap<u32, VecDeque<(u64, ResourceKey)>>,
-    /// By file: entries to write with the next checkpoint because an export of everything has
-    /// seen them.
-    seen: HashMap<u32, VecDeque<(u64, ResourceKey, Entry)>>,
+    /// By file: what to mark with the next checkpoint as seen by this export.
+    seen: HashMap<u32, VecDeque<(u64, ResourceKey)>>,
 }
 
 impl Export {
@@ -75,20 +74,33 @@ impl Export {
         is_comparable: bool,
     ) -> anyhow::Result<Option<Arc<Holdings>>> {
         let Some(delivered) = &self.delivered else { return Ok(None) };
-        let marks = self.ledger.watermarks(&record.stream)?;
+        let holdings = Holdings::new(delivered, &self.ledger, record, is_comparable)?;
+        Ok(Some(Arc::new(holdings)))
+    }
+}
+
+impl Holdings {
+    /// What `delivered` holds, as the export of `record` sees it.
+    pub(crate) fn new(
+        delivered: &Delivered,
+        ledger: &Ledger,
+        record: &ExportRecord,
+        is_comparable: bool,
+    ) -> Result<Self, bulkhead_ledger::Error> {
+        let marks = ledger.watermarks(&record.stream)?;
         let marks: BTreeMap<String, Instant> = marks
             .into_iter()
             .map(|(name, mark)| (name.to_string(), mark.effective))
             .collect();
         let mark_of_all = marks.get(crate::watermark::all_types().as_str()).copied();
-        Ok(Some(Arc::new(Holdings {
+        Ok(Self {
             delivered: delivered.clone(),
-            ledger: self.ledger.clone(),
-            voids: Mutex::new(self.ledger.voids()?),
+            ledger: ledger.clone(),
+            voids: Mutex::new(ledger.voids()?),
             setting: Setting {
                 epoch: fingerprint(&record.stream),
                 export: fingerprint(record.id.as_str()),
-                snapshot: record.transaction_time,
+                snapshot: looked_at(record),
             },
             span: if record.since.is_none() { Span::Whole } else { Span::Changes },
             is_comparable,
@@ -96,11 +108,9 @@ impl Export {
             mark_of_all,
             flight: Mutex::default(),
             drift: Mutex::default(),
-        })))
+        })
     }
-}
 
-impl Holdings {
     /// The ledger of resources.
     pub(crate) const fn delivered(&self) -> &Delivered {
         &self.delivered
@@ -154,7 +164,7 @@ impl Holdings {
         through: u64,
         handled: &[Handled],
     ) -> Result<(), bulkhead_ledger::Error> {
-        let mut entries = self.let_go(file, through);
+        let mut entries = self.mark_seen(self.let_go(file, through))?;
         let keyed: Vec<(ResourceKey, &Handled)> = handled
             .iter()
             .filter_map(|of| Some((ResourceKey::new(&of.kind, &of.id).ok()?, of)))
@@ -175,11 +185,37 @@ impl Holdings {
         through: u64,
     ) -> Result<(), bulkhead_ledger::Error> {
         self.forget_flight(file);
-        let tag = self.tag(file);
-        self.ledger.void(self.setting.export, tag, through)?;
+        let export = self.setting.export;
+        let current = self.tag(file);
         let mut voids = self.voids.lock().unwrap_or_else(PoisonError::into_inner);
-        voids.insert((self.setting.export, tag), through);
-        Ok(())
+        // An earlier try may have left more lines than are to stand now.
+        let mut tag = file;
+        loop {
+            let known = voids.get(&(export, tag)).copied();
+            let stands = known.map_or(through, |known| known.min(through));
+            if known != Some(stands) {
+                self.ledger.void(export, tag, stands)?;
+                voids.insert((export, tag), stands);
+            }
+            if tag == current {
+                return Ok(());
+            }
+            tag = tag.wrapping_add(GENERATION);
+        }
+    }
+
+    /// The entries of `keys`, as they stand now, marked as seen by this export.
+    fn mark_seen(
+        &self,
+        keys: Vec<ResourceKey>,
+    ) -> Result<Vec<(ResourceKey, Entry)>, bulkhead_ledger::Error> {
+        let entries = self.delivered.get_many(&keys)?;
+        let seen = self.setting.export;
+        let marked = keys.into_iter().zip(entries).filter_map(|(key, entry)| {
+            let entry = entry.filter(|of| of.state == State::Live && of.seen != seen)?;
+            Some((key, Entry { seen, ..entry }))
+        });
+        Ok(marked.collect())
     }
 
     /// The number under which entries of a file are written now.
@@ -223,7 +259,7 @@ impl Holdings {
         let (state, last_updated) = match of.change {
             Change::Upsert => (State::Live, of.envelope.last_updated),
             // The version that says so is the snapshot that told it.
-            Change::Delete => (State::Deleted, self.setting.snapshot),
+            Change::Delete => (State::Deleted, Some(self.setting.snapshot)),
             Change::Retract => (State::Retracted, of.envelope.last_updated),
         };
         Entry {
@@ -244,7 +280,7 @@ impl Holdings {
     }
 
     /// Lets go of what is durable; gives what is to be marked as seen.
-    fn let_go(&self, file: u32, through: u64) -> Vec<(ResourceKey, Entry)> {
+    fn let_go(&self, file: u32, through: u64) -> Vec<ResourceKey> {
         let mut flight = self.flight();
         let Flight { versions, order, seen } = &mut *flight;
         if let Some(lines) = order.get_mut(&file) {
@@ -257,15 +293,13 @@ impl Holdings {
                 }
             }
         }
-        let mut entries = Vec::new();
+        let mut keys = Vec::new();
         if let Some(lines) = seen.get_mut(&file) {
-            while let Some((_, key, entry)) =
-                lines.pop_front_if(|(line, ..)| *line <= through)
-            {
-                entries.push((key, entry));
+            while let Some((_, key)) = lines.pop_front_if(|(line, _)| *line <= through) {
+                keys.push(key);
             }
         }
-        entries
+        keys
     }
 
     fn forget_flight(&self, file: u32) {
@@ -332,7 +366,7 @@ impl Holdings {
                 is_void,
                 flight.versions.get(&key),
             );
-            flight.take_in(file, &candidate, key, entry, recall, self);
+            flight.take_in(file, &candidate, key, entry.as_ref(), recall, self);
             recalls.push(recall);
         }
         drop(flight);
@@ -344,6 +378,12 @@ impl Holdings {
             all.entry(name).or_default().add(&found);
         }
         Ok(recalls)
+    }
+
+    /// Whether the destination may hold the resource of `entry`: it was delivered, or what took
+    /// it away came to nothing.
+    pub(crate) fn may_hold(&self, entry: &Entry) -> bool {
+        entry.state == State::Live || self.is_void(entry)
     }
 
     fn is_void(&self, entry: &Entry) -> bool {
@@ -360,24 +400,31 @@ impl Flight {
         file: u32,
         record: &Candidate,
         key: ResourceKey,
-        entry: Option<Entry>,
+        entry: Option<&Entry>,
         recall: Recall,
         holdings: &Holdings,
     ) {
         let Candidate { change, last_updated, raw, file: tag, line } = *record;
-        if holdings.span == Span::Whole
-            && let Some(entry) = entry
-            && entry.state == State::Live
-            && entry.seen != holdings.setting.export
+        // An export of everything tells by it what is gone; any, which deletions not to believe.
+        if change == Change::Upsert
+            && entry.is_some_and(|entry| {
+                entry.state == State::Live && entry.seen != holdings.setting.export
+            })
         {
-            let entry = Entry { seen: holdings.setting.export, ..entry };
-            self.seen.entry(file).or_default().push_back((line, key.clone(), entry));
+            self.seen.entry(file).or_default().push_back((line, key.clone()));
         }
         if change == Change::Upsert && matches!(recall, Recall::Pass { .. }) {
             self.order.entry(file).or_default().push_back((line, key.clone()));
             self.versions.insert(key, InFlight { last_updated, raw, file: tag, line });
         }
     }
+}
+
+/// When the server looked: as it says, or else not long after the kick-off. A server that never
+/// tells must be followed as well when it goes back.
+fn looked_at(record: &ExportRecord) -> Instant {
+    let kickoff = record.server_date.unwrap_or(record.kickoff_instant);
+    record.transaction_time.unwrap_or(kickoff)
 }
 
 /// Files of an export are numbered below this; above it counts how often one was begun anew.

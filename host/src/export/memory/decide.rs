@@ -55,7 +55,7 @@ pub(crate) struct Setting {
     /// Its fingerprint.
     pub(crate) export: u64,
     /// When the server looked.
-    pub(crate) snapshot: Option<Instant>,
+    pub(crate) snapshot: Instant,
 }
 
 /// Decides. `is_void` says that the entry's own delivery came to nothing.
@@ -74,13 +74,19 @@ pub(crate) fn decide(
     let is_live = entry.is_some_and(|entry| entry.state == State::Live);
     // A later line of this file's earlier try says nothing of what was there before it: take it
     // that something was. A retraction too many is harmless, one too few is not.
-    let delivered_before = is_live || is_own;
+    // What another line brought of it in this export may yet become durable; and what came to
+    // nothing may have taken the place of something.
+    let beside = in_flight
+        .filter(|known| known.file != record.file || known.line < record.line)
+        .map(|known| (known.last_updated, known.raw));
+    let delivered_before = is_live || is_own || is_void || beside.is_some();
     let pass = Recall::Pass { delivered_before };
     match record.change {
         Change::Retract => return Recall::Pass { delivered_before: true },
         Change::Delete => {
             let came = entry.is_some_and(|entry| {
-                is_live && !is_own && entry.export == setting.export
+                let brought = [entry.export, entry.seen].contains(&setting.export);
+                is_live && !is_own && brought
             });
             return if in_flight.is_some() || came {
                 Recall::Skip(ALSO_IN_OUTPUT)
@@ -92,9 +98,6 @@ pub(crate) fn decide(
         }
         Change::Upsert => {}
     }
-    let beside = in_flight
-        .filter(|known| known.file != record.file || known.line < record.line)
-        .map(|known| (known.last_updated, known.raw));
     if let Some((last_updated, raw)) = beside {
         if raw == record.raw {
             return Recall::Skip(UNCHANGED);
@@ -114,14 +117,10 @@ pub(crate) fn decide(
     {
         return Recall::Skip(UNCHANGED);
     }
-    let snapshot_is_older = match (setting.snapshot, entry.last_updated) {
-        (Some(snapshot), Some(known)) => snapshot < known,
-        (None, Some(_)) => true,
-        (Some(_) | None, None) => false,
-    };
+    let snapshot_is_older =
+        entry.last_updated.is_some_and(|known| setting.snapshot < known);
     let same_export = entry.export == setting.export;
-    if entry.state != State::Retracted
-        && is_before(record.last_updated, entry.last_updated)
+    if is_before(record.last_updated, entry.last_updated)
         && (same_export || snapshot_is_older)
     {
         return Recall::Skip(OLDER);
@@ -160,7 +159,8 @@ mod tests {
     #[test]
     fn decides_by_what_the_destination_has_and_what_the_snapshot_can_know() {
         use Change::{Delete, Retract, Upsert};
-        let setting = Setting { epoch: 1, export: 9, snapshot: at(100) };
+        let setting =
+            Setting { epoch: 1, export: 9, snapshot: Instant::from_unix_ms(100_000) };
         let before = Recall::Pass { delivered_before: true };
         let new = Recall::Pass { delivered_before: false };
         let live = |export, updated, raw| Some(entry(State::Live, export, updated, raw));
@@ -239,6 +239,28 @@ mod tests {
                 None,
                 before,
             ),
+            (
+                "its retraction came to nothing",
+                Upsert,
+                50,
+                7,
+                9,
+                Some(entry(State::Retracted, 3, 150, 7)),
+                true,
+                None,
+                before,
+            ),
+            (
+                "its deletion came to nothing",
+                Delete,
+                0,
+                0,
+                9,
+                gone(3, 50),
+                true,
+                None,
+                before,
+            ),
             ("an own line again", Upsert, 50, 7, 5, live(9, 50, 7), false, None, before),
             (
                 "an own line before",
@@ -273,7 +295,7 @@ mod tests {
                 flying(1, 2, 50, 7),
                 Recall::Skip(OLDER),
             ),
-            ("newer at once", Upsert, 60, 8, 9, None, false, flying(1, 2, 50, 7), new),
+            ("newer at once", Upsert, 60, 8, 9, None, false, flying(1, 2, 50, 7), before),
             ("itself at once", Upsert, 50, 7, 9, None, false, flying(0, 9, 50, 7), new),
             (
                 "made again after a deletion",
@@ -303,10 +325,21 @@ mod tests {
                 50,
                 7,
                 9,
-                Some(entry(State::Retracted, 3, 150, 7)),
+                Some(entry(State::Retracted, 3, 50, 7)),
                 false,
                 None,
                 new,
+            ),
+            (
+                "a replica from before a retraction",
+                Upsert,
+                50,
+                7,
+                9,
+                Some(entry(State::Retracted, 3, 150, 7)),
+                false,
+                None,
+                Recall::Skip(OLDER),
             ),
             ("deleted", Delete, 0, 0, 9, live(3, 50, 7), false, None, before),
             (
@@ -343,6 +376,17 @@ mod tests {
                 Recall::Skip(ALSO_IN_OUTPUT),
             ),
             (
+                "deleted and in output, where it was unchanged",
+                Delete,
+                0,
+                0,
+                9,
+                live(3, 50, 7).map(|entry| Entry { seen: 9, ..entry }),
+                false,
+                None,
+                Recall::Skip(ALSO_IN_OUTPUT),
+            ),
+            (
                 "deleted and in flight",
                 Delete,
                 0,
@@ -369,7 +413,8 @@ mod tests {
 
     #[test]
     fn another_definition_of_the_stream_delivers_everything_again() {
-        let setting = Setting { epoch: 2, export: 9, snapshot: at(100) };
+        let setting =
+            Setting { epoch: 2, export: 9, snapshot: Instant::from_unix_ms(100_000) };
         let record = Candidate {
             change: Change::Upsert,
             last_updated: at(50),
