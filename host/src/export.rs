@@ -18,6 +18,8 @@ mod kickoff;
 mod logged;
 mod members;
 mod memory;
+#[cfg(test)]
+mod model;
 mod omission;
 mod outcome;
 mod plan;
@@ -94,6 +96,13 @@ pub(crate) enum Reach {
     Types(Vec<ResourceType>),
 }
 
+/// Whether another process has begun to deliver files of the export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tried {
+    Before,
+    Never,
+}
+
 impl Export {
     /// Ends what an earlier run began, then does what is left to do. Gives one report an
     /// export.
@@ -111,6 +120,8 @@ impl Export {
         let mut reports = Vec::new();
         let mut done: Vec<ResourceType> = Vec::new();
         let mut is_all_done = false;
+        let mut run = members::Run::Whole;
+        let reached = members::reached(&self.ledger, &stream)?;
         if let Some(record) = self.ledger.unfinished(&stream)? {
             let kickoff = kickoff_of(&record)?;
             if record.phase == Phase::Intent {
@@ -125,6 +136,8 @@ impl Export {
                 );
                 self.output.event(Event::Remark(remark));
             } else {
+                run = members::Run::Resumed;
+                self.members.begin(&self.ledger, &stream, run)?;
                 self.output
                     .event(Event::Resuming { export: &record.id, phase: record.phase });
                 if let Some(report) = self.go_on(record).await? {
@@ -136,6 +149,9 @@ impl Export {
                     }
                 }
             }
+        }
+        if run == members::Run::Whole {
+            self.members.begin(&self.ledger, &stream, run)?;
         }
         if !is_all_done {
             let reach = self.backfill(&stream, reach, &mut reports).await?;
@@ -151,8 +167,12 @@ impl Export {
             }
             self.catch_up(&stream, &mut reports).await?;
         }
-        if reports.iter().all(|report| !report.has_failed_files()) {
-            self.note_members(&stream)?;
+        let is_enough = |report: &Report| {
+            !report.has_failed_files()
+                && members::is_enough(report.since, report.effective, reached)
+        };
+        if reports.iter().all(is_enough) {
+            self.members.note(&self.ledger, &stream, run)?;
         }
         let oldest = clock::now().minus(self.config.sync.keep_history);
         self.ledger.forget(oldest)?;
@@ -228,6 +248,8 @@ impl Export {
         mut record: ExportRecord,
     ) -> anyhow::Result<Option<Report>> {
         let id = record.id.clone();
+        let tried =
+            if record.phase == Phase::Manifested { Tried::Before } else { Tried::Never };
         if record.phase == Phase::Accepted {
             let Some(manifest) = self.wait(&record).await? else { return Ok(None) };
             self.manifested(&record, &manifest)?;
@@ -236,7 +258,7 @@ impl Export {
         let manifest = manifest_of(&record)?;
         if record.phase == Phase::Manifested {
             self.ledger.reopen_files(&id)?;
-            match self.files(&record, &manifest).await {
+            match self.files(&record, &manifest, tried).await {
                 Err(error) if error.is::<file::JobLost>() => {
                     let reason = "the job and its files are gone from the server";
                     return self.vanished(&id, reason);

@@ -12,8 +12,8 @@ use bulkhead_ledger::{ExportId, ExportRecord, FileArray, FileState};
 use tokio::task::JoinSet;
 
 use super::{
-    Export, OutcomeCounts, file, kickoff::Met, kickoff_of, listed, outcome, status_url,
-    stopped,
+    Export, OutcomeCounts, Tried, file, kickoff::Met, kickoff_of, listed, outcome,
+    status_url, stopped,
 };
 use crate::output::Event;
 
@@ -29,6 +29,7 @@ impl Export {
         self: &Arc<Self>,
         record: &ExportRecord,
         manifest: &Manifest,
+        tried: Tried,
     ) -> anyhow::Result<()> {
         self.stop.take_heart();
         let manifest = Arc::new(manifest.clone());
@@ -59,6 +60,13 @@ impl Export {
         if let Some(holdings) = &holdings {
             for (file, counts) in self.ledger.drifts(&record.id)? {
                 holdings.resume_drift(file, serde_json::from_str(&counts)?);
+            }
+            if tried == Tried::Before {
+                let files = self.ledger.files(&record.id)?;
+                for file in files.iter().filter(|file| file.state == FileState::Open) {
+                    let through = file.checkpoint.as_ref().map(|of| of.durable_through);
+                    holdings.give_up(file.index, through.unwrap_or(0))?;
+                }
             }
         }
         for array in [FileArray::Output, FileArray::Deleted] {

@@ -74,10 +74,12 @@ impl FileWork {
                 Err(Ended::Fatal(error)) => return Err(error),
                 Err(Ended::Changed) => {
                     let (id, index) = (self.id.clone(), self.index);
-                    self.ledger(move |ledger| ledger.restart_file(&id, index)).await?;
+                    // First: a process that dies between must not take what was delivered of
+                    // the other file for what is delivered of this one.
                     if let Some(holdings) = &self.holdings {
                         holdings.give_up(index, 0)?;
                     }
+                    self.ledger(move |ledger| ledger.restart_file(&id, index)).await?;
                     let error = anyhow::anyhow!(
                         "the file changed on the server while it was delivered"
                     );
@@ -94,9 +96,11 @@ impl FileWork {
                 Err(Ended::SinkDied(lines, records, error)) => {
                     // What the sink died on is handed over more carefully the next time.
                     caution.learn(&lines, records);
+                    self.give_up_try().await?;
                     (error, Some(Duration::ZERO))
                 }
                 Err(Ended::Again(error, after)) => {
+                    self.give_up_try().await?;
                     (error, after.map(|asked| asked.min(LONGEST_PAUSE)))
                 }
                 Err(Ended::Busy(error, asked)) => {
@@ -131,12 +135,19 @@ impl FileWork {
         let hint = bulk_error(error).and_then(BulkError::hint);
         let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
         let reason = format!("{error:#}{hint}");
+        self.give_up_try().await?;
+        self.export.ledger.fail_file(&self.id, self.index, &reason)?;
+        progress.failed(&reason);
+        Ok(())
+    }
+
+    /// Makes void what a try wrote down beyond the last checkpoint: the next one delivers it
+    /// anew, whatever lines it comes on.
+    async fn give_up_try(&self) -> anyhow::Result<()> {
         if let Some(holdings) = &self.holdings {
             let through = self.resume().await?.map_or(0, |resume| resume.through);
             holdings.give_up(self.index, through)?;
         }
-        self.export.ledger.fail_file(&self.id, self.index, &reason)?;
-        progress.failed(&reason);
         Ok(())
     }
 

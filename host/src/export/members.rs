@@ -1,9 +1,10 @@
 //! Cohorts that live: who joined since the last export, and who may have left.
 //!
-//! Who was in a cohort is kept as hashes, by stream, when everything of them is delivered. Who
-//! joined has a history that no `_since` brings: it is asked for once, by patient, without
-//! `_since`, or with everything where a server cannot do that. Who left is called back: see
-//! `recalled.rs`.
+//! Who was in a cohort is kept as hashes, by stream, when everything of them is delivered; and of
+//! whom something may be, from before it is: a run may die between, and who is in the cohort may
+//! change before the next. Who joined has a history that no `_since` brings: it is asked for once,
+//! by patient, without `_since`, or with everything where a server cannot do that. Who left is
+//! called back: see `recalled.rs`.
 //!
 //! Source: Bulk Data IG, "Group Membership Request Pattern"; the project's checklist, items 136
 //! to 138, §3.4.
@@ -15,7 +16,7 @@ use std::{
 
 use bulkhead_bulk::Error as BulkError;
 use bulkhead_ledger::Ledger;
-use bulkhead_model::{PatientKey, PatientSet};
+use bulkhead_model::{Instant, PatientKey, PatientSet};
 
 use super::{Export, Reach};
 use crate::{
@@ -36,7 +37,10 @@ const PATIENTS: usize = 500;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Members {
     cohorts: BTreeMap<String, Arc<PatientSet>>,
+    /// Of whom everything was delivered.
     before: BTreeMap<String, Option<BTreeSet<PatientKey>>>,
+    /// Of whom something may be at the destination.
+    held: BTreeMap<String, Option<BTreeSet<PatientKey>>>,
 }
 
 impl Members {
@@ -49,7 +53,6 @@ impl Members {
         ledger: &Ledger,
         stream: &str,
     ) -> anyhow::Result<Self> {
-        let mut members = Self::default();
         let granted = chain
             .stages
             .iter()
@@ -57,14 +60,99 @@ impl Members {
             .filter_map(|stage| config.plugins.get(&stage.plugin))
             .flat_map(|plugin| &plugin.grants.cohorts)
             .map(String::as_str);
-        for name in granted.chain([SOURCE_GROUP]) {
-            if let Some(now) = cohorts.get(name) {
-                let before = ledger.cohort_snapshot(stream, name)?;
-                members.before.insert(name.to_owned(), before);
-                members.cohorts.insert(name.to_owned(), Arc::clone(now));
+        let of_chain = granted
+            .chain([SOURCE_GROUP])
+            .filter_map(|name| Some((name.to_owned(), Arc::clone(cohorts.get(name)?))));
+        Ok(Self::new(of_chain.collect(), ledger, stream)?)
+    }
+
+    /// These cohorts, against how `stream` left them.
+    pub(super) fn new(
+        cohorts: BTreeMap<String, Arc<PatientSet>>,
+        ledger: &Ledger,
+        stream: &str,
+    ) -> Result<Self, bulkhead_ledger::Error> {
+        let (mut before, mut held) = (BTreeMap::new(), BTreeMap::new());
+        for name in cohorts.keys() {
+            let known = ledger.cohort_snapshot(stream, name)?;
+            let all = ledger.cohort_snapshot(stream, &held_name(name))?;
+            held.insert(name.clone(), all.or_else(|| known.clone()));
+            before.insert(name.clone(), known);
+        }
+        Ok(Self { cohorts, before, held })
+    }
+
+    /// Notes, before anything is delivered or called back, what a run that dies leaves in the
+    /// balance: of who is there now, something may be at the destination; of who is not, not
+    /// everything is.
+    pub(super) fn begin(
+        &self,
+        ledger: &Ledger,
+        stream: &str,
+        run: Run,
+    ) -> Result<(), bulkhead_ledger::Error> {
+        for (name, now) in &self.cohorts {
+            let all: BTreeSet<PatientKey> = now.iter().collect();
+            let held = self.held.get(name).and_then(Option::as_ref);
+            if held.is_none_or(|held| !all.is_subset(held)) {
+                let both = all.iter().chain(held.into_iter().flatten());
+                let both: BTreeSet<PatientKey> = both.copied().collect();
+                ledger.set_cohort_snapshot(stream, &held_name(name), both)?;
+            }
+            if let Some(Some(before)) = self.before.get(name)
+                && !before.is_subset(&all)
+            {
+                let stay = before.intersection(&all).copied();
+                ledger.set_cohort_snapshot(stream, name, stay)?;
+            }
+            let known = ledger.cohort_snapshot(stream, &begun_name(name))?;
+            let begun = match (run, &known) {
+                (Run::Whole, _) => all,
+                (Run::Resumed, Some(begun)) => {
+                    begun.intersection(&all).copied().collect()
+                }
+                // An earlier version began it: nothing is known of anybody.
+                (Run::Resumed, None) => BTreeSet::new(),
+            };
+            if known.as_ref() != Some(&begun) {
+                ledger.set_cohort_snapshot(stream, &begun_name(name), begun)?;
             }
         }
-        Ok(members)
+        Ok(())
+    }
+
+    /// Notes of whom everything is delivered: who is in the cohorts, or after a run that ended
+    /// what another began, who has been ever since that began.
+    pub(super) fn note(
+        &self,
+        ledger: &Ledger,
+        stream: &str,
+        run: Run,
+    ) -> Result<(), bulkhead_ledger::Error> {
+        for (name, now) in &self.cohorts {
+            let set = |name: &str, to: &BTreeSet<PatientKey>| {
+                if ledger.cohort_snapshot(stream, name)?.as_ref() == Some(to) {
+                    return Ok(());
+                }
+                ledger.set_cohort_snapshot(stream, name, to.iter().copied())
+            };
+            match run {
+                Run::Whole => {
+                    let all = now.iter().collect();
+                    set(name, &all)?;
+                    // Who left was called back.
+                    set(&held_name(name), &all)?;
+                }
+                Run::Resumed => {
+                    if let Some(begun) =
+                        ledger.cohort_snapshot(stream, &begun_name(name))?
+                    {
+                        set(name, &begun)?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The cohorts of the plugins as they are.
@@ -77,15 +165,15 @@ impl Members {
     /// who were in it. No filter can tell: one passes whatever the server sends.
     pub(crate) fn left_source(&self, about: &[PatientKey]) -> bool {
         let Some(now) = self.cohorts.get(SOURCE_GROUP) else { return false };
-        let Some(Some(before)) = self.before.get(SOURCE_GROUP) else { return false };
+        let Some(Some(held)) = self.held.get(SOURCE_GROUP) else { return false };
         !about.iter().any(|patient| now.contains(*patient))
-            && about.iter().any(|patient| before.contains(patient))
+            && about.iter().any(|patient| held.contains(patient))
     }
 
     /// Whether somebody has left, or nobody knows who was there.
     pub(crate) fn may_have_left(&self) -> bool {
-        self.cohorts.iter().any(|(name, now)| match self.before.get(name) {
-            Some(Some(before)) => before.iter().any(|patient| !now.contains(*patient)),
+        self.cohorts.iter().any(|(name, now)| match self.held.get(name) {
+            Some(Some(held)) => held.iter().any(|patient| !now.contains(*patient)),
             Some(None) | None => true,
         })
     }
@@ -201,23 +289,43 @@ impl Export {
         };
         Some(joined.chunks(PATIENTS).map(plan).collect())
     }
+}
 
-    /// Notes who is in the cohorts, now that everything of them is delivered.
-    pub(super) fn note_members(&self, stream: &str) -> anyhow::Result<()> {
-        for (name, now) in &self.members.cohorts {
-            let is_new = match self.members.before.get(name) {
-                Some(Some(before)) => {
-                    before.len() != now.len()
-                        || now.iter().any(|of| !before.contains(&of))
-                }
-                Some(None) | None => true,
-            };
-            if is_new {
-                self.ledger.set_cohort_snapshot(stream, name, now.iter())?;
-            }
-        }
-        Ok(())
-    }
+/// Whether a run ended what another began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    Resumed,
+    Whole,
+}
+
+/// Whether an export brought what one from `reached` on will not ask for again: always, when it
+/// asked for changes; of an export of everything, also of some patients, unless the server looked
+/// earlier than that, as for a job that it gives out again.
+pub(super) fn is_enough(
+    since: Option<Instant>,
+    effective: Option<Instant>,
+    reached: Option<Instant>,
+) -> bool {
+    since.is_some() || effective >= reached
+}
+
+/// Up to when a stream has come: the latest of its watermarks.
+pub(super) fn reached(
+    ledger: &Ledger,
+    stream: &str,
+) -> Result<Option<Instant>, bulkhead_ledger::Error> {
+    Ok(ledger.watermarks(stream)?.values().map(|mark| mark.effective).max())
+}
+
+/// The name under which is kept who has been in a cohort since a run began. No cohort of the
+/// configuration can be called so.
+fn begun_name(name: &str) -> String {
+    format!("{name}@begun")
+}
+
+/// Likewise, of whom something may be at the destination.
+fn held_name(name: &str) -> String {
+    format!("{name}@held")
 }
 
 /// Whether the server will not take a kick-off for some patients, which a kick-off for all may

@@ -16,6 +16,7 @@
 mod decide;
 mod drift;
 mod flight;
+mod lane;
 
 use std::{
     collections::BTreeMap,
@@ -24,18 +25,17 @@ use std::{
 
 use bulkhead_ledger::{
     ExportRecord, Ledger, Voids,
-    delivered::{Delivered, Entry, Patients, ResourceKey, State, fingerprint},
+    delivered::{Delivered, Entry, ResourceKey, State, fingerprint},
 };
 use bulkhead_model::Instant;
-use bulkhead_ndjson::Envelope;
-use bulkhead_pipeline::{Batch, Change, Handled, Memory, MemoryError, Recall};
-use futures::{FutureExt, future::BoxFuture};
+use bulkhead_pipeline::{Batch, Change, Handled, Memory, Recall};
 use xxhash_rust::xxh3::xxh3_64;
 
 use decide::{Candidate, Setting, decide};
 use drift::{Arrival, classify};
 pub(crate) use drift::{Drift, Span, advised_interval, longest_late};
-use flight::{Flight, tag};
+use flight::{Flight, GENERATION, tag};
+use lane::{LaneMemory, patients};
 
 use super::Export;
 
@@ -67,20 +67,33 @@ impl Export {
         is_comparable: bool,
     ) -> anyhow::Result<Option<Arc<Holdings>>> {
         let Some(delivered) = &self.delivered else { return Ok(None) };
-        let marks = self.ledger.watermarks(&record.stream)?;
+        let holdings = Holdings::new(delivered, &self.ledger, record, is_comparable)?;
+        Ok(Some(Arc::new(holdings)))
+    }
+}
+
+impl Holdings {
+    /// What `delivered` holds, as the export of `record` sees it.
+    pub(crate) fn new(
+        delivered: &Delivered,
+        ledger: &Ledger,
+        record: &ExportRecord,
+        is_comparable: bool,
+    ) -> Result<Self, bulkhead_ledger::Error> {
+        let marks = ledger.watermarks(&record.stream)?;
         let marks: BTreeMap<String, Instant> = marks
             .into_iter()
             .map(|(name, mark)| (name.to_string(), mark.effective))
             .collect();
         let mark_of_all = marks.get(crate::watermark::all_types().as_str()).copied();
-        Ok(Some(Arc::new(Holdings {
+        Ok(Self {
             delivered: delivered.clone(),
-            ledger: self.ledger.clone(),
-            voids: Mutex::new(self.ledger.voids()?),
+            ledger: ledger.clone(),
+            voids: Mutex::new(ledger.voids()?),
             setting: Setting {
                 epoch: fingerprint(&record.stream),
                 export: fingerprint(record.id.as_str()),
-                snapshot: record.transaction_time,
+                snapshot: looked_at(record),
             },
             span: if record.since.is_none() { Span::Whole } else { Span::Changes },
             is_comparable,
@@ -88,11 +101,9 @@ impl Export {
             mark_of_all,
             flight: Mutex::default(),
             drift: Mutex::default(),
-        })))
+        })
     }
-}
 
-impl Holdings {
     /// The ledger of resources.
     pub(crate) const fn delivered(&self) -> &Delivered {
         &self.delivered
@@ -172,7 +183,8 @@ impl Holdings {
         through: u64,
         handled: &[Handled],
     ) -> Result<Vec<(ResourceKey, Entry)>, bulkhead_ledger::Error> {
-        let mut entries = self.flight().let_go(file, through);
+        let seen = self.flight().let_go(file, through);
+        let mut entries = self.mark_seen(seen)?;
         let keyed: Vec<(ResourceKey, &Handled)> = handled
             .iter()
             .filter_map(|of| Some((ResourceKey::new(&of.kind, &of.id).ok()?, of)))
@@ -196,11 +208,37 @@ impl Holdings {
         through: u64,
     ) -> Result<(), bulkhead_ledger::Error> {
         self.flight().forget(file);
-        let tag = self.tag(file);
-        self.ledger.void(self.setting.export, tag, through)?;
+        let export = self.setting.export;
+        let current = self.tag(file);
         let mut voids = self.voids.lock().unwrap_or_else(PoisonError::into_inner);
-        voids.insert((self.setting.export, tag), through);
-        Ok(())
+        // An earlier try may have left more lines than are to stand now.
+        let mut tag = file;
+        loop {
+            let known = voids.get(&(export, tag)).copied();
+            let stands = known.map_or(through, |known| known.min(through));
+            if known != Some(stands) {
+                self.ledger.void(export, tag, stands)?;
+                voids.insert((export, tag), stands);
+            }
+            if tag == current {
+                return Ok(());
+            }
+            tag = tag.wrapping_add(GENERATION);
+        }
+    }
+
+    /// The entries of `keys`, as they stand now, marked as seen by this export.
+    fn mark_seen(
+        &self,
+        keys: Vec<ResourceKey>,
+    ) -> Result<Vec<(ResourceKey, Entry)>, bulkhead_ledger::Error> {
+        let entries = self.delivered.get_many(&keys)?;
+        let seen = self.setting.export;
+        let marked = keys.into_iter().zip(entries).filter_map(|(key, entry)| {
+            let entry = entry.filter(|of| of.state == State::Live && of.seen != seen)?;
+            Some((key, Entry { seen, ..entry }))
+        });
+        Ok(marked.collect())
     }
 
     /// The number under which entries of a file are written now.
@@ -241,7 +279,7 @@ impl Holdings {
         let (state, last_updated) = match of.change {
             Change::Upsert => (State::Live, of.envelope.last_updated),
             // The version that says so is the snapshot that told it.
-            Change::Delete => (State::Deleted, self.setting.snapshot),
+            Change::Delete => (State::Deleted, Some(self.setting.snapshot)),
             Change::Retract => (State::Retracted, of.envelope.last_updated),
         };
         Entry {
@@ -315,10 +353,13 @@ impl Holdings {
                 flight.of(&key),
             );
             flight.take_in(file, &candidate, &key, recall);
-            if self.span == Span::Whole
-                && let Some(entry) = entry
-            {
-                flight.see(file, record.seq, key, entry, self.setting.export);
+            // An export of everything tells by it what is gone; any, which deletions not to
+            // believe.
+            let is_there = entry.is_some_and(|entry| {
+                entry.state == State::Live && entry.seen != self.setting.export
+            });
+            if record.change == Change::Upsert && is_there {
+                flight.see(file, record.seq, key);
             }
             recalls.push(recall);
         }
@@ -333,6 +374,12 @@ impl Holdings {
         Ok(recalls)
     }
 
+    /// Whether the destination may hold the resource of `entry`: it was delivered, or what took
+    /// it away came to nothing.
+    pub(crate) fn may_hold(&self, entry: &Entry) -> bool {
+        entry.state == State::Live || self.is_void(entry)
+    }
+
     fn is_void(&self, entry: &Entry) -> bool {
         let voids = self.voids.lock().unwrap_or_else(PoisonError::into_inner);
         voids
@@ -341,39 +388,9 @@ impl Holdings {
     }
 }
 
-/// The memory of one file's lane.
-struct LaneMemory {
-    holdings: Arc<Holdings>,
-    file: u32,
-}
-
-impl Memory for LaneMemory {
-    fn recall<'a>(
-        &'a mut self,
-        batch: &'a Batch,
-    ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>> {
-        let (holdings, file, batch) =
-            (Arc::clone(&self.holdings), self.file, batch.clone());
-        // The ledger of resources reads from disk.
-        let asked = tokio::task::spawn_blocking(move || holdings.recall(file, &batch));
-        async move {
-            match asked.await {
-                Ok(Ok(recalls)) => Ok(recalls),
-                Ok(Err(error)) => Err(MemoryError::Read(Box::new(error))),
-                Err(error) => Err(MemoryError::Read(Box::new(error))),
-            }
-        }
-        .boxed()
-    }
-}
-
-fn patients(envelope: &Envelope) -> Patients {
-    let of = &envelope.patients;
-    Patients {
-        primary: of.primary.clone(),
-        linked: of.linked.clone(),
-        mentioned: of.mentioned.clone(),
-        primary_unresolved: of.primary_unresolved,
-        unresolved: of.unresolved,
-    }
+/// When the server looked: as it says, or else not long after the kick-off. A server that never
+/// tells must be followed as well when it goes back.
+fn looked_at(record: &ExportRecord) -> Instant {
+    let kickoff = record.server_date.unwrap_or(record.kickoff_instant);
+    record.transaction_time.unwrap_or(kickoff)
 }

@@ -24,15 +24,17 @@ use std::{
 use bulkhead_bulk::{Error as BulkError, Manifest};
 use bulkhead_ledger::{
     ExportRecord, FileArray, FileState, NewFile,
-    delivered::{Delivered, Entries, Entry, ResourceKey, State},
+    delivered::{Delivered, Entries, Entry, ResourceKey},
 };
 use bulkhead_model::{PatientSet, ResourceType};
+use bulkhead_pipeline::Stage;
 use bulkhead_sandbox::{PluginStage, Role};
 use xxhash_rust::xxh3::xxh3_64;
 
+pub(super) use self::spool::Spool;
 use self::{
     left::{about, is_of_someone, judged},
-    spool::{Spool, private_folder, remove},
+    spool::{private_folder, remove},
 };
 use super::{
     Export, file, kickoff_of, listed,
@@ -121,7 +123,7 @@ impl Export {
         holdings: &Arc<Holdings>,
         spool: &mut Spool,
     ) -> anyhow::Result<()> {
-        let mut filters: Vec<PluginStage> = Vec::new();
+        let mut filters: Vec<Box<dyn Stage>> = Vec::new();
         let mut is_guess = false;
         for plugin in &self.loaded.stages {
             let manifest = plugin.manifest();
@@ -131,30 +133,16 @@ impl Export {
             if plugin.grants().bodies || !manifest.fields.is_empty() {
                 is_guess = true;
             } else {
-                filters.push(PluginStage::new(plugin.clone()));
+                filters.push(Box::new(PluginStage::new(plugin.clone())));
             }
         }
         let cohorts: Vec<&PatientSet> = self.members.now().collect();
-        let mut entries = holdings.delivered().of_type(None);
-        loop {
-            let (rest, chunk) = next_live(entries).await?;
-            entries = rest;
-            if chunk.is_empty() {
-                return Ok(());
-            }
-            let mut stays = judged(&mut filters, &chunk).await?;
-            if is_guess {
-                for (stays, (_, entry)) in stays.iter_mut().zip(&chunk) {
-                    *stays = *stays && is_of_someone(entry, &cohorts);
-                }
-            }
-            for (stays, (_, entry)) in stays.iter_mut().zip(&chunk) {
-                *stays = *stays && !self.members.left_source(about(entry));
-            }
-            for ((key, _), _) in chunk.iter().zip(&stays).filter(|(_, stays)| !**stays) {
-                spool.add(key, false)?;
-            }
-        }
+        let members = &self.members;
+        let also_left = |entry: &Entry| {
+            (is_guess && !is_of_someone(entry, &cohorts))
+                || members.left_source(about(entry))
+        };
+        find_left(holdings, &mut filters, &also_left, spool).await
     }
 
     /// Finds what was delivered and is not in this export of everything, of types whose export
@@ -184,8 +172,7 @@ impl Export {
             }
             let count = gone.missing.len() as u64;
             let percent = self.config.sync.most_deletions;
-            // A handful is no sign of a fault, whatever share it is.
-            let is_much = count > 20 && count * 100 > gone.live * percent;
+            let is_much = gone.is_much(percent);
             let is_there =
                 if is_much { None } else { self.some_are_there(&gone).await? };
             if is_much || is_there != Some(false) {
@@ -216,8 +203,7 @@ impl Export {
 
     /// Whether the server still has one of these: `None` when it did not say.
     async fn some_are_there(&self, gone: &Unseen) -> anyhow::Result<Option<bool>> {
-        let step = gone.missing.len().div_ceil(ASKED).max(1);
-        for key in gone.missing.iter().step_by(step) {
+        for key in gone.asked() {
             let path = format!("{}/{}", key.resource_type(), key.id());
             let read = tokio::select! {
                 read = self.client.read(&path) => read,
@@ -247,18 +233,38 @@ fn asked(
 }
 
 /// What of one type was delivered and not seen.
-struct Unseen {
-    missing: Vec<ResourceKey>,
+pub(super) struct Unseen {
+    pub(super) missing: Vec<ResourceKey>,
     live: u64,
 }
 
-async fn unseen(holdings: &Arc<Holdings>, name: &ResourceType) -> anyhow::Result<Unseen> {
+impl Unseen {
+    /// Whether it is more than `percent` of all. A handful is no sign of a fault, whatever
+    /// share it is.
+    pub(super) fn is_much(&self, percent: u64) -> bool {
+        let count = self.missing.len() as u64;
+        count > 20 && count * 100 > self.live * percent
+    }
+
+    /// Those to ask for by id.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &ResourceKey> {
+        let step = self.missing.len().div_ceil(ASKED).max(1);
+        self.missing.iter().step_by(step)
+    }
+}
+
+/// Finds what of one type was delivered and not seen by this export of everything.
+pub(super) async fn unseen(
+    holdings: &Arc<Holdings>,
+    name: &ResourceType,
+) -> anyhow::Result<Unseen> {
     let (export, entries) = (holdings.export(), holdings.delivered().of_type(Some(name)));
+    let holdings = Arc::clone(holdings);
     let read = move || -> Result<Unseen, bulkhead_ledger::Error> {
         let mut found = Unseen { missing: Vec::new(), live: 0 };
         for entry in entries {
             let (key, entry) = entry?;
-            if entry.state == State::Live {
+            if holdings.may_hold(&entry) {
                 found.live += 1;
                 if entry.seen != export {
                     found.missing.push(key);
@@ -270,15 +276,41 @@ async fn unseen(holdings: &Arc<Holdings>, name: &ResourceType) -> anyhow::Result
     Ok(tokio::task::spawn_blocking(read).await??)
 }
 
-/// The next live entries, at most [`CHUNK`]; none at the end.
-async fn next_live(
+/// Spools what `filters` would no longer let pass, and what `also_left` says of.
+pub(super) async fn find_left(
+    holdings: &Arc<Holdings>,
+    filters: &mut [Box<dyn Stage>],
+    also_left: &(dyn Fn(&Entry) -> bool + Sync),
+    spool: &mut Spool,
+) -> anyhow::Result<()> {
+    let mut entries = holdings.delivered().of_type(None);
+    loop {
+        let (rest, chunk) = next_held(holdings, entries).await?;
+        entries = rest;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let mut stays = judged(filters, &chunk).await?;
+        for (stays, (_, entry)) in stays.iter_mut().zip(&chunk) {
+            *stays = *stays && !also_left(entry);
+        }
+        for ((key, _), _) in chunk.iter().zip(&stays).filter(|(_, stays)| !**stays) {
+            spool.add(key, false)?;
+        }
+    }
+}
+
+/// The next entries of what the destination may hold, at most [`CHUNK`]; none at the end.
+async fn next_held(
+    holdings: &Arc<Holdings>,
     mut entries: Entries,
 ) -> anyhow::Result<(Entries, Vec<(ResourceKey, Entry)>)> {
+    let holdings = Arc::clone(holdings);
     let read = move || -> Result<_, bulkhead_ledger::Error> {
         let mut chunk = Vec::new();
         while chunk.len() < CHUNK {
             match entries.next().transpose()? {
-                Some((key, entry)) if entry.state == State::Live => {
+                Some((key, entry)) if holdings.may_hold(&entry) => {
                     chunk.push((key, entry));
                 }
                 Some(_) => {}

@@ -55,7 +55,7 @@ pub(crate) struct Setting {
     /// Its fingerprint.
     pub(crate) export: u64,
     /// When the server looked.
-    pub(crate) snapshot: Option<Instant>,
+    pub(crate) snapshot: Instant,
 }
 
 /// Decides. `is_void` says that the entry's own delivery came to nothing.
@@ -74,13 +74,19 @@ pub(crate) fn decide(
     let is_live = entry.is_some_and(|entry| entry.state == State::Live);
     // A later line of this file's earlier try says nothing of what was there before it: take it
     // that something was. A retraction too many is harmless, one too few is not.
-    let delivered_before = is_live || is_own;
+    // What another line brought of it in this export may yet become durable; and what came to
+    // nothing may have taken the place of something.
+    let beside = in_flight
+        .filter(|known| known.file != record.file || known.line < record.line)
+        .map(|known| (known.last_updated, known.raw));
+    let delivered_before = is_live || is_own || is_void || beside.is_some();
     let pass = Recall::Pass { delivered_before };
     match record.change {
         Change::Retract => return Recall::Pass { delivered_before: true },
         Change::Delete => {
             let came = entry.is_some_and(|entry| {
-                is_live && !is_own && entry.export == setting.export
+                let brought = [entry.export, entry.seen].contains(&setting.export);
+                is_live && !is_own && brought
             });
             return if in_flight.is_some() || came {
                 Recall::Skip(ALSO_IN_OUTPUT)
@@ -92,9 +98,6 @@ pub(crate) fn decide(
         }
         Change::Upsert => {}
     }
-    let beside = in_flight
-        .filter(|known| known.file != record.file || known.line < record.line)
-        .map(|known| (known.last_updated, known.raw));
     if let Some((last_updated, raw)) = beside {
         if raw == record.raw {
             return Recall::Skip(UNCHANGED);
@@ -114,14 +117,10 @@ pub(crate) fn decide(
     {
         return Recall::Skip(UNCHANGED);
     }
-    let snapshot_is_older = match (setting.snapshot, entry.last_updated) {
-        (Some(snapshot), Some(known)) => snapshot < known,
-        (None, Some(_)) => true,
-        (Some(_) | None, None) => false,
-    };
+    let snapshot_is_older =
+        entry.last_updated.is_some_and(|known| setting.snapshot < known);
     let same_export = entry.export == setting.export;
-    if entry.state != State::Retracted
-        && is_before(record.last_updated, entry.last_updated)
+    if is_before(record.last_updated, entry.last_updated)
         && (same_export || snapshot_is_older)
     {
         return Recall::Skip(OLDER);
@@ -134,252 +133,4 @@ fn is_before(one: Option<Instant>, other: Option<Instant>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> Instant {
-        Instant::from_unix_ms(seconds * 1000)
-    }
-
-    fn entry(state: State, export: u64, updated: i64, raw: u64) -> Entry {
-        Entry {
-            state,
-            epoch: 1,
-            export,
-            file: 0,
-            line: 5,
-            seen: 0,
-            last_updated: Some(at(updated)),
-            raw,
-            content: raw,
-            patients: bulkhead_ledger::delivered::Patients::default(),
-        }
-    }
-
-    /// Items: 110, 111, 134, S8.
-    /// Faults: F23, F24, F29.
-    #[test]
-    fn decides_by_what_the_destination_has_and_what_the_snapshot_can_know() {
-        use Change::{Delete, Retract, Upsert};
-        let setting = Setting { epoch: 1, export: 9, snapshot: Some(at(100)) };
-        let before = Recall::Pass { delivered_before: true };
-        let new = Recall::Pass { delivered_before: false };
-        let live = |export, updated, raw| Some(entry(State::Live, export, updated, raw));
-        let gone = |export, updated| Some(entry(State::Deleted, export, updated, 0));
-        let flying = |file, line, updated, raw| {
-            Some(InFlight { last_updated: Some(at(updated)), raw, file, line })
-        };
-        // name, change, lastUpdated, raw, line, entry, void, in flight, expected
-        let cases = [
-            ("never seen", Upsert, 50, 7, 9, None, false, None, new),
-            (
-                "the same again",
-                Upsert,
-                50,
-                7,
-                9,
-                live(3, 50, 7),
-                false,
-                None,
-                Recall::Skip(UNCHANGED),
-            ),
-            ("the same, touched", Upsert, 60, 7, 9, live(3, 50, 7), false, None, before),
-            ("changed", Upsert, 60, 8, 9, live(3, 50, 7), false, None, before),
-            (
-                "changed without a new time",
-                Upsert,
-                50,
-                8,
-                9,
-                live(3, 50, 7),
-                false,
-                None,
-                before,
-            ),
-            (
-                "the server went back",
-                Upsert,
-                40,
-                8,
-                9,
-                live(3, 50, 7),
-                false,
-                None,
-                before,
-            ),
-            (
-                "a replica lags",
-                Upsert,
-                40,
-                8,
-                9,
-                live(3, 150, 7),
-                false,
-                None,
-                Recall::Skip(OLDER),
-            ),
-            (
-                "older in the same export",
-                Upsert,
-                40,
-                8,
-                9,
-                live(9, 50, 7),
-                false,
-                None,
-                Recall::Skip(OLDER),
-            ),
-            (
-                "its delivery came to nothing",
-                Upsert,
-                50,
-                7,
-                9,
-                live(3, 50, 7),
-                true,
-                None,
-                before,
-            ),
-            ("an own line again", Upsert, 50, 7, 5, live(9, 50, 7), false, None, before),
-            (
-                "an own line before",
-                Upsert,
-                50,
-                7,
-                9,
-                live(9, 50, 7),
-                false,
-                None,
-                Recall::Skip(UNCHANGED),
-            ),
-            (
-                "twice at once",
-                Upsert,
-                50,
-                7,
-                9,
-                None,
-                false,
-                flying(1, 2, 50, 7),
-                Recall::Skip(UNCHANGED),
-            ),
-            (
-                "older at once",
-                Upsert,
-                40,
-                8,
-                9,
-                None,
-                false,
-                flying(1, 2, 50, 7),
-                Recall::Skip(OLDER),
-            ),
-            ("newer at once", Upsert, 60, 8, 9, None, false, flying(1, 2, 50, 7), new),
-            ("itself at once", Upsert, 50, 7, 9, None, false, flying(0, 9, 50, 7), new),
-            (
-                "made again after a deletion",
-                Upsert,
-                90,
-                8,
-                9,
-                gone(3, 50),
-                false,
-                None,
-                new,
-            ),
-            (
-                "a replica from before a deletion",
-                Upsert,
-                90,
-                8,
-                9,
-                gone(3, 150),
-                false,
-                None,
-                Recall::Skip(OLDER),
-            ),
-            (
-                "retracted and back",
-                Upsert,
-                50,
-                7,
-                9,
-                Some(entry(State::Retracted, 3, 150, 7)),
-                false,
-                None,
-                new,
-            ),
-            ("deleted", Delete, 0, 0, 9, live(3, 50, 7), false, None, before),
-            (
-                "deleted again",
-                Delete,
-                0,
-                0,
-                9,
-                gone(3, 50),
-                false,
-                None,
-                Recall::Skip(NOT_DELIVERED),
-            ),
-            (
-                "deleted, never known",
-                Delete,
-                0,
-                0,
-                9,
-                None,
-                false,
-                None,
-                Recall::Skip(NOT_DELIVERED),
-            ),
-            (
-                "deleted and in output",
-                Delete,
-                0,
-                0,
-                9,
-                live(9, 50, 7),
-                false,
-                None,
-                Recall::Skip(ALSO_IN_OUTPUT),
-            ),
-            (
-                "deleted and in flight",
-                Delete,
-                0,
-                0,
-                9,
-                None,
-                false,
-                flying(1, 2, 50, 7),
-                Recall::Skip(ALSO_IN_OUTPUT),
-            ),
-            ("an own deletion again", Delete, 0, 0, 5, gone(9, 50), false, None, before),
-            ("called back", Retract, 0, 0, 9, live(3, 50, 7), false, None, before),
-        ];
-        for (name, change, updated, raw, line, entry, is_void, in_flight, expected) in
-            cases
-        {
-            let last_updated = (change == Upsert).then(|| at(updated));
-            let record = Candidate { change, last_updated, raw, file: 0, line };
-            let found =
-                decide(&setting, &record, entry.as_ref(), is_void, in_flight.as_ref());
-            assert_eq!(found, expected, "case: {name}");
-        }
-    }
-
-    #[test]
-    fn another_definition_of_the_stream_delivers_everything_again() {
-        let setting = Setting { epoch: 2, export: 9, snapshot: Some(at(100)) };
-        let record = Candidate {
-            change: Change::Upsert,
-            last_updated: Some(at(50)),
-            raw: 7,
-            file: 0,
-            line: 9,
-        };
-        let known = entry(State::Live, 3, 50, 7);
-        let found = decide(&setting, &record, Some(&known), false, None);
-        assert_eq!(found, Recall::Pass { delivered_before: true });
-    }
-}
+mod tests;

@@ -68,12 +68,8 @@ impl Drift {
     }
 
     /// Notes a record that changed after the snapshot.
-    pub(crate) fn note_time(
-        &mut self,
-        last_updated: Option<Instant>,
-        snapshot: Option<Instant>,
-    ) {
-        if let (Some(updated), Some(snapshot)) = (last_updated, snapshot)
+    pub(crate) fn note_time(&mut self, last_updated: Option<Instant>, snapshot: Instant) {
+        if let Some(updated) = last_updated
             && updated > snapshot
         {
             self.after_snapshot += 1;

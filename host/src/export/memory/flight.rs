@@ -2,10 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use bulkhead_ledger::{
-    Voids,
-    delivered::{Entry, ResourceKey, State},
-};
+use bulkhead_ledger::{Voids, delivered::ResourceKey};
 use bulkhead_pipeline::{Change, Recall};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -18,9 +15,8 @@ pub(super) struct Flight {
     versions: HashMap<u128, InFlight>,
     /// By file, in the order of lines: what a checkpoint lets go.
     order: HashMap<u32, VecDeque<(u64, u128)>>,
-    /// By file: entries to write with the next checkpoint because an export of everything has
-    /// seen them.
-    seen: HashMap<u32, VecDeque<(u64, ResourceKey, Entry)>>,
+    /// By file: what to mark with the next checkpoint as seen by this export.
+    seen: HashMap<u32, VecDeque<(u64, ResourceKey)>>,
 }
 
 impl Flight {
@@ -45,27 +41,13 @@ impl Flight {
         }
     }
 
-    /// Notes that the export `export`, one of everything, has what the destination has.
-    pub(super) fn see(
-        &mut self,
-        file: u32,
-        line: u64,
-        key: ResourceKey,
-        entry: Entry,
-        export: u64,
-    ) {
-        if entry.state == State::Live && entry.seen != export {
-            let entry = Entry { seen: export, ..entry };
-            self.seen.entry(file).or_default().push_back((line, key, entry));
-        }
+    /// Notes that the export has what the destination has.
+    pub(super) fn see(&mut self, file: u32, line: u64, key: ResourceKey) {
+        self.seen.entry(file).or_default().push_back((line, key));
     }
 
     /// Lets go of what is durable; gives what is to be marked as seen.
-    pub(super) fn let_go(
-        &mut self,
-        file: u32,
-        through: u64,
-    ) -> Vec<(ResourceKey, Entry)> {
+    pub(super) fn let_go(&mut self, file: u32, through: u64) -> Vec<ResourceKey> {
         let Self { versions, order, seen } = self;
         if let Some(lines) = order.get_mut(&file) {
             while let Some((_, key)) = lines.pop_front_if(|(line, _)| *line <= through) {
@@ -77,15 +59,13 @@ impl Flight {
                 }
             }
         }
-        let mut entries = Vec::new();
+        let mut keys = Vec::new();
         if let Some(lines) = seen.get_mut(&file) {
-            while let Some((_, key, entry)) =
-                lines.pop_front_if(|(line, ..)| *line <= through)
-            {
-                entries.push((key, entry));
+            while let Some((_, key)) = lines.pop_front_if(|(line, _)| *line <= through) {
+                keys.push(key);
             }
         }
-        entries
+        keys
     }
 
     /// Forgets all of a file.
@@ -101,7 +81,7 @@ impl Flight {
 }
 
 /// Files of an export are numbered below this; above it counts how often one was begun anew.
-const GENERATION: u32 = 1 << 20;
+pub(super) const GENERATION: u32 = 1 << 20;
 
 /// The number under which entries of file `file` are written: its own, or of a generation that
 /// nothing has made void. So what a try delivered that came to nothing is not taken for what the

@@ -13,8 +13,8 @@ use bulkhead_pipeline::{
 use bytes::Bytes;
 
 /// Whether each would pass the filters today.
-pub(super) async fn judged<S: Stage>(
-    filters: &mut [S],
+pub(super) async fn judged(
+    filters: &mut [Box<dyn Stage>],
     chunk: &[(ResourceKey, Entry)],
 ) -> anyhow::Result<Vec<bool>> {
     let mut kinds = Kinds::default();

@@ -10,20 +10,24 @@ use bulkhead_ledger::delivered::ResourceKey;
 use bulkhead_pipeline::Recalled;
 
 /// The file of keys in the making.
-pub(super) struct Spool {
+pub(in crate::export) struct Spool {
     file: std::io::BufWriter<tempfile::NamedTempFile>,
     lines: u64,
 }
 
 impl Spool {
-    pub(super) fn create(folder: &Path) -> anyhow::Result<Self> {
+    pub(in crate::export) fn create(folder: &Path) -> anyhow::Result<Self> {
         // Readable by its owner alone: it names patients' resources.
         let file = tempfile::NamedTempFile::new_in(folder)
             .with_context(|| format!("writing to {}", folder.display()))?;
         Ok(Self { file: std::io::BufWriter::new(file), lines: 0 })
     }
 
-    pub(super) fn add(&mut self, key: &ResourceKey, gone: bool) -> anyhow::Result<()> {
+    pub(in crate::export) fn add(
+        &mut self,
+        key: &ResourceKey,
+        gone: bool,
+    ) -> anyhow::Result<()> {
         let resource_type = key.resource_type().parse()?;
         let recalled = Recalled { resource_type, id: key.id().to_owned(), gone };
         // What has no id that a line may have was never delivered by one.
@@ -34,7 +38,7 @@ impl Spool {
         Ok(())
     }
 
-    pub(super) fn publish(self, to: &Path) -> anyhow::Result<u64> {
+    pub(in crate::export) fn publish(self, to: &Path) -> anyhow::Result<u64> {
         let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
         file.persist(to).with_context(|| format!("writing {}", to.display()))?;
