@@ -1,6 +1,7 @@
 //! One file, from the first byte to closed in the ledger, however often it takes.
 
 mod ended;
+mod memory;
 mod origin;
 mod renewal;
 
@@ -138,16 +139,6 @@ impl FileWork {
         self.give_up_try().await?;
         self.export.ledger.fail_file(&self.id, self.index, &reason)?;
         progress.failed(&reason);
-        Ok(())
-    }
-
-    /// Makes void what a try wrote down beyond the last checkpoint: the next one delivers it
-    /// anew, whatever lines it comes on.
-    async fn give_up_try(&self) -> anyhow::Result<()> {
-        if let Some(holdings) = &self.holdings {
-            let through = self.resume().await?.map_or(0, |resume| resume.through);
-            holdings.give_up(self.index, through)?;
-        }
         Ok(())
     }
 
@@ -359,29 +350,6 @@ impl FileWork {
         self.ledger(move |ledger| match last {
             Last::No => ledger.checkpoint(&id, index, &checkpoint, &refused),
             Last::Yes => ledger.close_file(&id, index, &checkpoint, &refused),
-        })
-        .await
-    }
-
-    /// Writes down which resources the destination has now. Before the checkpoint: an entry too
-    /// many is told apart later, one too few would be a duplicate for ever.
-    async fn remember(
-        &self,
-        holdings: &Arc<Holdings>,
-        advance: &Advance,
-    ) -> anyhow::Result<()> {
-        let (holdings, index) = (Arc::clone(holdings), self.index);
-        let (through, handled) = (advance.through, advance.handled.clone());
-        let id = self.id.clone();
-        self.ledger(move |ledger| {
-            holdings.commit(index, through, &handled)?;
-            let drift = holdings.drift(index);
-            if drift.is_empty() {
-                return Ok(());
-            }
-            // Counts and names: this cannot fail.
-            let counts = serde_json::to_string(&drift).unwrap_or_default();
-            ledger.note_drift(&id, index, &counts)
         })
         .await
     }
