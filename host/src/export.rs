@@ -13,6 +13,7 @@ mod delivery;
 mod evidence;
 mod file;
 mod history;
+mod journalled;
 mod judge;
 mod kickoff;
 mod logged;
@@ -38,8 +39,8 @@ use bulkhead_ledger::{
     delivered::Delivered,
 };
 use bulkhead_model::{Level, ResourceType};
-use url::Url;
 
+use self::journalled::{clocks, kickoff_of, manifest_of, status_url};
 pub(crate) use self::{
     evidence::TypeEvidence,
     members::Members,
@@ -60,7 +61,7 @@ use crate::{
     failure::{Exit, Failure},
     output::{Event, Output},
     report::Report,
-    watermark::{Clocks, Plan},
+    watermark::Plan,
 };
 
 /// How often a vanished job is kicked off anew within one run.
@@ -373,28 +374,6 @@ fn new_files(manifest: &Manifest) -> Vec<NewFile> {
             count: file.count,
         })
         .collect()
-}
-
-fn clocks(record: &ExportRecord) -> Clocks {
-    Clocks {
-        kickoff_instant: record.kickoff_instant,
-        server_date: record.server_date,
-        transaction_time: record.transaction_time,
-    }
-}
-
-fn kickoff_of(record: &ExportRecord) -> anyhow::Result<Kickoff> {
-    serde_json::from_str(&record.request).context("reading the journalled kick-off")
-}
-
-fn manifest_of(record: &ExportRecord) -> anyhow::Result<Manifest> {
-    let json = record.manifest.as_deref().context("the journal has no manifest")?;
-    serde_json::from_str(json).context("reading the journalled manifest")
-}
-
-fn status_url(record: &ExportRecord) -> anyhow::Result<Url> {
-    let url = record.status_url.as_deref().context("the journal has no status URL")?;
-    Url::parse(url).context("reading the journalled status URL")
 }
 
 fn stopped() -> anyhow::Error {
