@@ -135,3 +135,20 @@ fn the_overlap_brings_nothing_twice_and_what_moves_to_another_patient_is_taken_b
     let all = site.delivered("");
     assert_eq!((all[4].count(), all[4].deleted.len()), (0, 0));
 }
+
+/// Items: S11.
+#[test]
+fn an_export_that_took_long_is_followed_at_once_by_one_for_what_changed_meanwhile() {
+    let server = Sample::start(Data::made_up(2, 3), |_| {});
+    let ids = server.ids("Patient");
+    let mut setup = Setup::new(&server.base, ["Patient"]);
+    // Longer than no time at all every export takes.
+    setup.source = "[sync]\ncatch-up = \"0s\"\n".to_owned();
+    let site = Site::with(&setup, &ids);
+    let ended = site.run().expect(0);
+    assert_eq!(ended.err.matches("is asked for at once").count(), 2, "{}", ended.err);
+    assert_eq!(ended.err.matches(": incremental, because ").count(), 2, "{}", ended.err);
+    let counts: Vec<usize> =
+        site.delivered("").iter().map(|export| export.count()).collect();
+    assert_eq!(counts, [2, 0, 0]);
+}

@@ -19,7 +19,7 @@ fn entry(state: State, export: u64, updated: i64, raw: u64) -> Entry {
     }
 }
 
-/// Items: 110, 111, 134. Faults: F23, F24, F29.
+/// Items: 110, 111, 134, S8. Faults: F23, F24, F29.
 #[test]
 fn decides_by_what_the_destination_has_and_what_the_snapshot_can_know() {
     use Change::{Delete, Retract, Upsert};
