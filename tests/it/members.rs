@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bulkhead_sample_server::Data;
 
-use crate::rig::{Sample, Setup, Site, Walk};
+use crate::rig::{Delivered, Sample, Setup, Site, Walk};
 
 const TYPES: [&str; 5] = ["Patient", "Condition", "Observation", "Encounter", "Location"];
 
@@ -148,7 +148,6 @@ fn an_export_that_took_long_is_followed_at_once_by_one_for_what_changed_meanwhil
     let ended = site.run().expect(0);
     assert_eq!(ended.err.matches("is asked for at once").count(), 2, "{}", ended.err);
     assert_eq!(ended.err.matches(": incremental, because ").count(), 2, "{}", ended.err);
-    let counts: Vec<usize> =
-        site.delivered("").iter().map(|export| export.count()).collect();
+    let counts: Vec<usize> = site.delivered("").iter().map(Delivered::count).collect();
     assert_eq!(counts, [2, 0, 0]);
 }
