@@ -1,6 +1,6 @@
 //! Strings that must not get out, and the search for them.
 
-use std::path::Path;
+use bulkhead_tests::{look, walk};
 
 use crate::ground::Ground;
 
@@ -21,48 +21,18 @@ const ALL: [&str; 5] = [BODY, RECORD, PATIENT, KEY, NEIGHBOUR];
 /// ground but the stores that were granted.
 pub(crate) fn search(ground: &Ground, logged: &str, said: &str) -> Vec<String> {
     let mut found = Vec::new();
-    look("the log", logged.as_bytes(), &mut found);
-    look("what was said", said.as_bytes(), &mut found);
+    look("the log", logged.as_bytes(), &ALL, &mut found);
+    look("what was said", said.as_bytes(), &ALL, &mut found);
     walk(&Ground::compiled(), &mut |path, bytes| {
-        look(&path.display().to_string(), bytes, &mut found);
+        look(&path.display().to_string(), bytes, &ALL, &mut found);
     });
     walk(&ground.path(""), &mut |path, bytes| {
         let is_store = path
             .components()
             .any(|part| part.as_os_str().to_string_lossy().starts_with(Ground::STORE));
         if !is_store {
-            look(&path.display().to_string(), bytes, &mut found);
+            look(&path.display().to_string(), bytes, &ALL, &mut found);
         }
     });
     found
-}
-
-/// Plain and as hexadecimal.
-fn look(place: &str, bytes: &[u8], found: &mut Vec<String>) {
-    for canary in ALL {
-        let hex: String = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
-        for form in [canary, hex.as_str()] {
-            if memchr::memmem::find(bytes, form.as_bytes()).is_some() {
-                found.push(format!("{canary} in {place}"));
-            }
-        }
-    }
-}
-
-/// Every file below `folder`, with its bytes, in order.
-pub(crate) fn walk(folder: &Path, see: &mut dyn FnMut(&Path, &[u8])) {
-    let entries = fs_err::read_dir(folder).unwrap();
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            walk(&path, see);
-        } else {
-            match fs_err::read(&path) {
-                Ok(bytes) => see(&path, &bytes),
-                // Another test is just compiling, and has given its file the right name.
-                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
-            }
-        }
-    }
 }

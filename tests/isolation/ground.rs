@@ -18,6 +18,7 @@ use bulkhead_sandbox::{
     Cache, Grants, Limits, Package, Plugin, PluginSink, PluginStage, Resources, Sandbox,
     StateStore,
 };
+use bulkhead_tests::walk;
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -134,7 +135,7 @@ impl Ground {
         assert!(advance.tally.balances());
         assert_eq!(advance.tally.total().delivered, 200, "every second of 400");
         let mut tree = Tree::new();
-        canary::walk(&path, &mut |file, bytes| {
+        walk(&path, &mut |file, bytes| {
             let name = file.strip_prefix(&path).unwrap().display().to_string();
             tree.insert(name, bytes.to_vec());
         });

@@ -31,7 +31,7 @@ async fn guests_that_answer_nonsense_end_alone() {
     beside::every("answers").await;
 }
 
-/// Attacks: 21, 22, 24, 26.
+/// Attacks: 21, 22, 24, 25, 26.
 #[tokio::test]
 async fn guests_that_misuse_handles_end_alone() {
     beside::every("handles").await;

@@ -11,6 +11,7 @@
 )]
 
 mod bytes;
+mod canaries;
 mod changes;
 mod completeness;
 mod counting;

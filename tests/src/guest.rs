@@ -97,7 +97,7 @@ pub fn all() -> Vec<Guest> {
     found
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs_err::read_dir(folder).into_iter().flatten();
     let mut paths: Vec<PathBuf> =
         entries.map(|entry| entry.map(|entry| entry.path())).map(ok).collect();
@@ -114,7 +114,7 @@ fn ok<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
 }
 
 #[expect(clippy::panic, reason = "a test's own files are wrong: the test fails")]
-fn fail<T>(why: &str) -> T {
+pub(crate) fn fail<T>(why: &str) -> T {
     panic!("{why}")
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The tests themselves are in the test binaries `it` and `isolation`.
 
+mod canary;
 mod guest;
 
+pub use canary::{look, walk};
 pub use guest::{Ending, Guest, Head, all};
