@@ -134,12 +134,7 @@ impl Ground {
         let advance = lane.finish().await.unwrap();
         assert!(advance.tally.balances());
         assert_eq!(advance.tally.total().delivered, 200, "every second of 400");
-        let mut tree = Tree::new();
-        walk(&path, &mut |file, bytes| {
-            let name = file.strip_prefix(&path).unwrap().display().to_string();
-            tree.insert(name, bytes.to_vec());
-        });
-        tree
+        tree(&path)
     }
 
     /// What the operator has and may grant an attacker.
@@ -157,6 +152,16 @@ impl Ground {
         };
         resources.with_key("research", &Secret::new(canary::KEY))
     }
+}
+
+/// Every file below `folder`.
+pub(crate) fn tree(folder: &Path) -> Tree {
+    let mut tree = Tree::new();
+    walk(folder, &mut |file, bytes| {
+        let name = file.strip_prefix(folder).unwrap().display().to_string();
+        tree.insert(name, bytes.to_vec());
+    });
+    tree
 }
 
 /// Limits that are reached in milliseconds. The wall is far off, so that a busy machine does
@@ -208,7 +213,10 @@ fn neighbours() -> Vec<Block> {
     blocks((0..400).map(line), 100)
 }
 
-fn blocks(lines: impl Iterator<Item = Value>, block_lines: usize) -> Vec<Block> {
+pub(crate) fn blocks(
+    lines: impl Iterator<Item = Value>,
+    block_lines: usize,
+) -> Vec<Block> {
     let mut framer = Framer::new(FramerLimits { block_lines, ..FramerLimits::default() });
     for line in lines {
         framer.push(format!("{line}\n").as_bytes());
@@ -226,7 +234,7 @@ fn cohorts() -> BTreeMap<String, Arc<PatientSet>> {
     BTreeMap::from([("study".to_owned(), Arc::new(set))])
 }
 
-fn resources(stores: Stores, state: Option<StateStore>) -> Resources {
+pub(crate) fn resources(stores: Stores, state: Option<StateStore>) -> Resources {
     Resources {
         cohorts: BTreeMap::new(),
         keys: BTreeMap::new(),
@@ -238,7 +246,7 @@ fn resources(stores: Stores, state: Option<StateStore>) -> Resources {
 }
 
 /// A first-party plugin as shipped.
-fn plugin(name: &str) -> PathBuf {
+pub(crate) fn plugin(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let release = own.parent().and_then(Path::parent).unwrap();
     let folder = std::env::var_os("BULKHEAD_PLUGINS")

@@ -8,6 +8,7 @@
 
 mod beside;
 mod canary;
+mod disk;
 mod ground;
 
 use bulkhead_tests::all;
