@@ -144,6 +144,7 @@ pub async fn plugin(
     let path = target().join("plugins").join(format!("{name}.wasm"));
     let package = read(&path)?;
     let resources = Resources {
+        destinations: bulkhead_egress::http::Destinations::default(),
         cohorts: BTreeMap::from([(COHORT.to_owned(), Arc::clone(cohort))]),
         keys: BTreeMap::new(),
         stores: Stores::default(),

@@ -1,12 +1,13 @@
 //! Wiring: from a configuration to a client (`source`), plugins and lanes.
 
+mod destinations;
 mod source;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use aws_lc_rs::hmac;
-use bulkhead_egress::{Store, Stores};
+use bulkhead_egress::{Store, Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_ndjson::Bases;
 use bulkhead_pipeline::{
@@ -20,10 +21,13 @@ use futures::FutureExt;
 use crate::{
     clock,
     cohort::Cohorts,
-    config::{ChainConfig, Config, PluginConfig, Remembers, StageConfig},
+    config::{
+        ChainConfig, Config, DestinationConfig, PluginConfig, Remembers, StageConfig,
+    },
     failure::Failure,
 };
 
+pub(crate) use destinations::destinations;
 pub(crate) use source::client;
 
 /// The ledger of a configuration.
@@ -141,6 +145,7 @@ pub(crate) async fn chain(
     ledger: Option<&Ledger>,
 ) -> anyhow::Result<LoadedChain> {
     let packages = packages(config, chain)?;
+    let destinations = destinations(config, chain)?;
     let mut loaded = Vec::new();
     let mut marks = Vec::new();
     for of in chain.stages.iter().chain([&chain.sink]) {
@@ -149,13 +154,18 @@ pub(crate) async fn chain(
         else {
             continue;
         };
-        let resources = resources(config, chain, of, cohorts, &stores, ledger)?;
+        let resources =
+            resources(config, chain, of, cohorts, (&stores, &destinations), ledger)?;
         loaded.push(stage(chain, of, plugin, package, sandbox, resources).await?);
         marks.push(format!("{} {} {}", of.name, package.sha256(), of.settings));
         for name in &plugin.grants.keys {
             if let Some(source) = config.keys.get(name) {
                 marks.push(key_mark(name, &source.read()?));
             }
+        }
+        for name in &plugin.grants.destinations {
+            let to = config.destinations.get(name).map(DestinationConfig::definition);
+            marks.push(format!("{name} {}", to.unwrap_or_default()));
         }
         for cohort in &plugin.grants.cohorts {
             // Where it is remembered what was delivered, a cohort may change: who joins gets
@@ -220,7 +230,8 @@ pub(crate) async fn try_stage(
     sandbox: &Sandbox,
     cohorts: &Cohorts,
 ) -> anyhow::Result<Plugin> {
-    let resources = resources(config, chain, of, cohorts, &Stores::default(), None)?;
+    let nowhere = (&Stores::default(), &Destinations::default());
+    let resources = resources(config, chain, of, cohorts, nowhere, None)?;
     let plugin = config.plugins.get(&of.plugin).context("no such plugin")?;
     stage(chain, of, plugin, package, sandbox, resources).await
 }
@@ -256,7 +267,7 @@ fn resources(
     chain: &ChainConfig,
     stage: &StageConfig,
     cohorts: &Cohorts,
-    stores: &Stores,
+    (stores, destinations): (&Stores, &Destinations),
     ledger: Option<&Ledger>,
 ) -> anyhow::Result<Resources> {
     let grants = config.plugins.get(&stage.plugin).map(|plugin| &plugin.grants);
@@ -265,6 +276,7 @@ fn resources(
         cohorts: cohorts.clone(),
         keys: BTreeMap::new(),
         stores: stores.only(&grants.stores),
+        destinations: destinations.only(&grants.destinations),
         state: ledger.map(|ledger| StateStore {
             ledger: ledger.clone(),
             namespace: format!("{}/{}", chain.name, stage.name),

@@ -3,6 +3,7 @@
 
 mod chain;
 mod cohorts;
+mod destinations;
 mod plugins;
 mod problem;
 mod reader;
@@ -17,7 +18,10 @@ use std::{
 
 pub(crate) use chain::{ChainConfig, StageConfig};
 pub(crate) use cohorts::CohortSource;
+pub(crate) use destinations::{DestinationAuth, DestinationConfig};
 pub(crate) use plugins::PluginConfig;
+#[cfg(test)]
+pub(crate) use problem::Problem;
 pub(crate) use problem::Problems;
 pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{
@@ -45,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) keys: BTreeMap<String, SecretSource>,
     /// Plugins by name.
     pub(crate) plugins: BTreeMap<String, PluginConfig>,
+    /// Destinations by name.
+    pub(crate) destinations: BTreeMap<String, DestinationConfig>,
     /// Addresses of stores, by name.
     pub(crate) stores: BTreeMap<String, String>,
     /// Chains, in the order in which they run.
@@ -104,6 +110,7 @@ impl Config {
             cohorts: cohorts::read(&root, &folder),
             keys: secrets::named(&root, "keys", &folder),
             plugins: plugins::read(&root, &folder, pinning),
+            destinations: destinations::read(&root, &folder),
             stores: stores(&root, &folder),
             chains: chain::read(&root, &folder),
             limits: settings::limits(&root.section("limits")),

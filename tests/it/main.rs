@@ -15,6 +15,7 @@ mod canaries;
 mod changes;
 mod completeness;
 mod counting;
+mod destinations;
 mod export_log;
 mod exports;
 mod faults;

@@ -6,13 +6,13 @@ use std::{
 };
 
 use aws_lc_rs::hmac;
-use bulkhead_egress::Stores;
+use bulkhead_egress::{Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_model::{Instant, PatientSet, Secret};
 use bulkhead_pipeline::Kinds;
 use wasmtime::component::ResourceTable;
 
-use crate::{Grants, Limits, Manifest, limits::Meter};
+use crate::{Grants, Limits, Manifest, limits::Meter, provide::outbound_http::Spending};
 
 /// Where a stage's small durable values lie.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Resources {
     pub keys: BTreeMap<String, hmac::Key>,
     /// Stores by name.
     pub stores: Stores,
+    /// Destinations by name.
+    pub destinations: Destinations,
     /// Small durable values.
     pub state: Option<StateStore>,
     /// The clock, given by whoever owns it.
@@ -97,6 +99,7 @@ pub(crate) struct Context {
     pub(crate) resources: Arc<Resources>,
     pub(crate) metrics: Metrics,
     pub(crate) events_left: u32,
+    pub(crate) spending: Spending,
 }
 
 impl Context {
@@ -107,6 +110,7 @@ impl Context {
         grants: Arc<Grants>,
         resources: Arc<Resources>,
         metrics: Metrics,
+        spending: Spending,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
@@ -121,6 +125,7 @@ impl Context {
             resources,
             metrics,
             events_left: EVENTS,
+            spending,
         }
     }
 }

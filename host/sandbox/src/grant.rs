@@ -21,6 +21,8 @@ pub struct Grants {
     pub clock: bool,
     /// Cohorts it may ask about.
     pub cohorts: Vec<String>,
+    /// Destinations it may send HTTP requests to.
+    pub destinations: Vec<String>,
     /// Fields it may project.
     pub fields: Vec<String>,
     /// Keys it may hash with, by name.
@@ -44,6 +46,7 @@ impl Grants {
             ("clock", self.clock),
             ("cohorts", !self.cohorts.is_empty()),
             ("keyed-hash", !self.keys.is_empty()),
+            ("outbound-http", !self.destinations.is_empty()),
             ("projection", !self.fields.is_empty()),
             ("random", self.random),
             ("state", self.state),
@@ -67,6 +70,7 @@ pub(crate) fn remedy(interface: &str) -> &'static str {
         "clock" => "`grants = { clock = true }`",
         "cohorts" => "`grants = { cohorts = [\"…\"] }`",
         "keyed-hash" => "`grants = { keys = [\"…\"] }`",
+        "outbound-http" => "`grants = { destinations = [\"…\"] }`",
         "projection" => "`grants = { fields = [\"…\"] }`",
         "random" => "`grants = { random = true }`",
         "state" => "`grants = { state = true }`",
@@ -150,12 +154,13 @@ impl fmt::Display for Denied {
 }
 
 /// Every interface that this host can link.
-const PROVIDED: [&str; 9] = [
+const PROVIDED: [&str; 10] = [
     "artifacts",
     "bodies",
     "clock",
     "cohorts",
     "keyed-hash",
+    "outbound-http",
     "projection",
     "random",
     "state",

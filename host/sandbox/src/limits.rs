@@ -22,6 +22,12 @@ pub struct Limits {
     pub return_bytes: ByteSize,
     /// Live handles.
     pub handles: usize,
+    /// HTTP requests of all instances of a stage in one run.
+    pub http_requests: u64,
+    /// Bytes of their bodies, both ways.
+    pub http_bytes: ByteSize,
+    /// Time in which they are under way, summed.
+    pub http_time: Duration,
 }
 
 impl Default for Limits {
@@ -35,6 +41,11 @@ impl Default for Limits {
             cpu: Duration::from_secs(10),
             return_bytes: ByteSize::mib(32),
             handles: 64,
+            // Twenty million resources in Bundles of 500 are 40,000 requests; a terabyte is
+            // more than such an export has; 30 days are the longest that an export may take.
+            http_requests: 1_000_000,
+            http_bytes: ByteSize::mib(1 << 20),
+            http_time: Duration::from_hours(720),
         }
     }
 }

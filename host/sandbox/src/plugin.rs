@@ -15,7 +15,7 @@ use crate::{
     grant,
     guest::{Ended, Guest, bound, within},
     limits::Meter,
-    provide,
+    provide::{self, outbound_http::Spending},
 };
 
 /// A plugin as one stage uses it. Cheap to clone; every lane makes its own guests of it.
@@ -30,6 +30,7 @@ struct Inner {
     limits: Limits,
     resources: Arc<Resources>,
     metrics: Metrics,
+    spending: Spending,
     linked: InstancePre<Context>,
 }
 
@@ -72,6 +73,7 @@ impl Plugin {
             limits,
             resources: Arc::new(resources),
             metrics: Metrics::default(),
+            spending: Spending::new(&limits),
             linked,
         }));
         Guest::configured(&plugin).await?;
@@ -117,6 +119,7 @@ impl Plugin {
 
     pub(crate) fn context(&self) -> Context {
         let Inner { stage, manifest, grants, limits, resources, metrics, .. } = &*self.0;
+        let spending = self.0.spending.clone();
         Context::new(
             Arc::clone(stage),
             limits,
@@ -124,6 +127,7 @@ impl Plugin {
             Arc::clone(grants),
             Arc::clone(resources),
             metrics.clone(),
+            spending,
         )
     }
 }

@@ -8,6 +8,7 @@ mod bodies;
 mod clock;
 mod cohorts;
 mod keyed_hash;
+pub(crate) mod outbound_http;
 mod projection;
 mod random;
 mod state;
@@ -40,6 +41,9 @@ pub(crate) fn link(
             }
             "keyed-hash" => {
                 wit::keyed_hash::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
+            }
+            "outbound-http" => {
+                wit::outbound_http::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;
             }
             "projection" => {
                 wit::projection::add_to_linker::<_, HasSelf<Context>>(linker, |c| c)?;

@@ -166,10 +166,34 @@ async fn check_chain(
             Err(error) => problems.push(at(config, stage.line, &error)),
             Ok(plugin) => loaded.push(plugin),
         }
+        for name in &plugin.grants.destinations {
+            let Some(to) = config.destinations.get(name) else { continue };
+            let (methods, address, auth) = (to.methods(), to.address(), to.auth.shown());
+            writeln!(
+                text,
+                "    destination `{name}`: {methods} below {address}, {auth}"
+            )?;
+            let origin = to.place.origin();
+            if !origin.is_https() && !origin.is_loopback() {
+                writeln!(
+                    text,
+                    "      in clear text, which everybody on the way can read"
+                )?;
+            }
+            let allow: Vec<String> = to.allow.iter().map(ToString::to_string).collect();
+            if !allow.is_empty() {
+                let allow = allow.join(", ");
+                writeln!(text, "      may lead to {allow}, beside public addresses")?;
+            }
+        }
         for name in &plugin.grants.stores {
             let url = config.stores.get(name).map_or("", String::as_str);
             writeln!(text, "    store `{name}`: {url}")?;
         }
+    }
+    // Reads their secrets and certificates; dials nothing.
+    if let Err(error) = assemble::destinations(config, chain) {
+        problems.push(format!("chain `{}`: {error:#}", chain.name));
     }
     // Roles can be told only when every stage is there.
     if loaded.len() == chain.stages.len() + 1

@@ -146,5 +146,23 @@ pub(crate) fn check(config: &Config, root: &Reader<'_>) {
         });
         missing("key", &plugin.grants.keys, &|name| config.keys.contains_key(name));
         missing("store", &plugin.grants.stores, &|name| config.stores.contains_key(name));
+        // One that is there and wrong was named already.
+        let destinations = root.section("destinations");
+        missing("destination", &plugin.grants.destinations, &|name| {
+            destinations.has(name)
+        });
+        for granted in &plugin.grants.destinations {
+            let timeout = config.destinations.get(granted).map(|to| to.limits.timeout);
+            if let Some(timeout) =
+                timeout.filter(|timeout| *timeout >= plugin.limits.call)
+            {
+                let call = plugin.limits.call;
+                table.problem(format!(
+                    "`destinations.{granted}.timeout` is {timeout:?} and `plugins.{name}.limits.call` \
+                     {call:?}: the plugin would be stopped before its request is given up; make the \
+                     first shorter or the second longer"
+                ));
+            }
+        }
     }
 }

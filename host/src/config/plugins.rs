@@ -74,6 +74,7 @@ fn grants(grants: &Reader<'_>) -> Grants {
         bodies: flag("bodies"),
         clock: flag("clock"),
         cohorts: texts("cohorts"),
+        destinations: texts("destinations"),
         fields: texts("fields"),
         keys: texts("keys"),
         random: flag("random"),
@@ -102,6 +103,11 @@ fn limits(limits: &Reader<'_>) -> Limits {
             .number("handles", 4..100_001)
             .and_then(|number| usize::try_from(number).ok())
             .unwrap_or(default.handles),
+        http_requests: limits
+            .number("http-requests", 0..1_000_000_001)
+            .unwrap_or(default.http_requests),
+        http_bytes: bytes("http-bytes", default.http_bytes),
+        http_time: limits.duration("http-time").unwrap_or(default.http_time),
     };
     limits.finish();
     found

@@ -68,7 +68,8 @@ impl<'a> Reader<'a> {
         self.table?.get(key)
     }
 
-    fn path(&self, key: &str) -> String {
+    /// Where `key` stands, for messages.
+    pub(crate) fn path(&self, key: &str) -> String {
         if self.place.is_empty() {
             key.to_owned()
         } else {
@@ -135,6 +136,11 @@ impl<'a> Reader<'a> {
     /// Whether `key` holds a table.
     pub(crate) fn is_table(&self, key: &str) -> bool {
         self.value(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Table(_)))
+    }
+
+    /// Whether `key` is there, whatever it holds.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
     }
 
     /// Text.

@@ -162,7 +162,7 @@ impl Guest {
         let on_batch = self.on_batch;
         format!(
             r#"(func (export "{export}") (param $of i32) (result i32)
-    (local $len i32)
+    (local $len i32) (local $left i32)
     (global.set $top (i32.const 32768))
     (memory.fill (i32.const 1024) (i32.const 0) (i32.const 256))
     (local.set $len (call $len (local.get $of)))
@@ -219,6 +219,7 @@ impl Ground {
                 cohorts: BTreeMap::new(),
                 keys: BTreeMap::new(),
                 stores: bulkhead_egress::Stores::default(),
+                destinations: bulkhead_egress::http::Destinations::default(),
                 state: None,
                 now: Arc::new(|| Instant::from_unix_ms(0)),
                 random: Arc::new(|bytes| bytes.fill(7)),
@@ -242,6 +243,7 @@ pub(crate) fn tight() -> Limits {
         cpu: Duration::from_millis(20),
         return_bytes: ByteSize::from_bytes(64 << 10),
         handles: 8,
+        ..Limits::default()
     }
 }
 

@@ -191,11 +191,18 @@ async fn two_keys_open_a_capability_and_the_role_bounds_both() {
             vec![wrong("teleport", "sink")],
         ),
         (
-            "something that this host has not",
+            "the network, not granted",
             Some(contract("outbound-http")),
             manifest("sink", &["outbound-http"], &[]),
             Grants::default(),
-            vec![Denied::NotProvided(name("outbound-http"))],
+            vec![Denied::NotGranted { interface: name("outbound-http"), why: why() }],
+        ),
+        (
+            "the network for a transform",
+            Some(contract("outbound-http")),
+            manifest("transform", &["outbound-http"], &[]),
+            Grants { destinations: vec![name("dwh")], ..Grants::default() },
+            vec![wrong("outbound-http", "transform")],
         ),
         (
             "something foreign",

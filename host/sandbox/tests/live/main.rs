@@ -13,6 +13,7 @@
 mod capabilities;
 mod crashes;
 mod guest;
+mod http;
 mod isolation;
 mod loading;
 mod sinks;

@@ -53,9 +53,11 @@ pub(super) const INTERFACES: [Interface; 10] = [
     },
     Interface {
         name: "outbound-http",
-        can: "can send HTTP requests to the destinations that you grant, by name",
+        can: "can send HTTP requests to the destinations that you grant, by name, as far as you \
+              allow methods, paths and headers there; addresses and credentials stay with the \
+              host",
         without: "reach the network",
-        grant: None,
+        grant: Some("destinations = [\"…\"]"),
     },
     Interface {
         name: "projection",
@@ -115,6 +117,7 @@ pub(super) fn is_provided(name: &str) -> bool {
         bodies: true,
         clock: true,
         cohorts: one(),
+        destinations: one(),
         fields: one(),
         keys: one(),
         random: true,

@@ -57,10 +57,10 @@ fn tells_what_no_grant_can_mend() {
             &["a filter can never have `artifacts`"],
         ),
         (
-            "not provided yet",
+            "the network for a transform",
             &[http],
-            manifest("sink", &["outbound-http"]),
-            &["does not provide"],
+            manifest("transform", &["outbound-http"]),
+            &["a transform can never have `outbound-http`"],
         ),
         ("foreign", &[wasi], manifest("filter", &[]), &["`wasi:io/streams@0.2.0`"]),
     ];
