@@ -12,6 +12,7 @@
 
 mod capabilities;
 mod crashes;
+mod features;
 mod guest;
 mod isolation;
 mod loading;
