@@ -22,6 +22,7 @@ mod manifest;
 mod package;
 mod plugin;
 mod provide;
+mod signature;
 mod sink;
 mod stage;
 
@@ -32,7 +33,10 @@ pub use error::{ConfigProblem, Error};
 pub use grant::{Denied, Grants};
 pub use limits::Limits;
 pub use manifest::{Capability, Manifest, RejectCode, Role};
-pub use package::{EMBEDDED_MANIFEST, Package};
+pub use package::{
+    Anatomy, CustomSection, EMBEDDED_MANIFEST, Extent, Package, SectionPlace, Tool,
+};
 pub use plugin::Plugin;
+pub use signature::{Day, KeyId, Signature, SignatureError, Signer, TrustedKey};
 pub use sink::{Conclusion, PluginSink};
 pub use stage::PluginStage;

@@ -1,11 +1,12 @@
 //! What is refused before a guest runs: files that are no plugins, manifests that lie, and
-//! every way in which wish and grant can disagree.
+//! what is said of wishes and grants that disagree.
 
 use bulkhead_sandbox::{Denied, Error, Grants, Package, Role, Sandbox};
 use serde_json::{Value, json};
 
 use crate::guest::{Ground, Guest};
 
+/// Attacks: 47, 48.
 #[test]
 fn refuses_files_that_are_no_plugins() {
     let whole = Guest::new(Role::Filter).package();
@@ -20,11 +21,16 @@ fn refuses_files_that_are_no_plugins() {
     strange[at + 1] = 0x1b;
     let cases = [
         ("nothing", Vec::new(), "the file is not WebAssembly"),
-        ("text", b"(component)".to_vec(), "the file is not WebAssembly"),
+        ("a picture", b"\x89PNG".to_vec(), "the file is not WebAssembly"),
+        (
+            "text",
+            b"\n(component)".to_vec(),
+            "the file is WebAssembly as text: build it with `bulkhead plugin build`",
+        ),
         (
             "compiled code",
             engine.precompile_component(&component()).unwrap(),
-            "the file is not WebAssembly",
+            "the file is compiled code (`.cwasm`): give the component it was made from",
         ),
         (
             "a core module",
@@ -75,6 +81,7 @@ fn refuses_manifests_that_it_does_not_read() {
     }
 }
 
+/// Attacks: 50.
 #[tokio::test]
 async fn refuses_a_manifest_that_is_not_what_the_guest_says() {
     let told =
@@ -96,6 +103,7 @@ async fn describes_what_it_may_not_load() {
 }
 
 /// Items: 128.
+/// Attacks: 47.
 #[tokio::test]
 async fn two_keys_open_a_capability_and_the_role_bounds_both() {
     let bodies = || Grants { bodies: true, ..Grants::default() };

@@ -17,3 +17,4 @@ mod guest;
 mod isolation;
 mod loading;
 mod sinks;
+mod supply;
