@@ -30,7 +30,7 @@ pub use cache::Cache;
 pub use context::{Clock, Entropy, Metrics, Resources, StateStore};
 pub use engine::Sandbox;
 pub use error::{ConfigProblem, Error};
-pub use grant::{Denied, Grants};
+pub use grant::{Denied, Grants, beyond_grants};
 pub use limits::Limits;
 pub use manifest::{Capability, Manifest, RejectCode, Role};
 pub use package::{

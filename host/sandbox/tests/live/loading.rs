@@ -176,6 +176,13 @@ async fn two_keys_open_a_capability_and_the_role_bounds_both() {
             vec![Denied::NotProvided(name("outbound-http"))],
         ),
         (
+            "asked and granted, not imported",
+            None,
+            manifest("filter", &["bodies"], &[]),
+            bodies(),
+            vec![Denied::NotImported(name("bodies"))],
+        ),
+        (
             "something foreign",
             Some(name("wasi:cli/environment@0.2.0")),
             plain("filter"),
@@ -184,14 +191,14 @@ async fn two_keys_open_a_capability_and_the_role_bounds_both() {
         ),
         (
             "a field too few",
-            None,
+            Some(contract("projection")),
             manifest("filter", &["projection"], &["id", "status"]),
             fields(&["id"]),
             vec![Denied::FieldNotGranted(name("status"))],
         ),
         (
             "a field too many",
-            None,
+            Some(contract("projection")),
             manifest("filter", &["projection"], &["id"]),
             fields(&["id", "status"]),
             vec![Denied::FieldNotAsked(name("status"))],

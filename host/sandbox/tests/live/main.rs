@@ -15,6 +15,7 @@ mod crashes;
 mod features;
 mod guest;
 mod isolation;
+mod keys;
 mod loading;
 mod sinks;
 mod supply;
