@@ -15,6 +15,7 @@ mod context;
 mod convert;
 mod engine;
 mod error;
+pub mod fuzzing;
 mod grant;
 mod guest;
 mod limits;

@@ -17,5 +17,6 @@ mod guest;
 mod isolation;
 mod keys;
 mod loading;
+mod returns;
 mod sinks;
 mod supply;
