@@ -1,6 +1,7 @@
 //! Wiring: from a configuration to a client (`source`), plugins and lanes.
 
 mod destinations;
+mod signed;
 mod source;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -67,7 +68,7 @@ fn packages(
     Ok(packages)
 }
 
-/// One package, with its digest checked.
+/// One package, with its digest and its signature checked over the bytes that were read.
 ///
 /// # Errors
 ///
@@ -83,6 +84,7 @@ pub(crate) fn package(name: &str, plugin: &PluginConfig) -> anyhow::Result<Packa
         let error = bulkhead_sandbox::Error::Digest { actual, pinned: pinned.clone() };
         return Err(refused(&anyhow::Error::new(error).context(at())));
     }
+    signed::signer(name, plugin, &package)?;
     Ok(package)
 }
 

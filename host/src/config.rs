@@ -10,6 +10,7 @@ mod reader;
 mod secrets;
 mod settings;
 mod source;
+mod trust;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +29,7 @@ pub(crate) use settings::{
     LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig, UnprovenFiles, omission,
 };
 pub(crate) use source::{AuthConfig, ServicesConfig, SourceConfig};
+pub(crate) use trust::{Signatures, SignedBy, Trust, beside};
 
 use crate::failure::Failure;
 use reader::Reader;
@@ -47,6 +49,10 @@ pub(crate) struct Config {
     pub(crate) cohorts: BTreeMap<String, CohortSource>,
     /// Keys for keyed hashing, by name.
     pub(crate) keys: BTreeMap<String, SecretSource>,
+    /// Whose signatures on plugins count.
+    pub(crate) trust: Trust,
+    /// Whether every plugin needs one.
+    pub(crate) signatures: Signatures,
     /// Plugins by name.
     pub(crate) plugins: BTreeMap<String, PluginConfig>,
     /// Destinations by name.
@@ -101,6 +107,8 @@ impl Config {
             }
         };
         let root = Reader::root(&table, &problems);
+        let trust = trust::read(&root, &folder);
+        let signatures = trust::signatures(&root);
         let config = Self {
             path: path.to_owned(),
             source: source::read(&root, &folder),
@@ -109,8 +117,10 @@ impl Config {
             sync: settings::sync(&root.section("sync")),
             cohorts: cohorts::read(&root, &folder),
             keys: secrets::named(&root, "keys", &folder),
-            plugins: plugins::read(&root, &folder, pinning),
+            plugins: plugins::read(&root, &folder, pinning, (&trust, signatures)),
             destinations: destinations::read(&root, &folder),
+            trust,
+            signatures,
             stores: stores(&root, &folder),
             chains: chain::read(&root, &folder),
             limits: settings::limits(&root.section("limits")),

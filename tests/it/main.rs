@@ -30,4 +30,5 @@ mod refusals;
 mod remarks;
 mod rig;
 mod setup;
+mod signatures;
 mod stopping;

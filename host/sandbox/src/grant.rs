@@ -97,6 +97,8 @@ pub enum Denied {
     },
     /// Imported, but the manifest does not ask for it.
     NotAsked(String),
+    /// The manifest asks for it, and the component does not import it.
+    NotImported(String),
     /// The contract has it; this version of the host does not.
     NotProvided(String),
     /// Granted, but the manifest does not ask for it.
@@ -138,6 +140,10 @@ impl fmt::Display for Denied {
                 f,
                 "the plugin imports `{interface}`, but its manifest does not ask for it; do not trust this plugin before its authors say why"
             ),
+            Self::NotImported(interface) => write!(
+                f,
+                "the manifest asks for `{interface}`, but the plugin does not import it; its authors must take the wish out, or call it"
+            ),
             Self::NotProvided(interface) => write!(
                 f,
                 "the plugin imports `{interface}`, which this version of bulkhead does not provide"
@@ -167,7 +173,25 @@ const PROVIDED: [&str; 10] = [
     "telemetry",
 ];
 
-/// Every disagreement, none left out.
+/// What stands against a plugin whatever an operator grants.
+pub fn beyond_grants(package: &Package, manifest: &Manifest) -> Vec<Denied> {
+    let mut denied = check(package, manifest, &Grants::default());
+    denied.retain(|denied| match denied {
+        Denied::Foreign(_)
+        | Denied::NotAsked(_)
+        | Denied::NotImported(_)
+        | Denied::NotProvided(_)
+        | Denied::WrongRole { .. } => true,
+        Denied::FieldNotAsked(_)
+        | Denied::FieldNotGranted(_)
+        | Denied::NotGranted { .. }
+        | Denied::Unneeded(_) => false,
+    });
+    denied
+}
+
+/// Every disagreement, none left out: a plugin loads when its imports, its manifest and its
+/// grants name the same interfaces, all within its role.
 pub(crate) fn check(
     package: &Package,
     manifest: &Manifest,
@@ -190,11 +214,13 @@ pub(crate) fn check(
     }
     for asked in &manifest.capabilities {
         let interface = asked.interface.clone();
+        let is_imported = package.uses(&interface);
         if !role.interfaces().contains(&interface.as_str()) {
-            let is_known = package.interfaces().any(|imported| imported == interface);
-            if !is_known {
+            if !is_imported {
                 denied.push(Denied::WrongRole { interface, role: role.as_str() });
             }
+        } else if !is_imported {
+            denied.push(Denied::NotImported(interface));
         } else if PROVIDED.contains(&interface.as_str()) && !grants.grants(&interface) {
             denied.push(Denied::NotGranted { interface, why: asked.why.clone() });
         }
@@ -210,3 +236,6 @@ pub(crate) fn check(
     }
     denied
 }
+
+#[cfg(test)]
+mod tests;

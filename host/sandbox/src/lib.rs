@@ -15,6 +15,7 @@ mod context;
 mod convert;
 mod engine;
 mod error;
+pub mod fuzzing;
 mod grant;
 mod guest;
 mod limits;
@@ -22,6 +23,7 @@ mod manifest;
 mod package;
 mod plugin;
 mod provide;
+mod signature;
 mod sink;
 mod stage;
 
@@ -29,10 +31,13 @@ pub use cache::Cache;
 pub use context::{Clock, Entropy, Metrics, Resources, StateStore};
 pub use engine::Sandbox;
 pub use error::{ConfigProblem, Error};
-pub use grant::{Denied, Grants};
+pub use grant::{Denied, Grants, beyond_grants};
 pub use limits::Limits;
 pub use manifest::{Capability, Manifest, RejectCode, Role};
-pub use package::{EMBEDDED_MANIFEST, Package};
+pub use package::{
+    Anatomy, CustomSection, EMBEDDED_MANIFEST, Extent, Package, SectionPlace, Tool,
+};
 pub use plugin::Plugin;
+pub use signature::{Day, KeyId, Signature, SignatureError, Signer, TrustedKey};
 pub use sink::{Conclusion, PluginSink};
 pub use stage::PluginStage;

@@ -1,5 +1,7 @@
 //! What a plugin says of itself.
 
+use std::collections::BTreeSet;
+
 use bulkhead_model::ResourceType;
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +152,14 @@ impl Manifest {
             )
         } else if !shown.flat_map(|text| text.chars()).all(is_plain) {
             Some("the manifest holds control characters")
+        } else if capabilities.iter().any(|asked| asked.why.trim().is_empty()) {
+            Some("the manifest asks for an interface without saying why")
+        } else if has_twins(capabilities) {
+            Some("the manifest asks for an interface twice")
+        } else if self.asks("projection") == fields.is_empty() {
+            Some(
+                "the manifest must list fields if it asks for `projection`, and only then",
+            )
         } else {
             None
         }
@@ -159,6 +169,11 @@ impl Manifest {
     pub fn asks(&self, interface: &str) -> bool {
         self.capabilities.iter().any(|asked| asked.interface == interface)
     }
+}
+
+fn has_twins(capabilities: &[Capability]) -> bool {
+    let asked = capabilities.iter().map(|asked| &asked.interface);
+    asked.collect::<BTreeSet<_>>().len() < capabilities.len()
 }
 
 /// A name that no resource type can have: kinds of rows must not pass for resources.
@@ -180,7 +195,7 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be_declared() {
         type Change = fn(&mut Manifest);
-        let cases: [(&str, Change, bool); 9] = [
+        let cases: [(&str, Change, bool); 15] = [
             ("a plain one", |_| (), true),
             ("a later version", |manifest| manifest.bulkhead = 2, false),
             ("an event that is free text", |m| m.events.push("Jane Roe".into()), false),
@@ -190,6 +205,23 @@ mod tests {
             ("a stream like a type", |m| m.streams.push("Patient".into()), false),
             ("a name for a terminal", |m| m.name.push('\u{1b}'), false),
             ("a name written backwards", |m| m.name.push('\u{202e}'), false),
+            ("a wish with its reason", |m| m.capabilities.push(ask("bodies", "x")), true),
+            ("a wish without one", |m| m.capabilities.push(ask("bodies", " ")), false),
+            (
+                "a wish said twice",
+                |m| m.capabilities = vec![ask("bodies", "x"), ask("bodies", "y")],
+                false,
+            ),
+            ("fields nobody may read", |m| m.fields.push("id".into()), false),
+            ("fields of none", |m| m.capabilities.push(ask("projection", "x")), false),
+            (
+                "fields and the wish",
+                |m| {
+                    m.fields.push("id".into());
+                    m.capabilities.push(ask("projection", "x"));
+                },
+                true,
+            ),
         ];
         for (name, change, is_fine) in cases {
             let json = r#"{"bulkhead":1,"name":"x","version":"1","role":"filter"}"#;
@@ -197,5 +229,9 @@ mod tests {
             change(&mut manifest);
             assert_eq!(manifest.flaw().is_none(), is_fine, "case: {name}");
         }
+    }
+
+    fn ask(interface: &str, why: &str) -> Capability {
+        Capability { interface: interface.to_owned(), why: why.to_owned() }
     }
 }

@@ -163,8 +163,13 @@ impl Sandbox {
         let instance =
             within(limits.call, started).await.map_err(|ended| died(&ended, &store))?;
         let lifecycle = LifecycleExports::new(&mut store, &instance).map_err(refuse)?;
-        let told = lifecycle.bulkhead_plugin_lifecycle().call_describe(&mut store);
-        within(limits.call, told).await.map_err(|ended| died(&ended, &store))
+        let calls = lifecycle.bulkhead_plugin_lifecycle();
+        let told = within(limits.call, calls.call_describe(&mut store)).await;
+        let told = told.map_err(|ended| died(&ended, &store))?;
+        // Whoever changes its words between two calls could change them after the check.
+        let again = within(limits.call, calls.call_describe(&mut store)).await;
+        let again = again.map_err(|ended| died(&ended, &store))?;
+        if told == again { Ok(told) } else { Err(Error::ManifestChanges) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `bulkhead check`: everything that can be known without the server.
 
+mod unnamed;
+
 use std::{fmt::Write as _, io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use bulkhead_model::{ByteSize, PatientSet};
@@ -158,6 +160,9 @@ async fn check_chain(
         }
         if !package.interfaces().any(|interface| interface == "bodies") {
             writeln!(text, "    never receives a resource: it does not import `bodies`")?;
+        }
+        for note in unnamed::notes(config, &stage.plugin, plugin) {
+            writeln!(text, "    note: {note}")?;
         }
         worst += plugin.limits.memory.bytes();
         match assemble::try_stage(config, chain, stage, &package, sandbox, cohorts).await

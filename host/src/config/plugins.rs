@@ -8,7 +8,11 @@ use std::{
 use bulkhead_model::ByteSize;
 use bulkhead_sandbox::{Grants, Limits};
 
-use super::{Pinning, reader::Reader};
+use super::{
+    Pinning,
+    reader::Reader,
+    trust::{self, Signatures, SignedBy, Trust},
+};
 
 /// One plugin and what it may.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub(crate) struct PluginConfig {
     pub(crate) path: PathBuf,
     /// The pinned SHA-256, lower-case hexadecimal.
     pub(crate) sha256: Option<String>,
+    /// Who must have signed it; `None` when nobody needs to.
+    pub(crate) signed_by: Option<SignedBy>,
     /// What it may reach.
     pub(crate) grants: Grants,
     /// What it may use.
@@ -29,19 +35,23 @@ pub(crate) fn read(
     root: &Reader<'_>,
     folder: &Path,
     pinning: Pinning,
+    trusted: (&Trust, Signatures),
 ) -> BTreeMap<String, PluginConfig> {
     let mut plugins = BTreeMap::new();
     for (name, plugin) in root.named("plugins") {
         let path =
             plugin.required_text("path", "a component, for example plugins/x.wasm");
+        let path = path.map(|path| folder.join(path));
         let sha256 = sha256(&plugin, &name, pinning);
+        let at = path.as_deref().unwrap_or(folder);
+        let signed_by = trust::signed_by(&plugin, &name, at, folder, trusted);
         let grants = grants(&plugin.section("grants"));
         let limits = limits(&plugin.section("limits"));
         plugin.finish();
         if let Some(path) = path {
-            let path = folder.join(path);
             let line = plugin.line();
-            plugins.insert(name, PluginConfig { line, path, sha256, grants, limits });
+            let found = PluginConfig { line, path, sha256, signed_by, grants, limits };
+            plugins.insert(name, found);
         }
     }
     plugins

@@ -12,8 +12,12 @@
 
 mod capabilities;
 mod crashes;
+mod features;
 mod guest;
 mod http;
 mod isolation;
+mod keys;
 mod loading;
+mod returns;
 mod sinks;
+mod supply;

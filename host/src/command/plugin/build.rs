@@ -107,7 +107,7 @@ fn of_plugin(error: bulkhead_sandbox::Error) -> Failure {
 }
 
 /// Writes a plugin whole or not at all, readable for everybody: it holds no secret.
-fn store(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(super) fn store(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let writing = || format!("writing {}", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
@@ -145,8 +145,6 @@ fn summary(package: &Package, path: &Path) -> anyhow::Result<String> {
     if manifest.capabilities.is_empty() {
         lines.push("  asks    for nothing".to_owned());
     }
-    let remarks = faults::remarks(package, manifest);
-    lines.extend(remarks.into_iter().map(|remark| format!("  note    {remark}")));
     lines.push(String::new());
     Ok(lines.join("\n"))
 }

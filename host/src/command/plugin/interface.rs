@@ -2,7 +2,11 @@
 //!
 //! Source: `wit/types.wit` and `wit/capabilities.wit`.
 
-use bulkhead_sandbox::{Grants, Package};
+#[cfg(test)]
+use bulkhead_sandbox::Grants;
+use bulkhead_sandbox::Package;
+
+use super::wasi;
 
 /// One interface in plain words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,16 +106,19 @@ pub(super) fn find(name: &str) -> Option<&'static Interface> {
     INTERFACES.iter().find(|interface| interface.name == name)
 }
 
-/// What `package` provably cannot do. Means something only while nothing foreign is imported.
+/// What `package` provably cannot do. Means something only while nothing is imported from
+/// elsewhere than the contract and virtual WASI.
 pub(super) fn impossible(package: &Package) -> Vec<&'static str> {
-    let imported: Vec<&str> = package.interfaces().collect();
+    let wasi = package.foreign_imports().filter_map(|import| wasi::find(import)?.like);
+    let imported: Vec<&str> = package.interfaces().chain(wasi).collect();
     let absent =
         INTERFACES.iter().filter(|interface| !imported.contains(&interface.name));
     absent.map(|interface| interface.without).chain(NEVER).collect()
 }
 
 /// Whether this version of bulkhead can grant `name` at all.
-pub(super) fn is_provided(name: &str) -> bool {
+#[cfg(test)]
+fn is_provided(name: &str) -> bool {
     let one = || vec![String::new()];
     let everything = Grants {
         bodies: true,
