@@ -223,6 +223,12 @@ impl Warning {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
+    /// The next page of what is not a manifest is at an origin that may not see the token.
+    #[error("the link to the next page leads to `{origin}`")]
+    Elsewhere {
+        /// The origin to list as trusted, should it be right.
+        origin: bulkhead_net::Origin,
+    },
     /// A file has no usable URL.
     #[error("a file in `{list:?}` has no usable url")]
     FileUrl {
@@ -300,6 +306,25 @@ impl Manifest {
         } else {
             Vec::new()
         }
+    }
+
+    /// What `$everything` of these patients makes: a file for each, in their order. Nothing of it
+    /// can be downloaded: see [`crate::Client::everything`].
+    pub fn of_patients(base: &Url, patients: &[String]) -> Self {
+        let file = |position| OutputFile {
+            id: FileId { page: 0, list: FileList::Output, position },
+            resource_type: None,
+            url: base.clone(),
+            count: None,
+            size_hint: None,
+            continues_in: None,
+            extension: None,
+            count_severity: None,
+            expires: None,
+        };
+        let output =
+            patients.iter().zip(0..).map(|(_, position)| file(position)).collect();
+        Self { output, pages: 1, ..Self::empty() }
     }
 
     pub(crate) fn empty() -> Self {
