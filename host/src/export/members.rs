@@ -68,13 +68,19 @@ impl Members {
 
     /// These cohorts, against how `stream` left them.
     pub(super) fn new(
+        let has_come = !ledger.watermarks(stream)?.is_empty();
         cohorts: BTreeMap<String, Arc<PatientSet>>,
         ledger: &Ledger,
         stream: &str,
     ) -> Result<Self, bulkhead_ledger::Error> {
         let (mut before, mut held) = (BTreeMap::new(), BTreeMap::new());
         for name in cohorts.keys() {
-            let known = ledger.cohort_snapshot(stream, name)?;
+            let mut known = ledger.cohort_snapshot(stream, name)?;
+            if known.is_none() && has_come {
+                // No run came to its end, but some types did: of who was there all the while.
+                let begun = ledger.cohort_snapshot(stream, &begun_name(name))?;
+                known = Some(begun.unwrap_or_default());
+            }
             let all = ledger.cohort_snapshot(stream, &held_name(name))?;
             held.insert(name.clone(), all.or_else(|| known.clone()));
             before.insert(name.clone(), known);
@@ -99,11 +105,12 @@ impl Members {
                 let both: BTreeSet<PatientKey> = both.copied().collect();
                 ledger.set_cohort_snapshot(stream, &held_name(name), both)?;
             }
-            if let Some(Some(before)) = self.before.get(name)
-                && !before.is_subset(&all)
-            {
-                let stay = before.intersection(&all).copied();
-                ledger.set_cohort_snapshot(stream, name, stay)?;
+            if let Some(Some(before)) = self.before.get(name) {
+                let stay: BTreeSet<PatientKey> =
+                    before.intersection(&all).copied().collect();
+                if ledger.cohort_snapshot(stream, name)?.as_ref() != Some(&stay) {
+                    ledger.set_cohort_snapshot(stream, name, stay)?;
+                }
             }
             let known = ledger.cohort_snapshot(stream, &begun_name(name))?;
             let begun = match (run, &known) {
@@ -122,7 +129,7 @@ impl Members {
     }
 
     /// Notes of whom everything is delivered: who is in the cohorts, or after a run that ended
-    /// what another began, who has been ever since that began.
+    /// what another began, who has been ever since that began and did not join with it.
     pub(super) fn note(
         &self,
         ledger: &Ledger,
@@ -144,10 +151,12 @@ impl Members {
                     set(&held_name(name), &all)?;
                 }
                 Run::Resumed => {
-                    if let Some(begun) =
-                        ledger.cohort_snapshot(stream, &begun_name(name))?
-                    {
-                        set(name, &begun)?;
+                    let begun = ledger.cohort_snapshot(stream, &begun_name(name))?;
+                    set(name, &begun)?;
+                    let Some(mut begun) = begun else { continue };
+                    // Whether the history of who joined came whole only the run knew that died.
+                    if let Some(Some(before)) = self.before.get(name) {
+                        begun.retain(|patient| before.contains(patient));
                     }
                 }
             }
