@@ -8,6 +8,7 @@
 //! goes on from the last one written. What happens twice is harmless: parts are replaced by
 //! the same parts, the conclusion by the same conclusion.
 
+mod asked;
 mod completion;
 mod delivery;
 mod evidence;

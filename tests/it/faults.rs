@@ -4,6 +4,7 @@
 //! Owns the whole-program rows of the faults F1 to F41; what the client alone makes of them is
 //! in `host/bulk/tests/faults`.
 
+mod asked;
 mod drift;
 mod groups;
 mod times;

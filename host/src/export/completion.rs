@@ -11,7 +11,7 @@ use bulkhead_pipeline::Tally;
 use bulkhead_sandbox::{Conclusion, PluginSink};
 
 use super::{
-    Acceptance, Export, OutcomeCounts, TypeEvidence, Verdict, clocks, evidence,
+    Acceptance, Export, OutcomeCounts, TypeEvidence, Verdict, asked, clocks, evidence,
     history::{self, Asked},
     judge,
     kickoff::Met,
@@ -70,10 +70,12 @@ impl Export {
         manifest: &Manifest,
     ) -> anyhow::Result<Weighed> {
         let kickoff = kickoff_of(record)?;
-        let files = self.ledger.files(&record.id)?;
+        let asked = asked::asked(&kickoff);
+        let files = asked::wanted(self.ledger.files(&record.id)?, &asked);
         let outcomes = outcome::told(&files, manifest)?;
         let mut tally = Tally::default();
-        for file in files.iter().filter(|file| file.array != FileArray::Outcome) {
+        let all = self.ledger.files(&record.id)?;
+        for file in all.iter().filter(|file| file.array != FileArray::Outcome) {
             if let Some(checkpoint) = &file.checkpoint {
                 tally.add(&serde_json::from_str(&checkpoint.tally)?);
             }
@@ -119,7 +121,18 @@ impl Export {
             .keys()
             .filter_map(|name| Some((name.clone(), sources.of(&name.parse().ok()?))))
             .collect();
-        Ok(Weighed { kickoff, files, tally, came, history, outcomes, verdicts, evidence })
+        let listed = all.len() as u64;
+        Ok(Weighed {
+            kickoff,
+            files,
+            listed,
+            tally,
+            came,
+            history,
+            outcomes,
+            verdicts,
+            evidence,
+        })
     }
 
     /// Moves the watermarks of what is complete, with the report, in one transaction.
@@ -133,6 +146,7 @@ impl Export {
             files,
             tally,
             came,
+            listed,
             history,
             outcomes,
             verdicts,
@@ -157,6 +171,8 @@ impl Export {
         };
         let drift = self.drift_of(record)?;
         let mut remarks = clocks.remarks();
+        let server = &self.config.source.base_url;
+        remarks.extend(asked::remarks(&tally, &kickoff, server));
         remarks.extend(self.learn(record, &drift, clock::now())?);
         let failed_files =
             files.iter().filter(|file| file.state == FileState::Failed).count() as u64;
@@ -173,7 +189,7 @@ impl Export {
             drift,
             failed_files,
             outcomes,
-            files: files.len() as u64,
+            files: listed,
             tally,
             verdicts,
             evidence,
@@ -300,7 +316,10 @@ impl Export {
         };
         let failed = probes.iter().find_map(|(name, probe)| match probe {
             Probe::Failed(why) => Some(format!("{name}: {why}")),
+    /// Those that concern what was asked for.
             Probe::Counted(_) | Probe::Refused => None,
+    /// How many there are in all.
+    listed: u64,
         });
         if let Some(why) = failed {
             let remark = format!("what did not come could not be counted: {why}");

@@ -12,7 +12,7 @@ use bulkhead_ledger::{ExportId, ExportRecord, FileArray, FileState};
 use tokio::task::JoinSet;
 
 use super::{
-    Export, OutcomeCounts, Tried, file, kickoff::Met, kickoff_of, listed, outcome,
+    Export, OutcomeCounts, Tried, asked, file, kickoff::Met, kickoff_of, listed, outcome,
     status_url, stopped,
 };
 use crate::output::Event;
@@ -54,7 +54,9 @@ impl Export {
             total,
         );
         let status_url = status_url(record)?;
-        let is_comparable = kickoff_of(record)?.patients.is_empty();
+        let kickoff = kickoff_of(record)?;
+        let is_comparable = kickoff.patients.is_empty();
+        let asked = Arc::new(asked::asked(&kickoff));
         let holdings = self.holdings(record, is_comparable)?;
         let shared: Arc<file::Shared> = Arc::default();
         if let Some(holdings) = &holdings {
@@ -84,6 +86,7 @@ impl Export {
                         status_url: status_url.clone(),
                         shared: Arc::clone(&shared),
                     },
+                    asked: Arc::clone(&asked),
                     holdings: holdings.clone(),
                 });
             }
@@ -105,7 +108,7 @@ impl Export {
             self.join(lanes).await?;
         }
         self.output.end_files();
-        let names = names(&kickoff_of(record)?, &manifest, record);
+        let names = names(&kickoff, &manifest, record);
         for (index, _, file) in listed(&manifest)
             .filter(|(index, of, _)| *of == FileArray::Outcome && open.contains(index))
         {

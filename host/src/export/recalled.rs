@@ -91,6 +91,7 @@ impl Export {
             index,
             array: FileArray::Recalled,
             origin: file::Origin::Local(spool.clone()),
+            asked: Arc::default(),
             holdings: Some(Arc::clone(holdings)),
         };
         work.process().await?;
@@ -190,7 +191,6 @@ impl Export {
                     gone.live
                 )));
                 continue;
-            }
             };
             let left = there.len() as u64;
             if left > 0 {
@@ -198,6 +198,7 @@ impl Export {
                     "{name}: {left} delivered resources are not in this export of everything, and \
                      still there when asked for by id: they are not deleted"
                 )));
+            }
             holdings.note(file, name.as_str(), |drift| {
                 drift.left_out += left;
                 drift.deleted_silently += count - left;
@@ -246,7 +247,9 @@ fn asked(
     manifest: &Manifest,
 ) -> anyhow::Result<BTreeSet<ResourceType>> {
     let kickoff = kickoff_of(record)?;
+    let wanted = super::asked::asked(&kickoff);
     let listed = manifest.output.iter().filter_map(|file| file.resource_type.clone());
+    let listed = listed.filter(|name| wanted.covers(name.as_str()));
     Ok(kickoff.types.into_iter().chain(listed).collect())
 }
 
@@ -264,15 +267,15 @@ impl Unseen {
         count > 20 && count * 100 > self.live * percent
     }
 
-    /// Those to ask for by id.
-    pub(super) fn asked(&self) -> impl Iterator<Item = &ResourceKey> {
-        let step = self.missing.len().div_ceil(ASKED).max(1);
     /// Whether it is told of each whether it is gone: all were asked for, or none of those that were
     /// is there.
     pub(super) fn is_told_by(&self, there: &BTreeSet<ResourceKey>) -> bool {
         there.is_empty() || self.missing.len() <= ASKED
     }
 
+    /// Those to ask for by id.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &ResourceKey> {
+        let step = self.missing.len().div_ceil(ASKED).max(1);
         self.missing.iter().step_by(step)
     }
 }
