@@ -21,7 +21,8 @@ pub(crate) use plugins::PluginConfig;
 pub(crate) use problem::Problems;
 pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{
-    LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig, UnprovenFiles, omission,
+    BackfillWay, LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig,
+    UnprovenFiles, omission,
 };
 pub(crate) use source::{AuthConfig, ServicesConfig, SourceConfig};
 

@@ -170,6 +170,12 @@ fn a_fault_holds_what_it_is_about_and_the_next_run_brings_the_rest() {
             0,
             all,
         ),
+        (
+            "F4 no manifest once",
+            on(Fault::on(On::Manifest).times(1).answer(empty.clone())),
+            0,
+            all,
+        ),
         ("F4 no manifest", on(Fault::on(On::Manifest).answer(empty)), 1, none),
         ("F12 a type", mode(|modes| modes.omit = vec![silent]), 3, others),
         ("F12 rows", mode(|modes| modes.omit = vec![short]), 3, others),

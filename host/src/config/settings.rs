@@ -31,6 +31,10 @@ pub(crate) struct SyncConfig {
     pub(crate) remembers: Remembers,
     /// What becomes of resources that left the cohort.
     pub(crate) left: LeftPolicy,
+    /// How the history of who joined is asked for, before everything is.
+    pub(crate) backfill: Vec<BackfillWay>,
+    /// More patients than this who joined at once are not asked for by `$everything`.
+    pub(crate) everything_most: u64,
     /// More patients than this who joined at once are not asked for one by one.
     pub(crate) backfill_most: u64,
     /// More than this share of a type, in percent, is not deleted because an export of
@@ -57,6 +61,15 @@ pub(crate) enum Remembers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeftPolicy {
     /// They stay where they were delivered.
+/// How the history of who joined is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BackfillWay {
+    /// With `$everything` of each.
+    Everything,
+    /// With a kick-off that names them.
+    Patient,
+}
+
     Keep,
     /// They are taken back.
     Retract,
@@ -135,6 +148,9 @@ pub(crate) fn sync(sync: &Reader<'_>) -> SyncConfig {
         most_deletions: sync.number("most-deletions", 0..101).unwrap_or(10),
         catch_up: sync.duration("catch-up").or(Some(Duration::from_hours(1))),
         full_resync: sync.duration("full-resync"),
+        backfill: backfill(sync),
+        // Each is several requests, of a door that is not made for bulk.
+        everything_most: sync.number("everything-most", 0..100_001).unwrap_or(50),
         export_log: export_log(sync),
     };
     sync.finish();
@@ -150,6 +166,28 @@ fn export_log(sync: &Reader<'_>) -> Option<ByteSize> {
     }
     let size = text.parse();
     if let Err(error) = &size {
+/// The ways of a backfill, in the order in which they are tried.
+fn backfill(sync: &Reader<'_>) -> Vec<BackfillWay> {
+    let Some(names) = sync.texts("backfill") else {
+        return vec![BackfillWay::Patient, BackfillWay::Everything];
+    };
+    let mut ways = Vec::new();
+    for name in names {
+        match name.as_str() {
+            "everything" => ways.push(BackfillWay::Everything),
+            "patient" => ways.push(BackfillWay::Patient),
+            _ => sync.problem_at(
+                "backfill",
+                format!(
+                    "`{name}` in `sync.backfill` is no way to ask for the history of who joined: \
+                     want `patient` or `everything`; what is left is an export of everything"
+                ),
+            ),
+        }
+    }
+    ways
+}
+
         let what =
             format!("`{text}` in `sync.export-log` is neither `off` nor a size: {error}");
         sync.problem_at("export-log", what);

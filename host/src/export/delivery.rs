@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use bulkhead_bulk::{Error as BulkError, Kickoff, Manifest, OutputFile};
+use bulkhead_bulk::{Error as BulkError, Kickoff, Manifest, OutputFile, Way};
 use bulkhead_ledger::{ExportId, ExportRecord, FileArray, FileState};
+use bulkhead_model::Phi;
 use tokio::task::JoinSet;
 
 use super::{
@@ -80,12 +81,14 @@ impl Export {
                     id: record.id.clone(),
                     index,
                     array,
-                    origin: file::Origin::Remote {
-                        file: Box::new(file.clone()),
-                        manifest: Arc::clone(&manifest),
-                        status_url: status_url.clone(),
-                        shared: Arc::clone(&shared),
-                    },
+                    origin: of_patient(&kickoff, index).unwrap_or_else(|| {
+                        file::Origin::Remote {
+                            file: Box::new(file.clone()),
+                            manifest: Arc::clone(&manifest),
+                            status_url: status_url.clone(),
+                            shared: Arc::clone(&shared),
+                        }
+                    }),
                     asked: Arc::clone(&asked),
                     holdings: holdings.clone(),
                 });
@@ -206,6 +209,18 @@ impl Export {
             }
         }
         Ok(())
+    }
+}
+
+/// Where the file of one patient comes from, when each has one.
+fn of_patient(kickoff: &Kickoff, index: u32) -> Option<file::Origin> {
+    match kickoff.way {
+        Way::Everything => {
+            let patient = kickoff.patients.get(usize::try_from(index).ok()?)?.clone();
+            let patient = Phi::new(patient);
+            Some(file::Origin::Everything { patient, types: kickoff.types.clone() })
+        }
+        Way::Export => None,
     }
 }
 

@@ -74,6 +74,8 @@ impl Case {
                 keep_history: Duration::ZERO,
                 remembers: crate::config::Remembers::Resources,
                 left: crate::config::LeftPolicy::Retract,
+                backfill: Vec::new(),
+                everything_most: 0,
                 backfill_most: 0,
                 most_deletions: 10,
                 catch_up: None,
