@@ -14,10 +14,12 @@ mod completion;
 mod delivery;
 mod evidence;
 mod file;
+mod forgetting;
 mod history;
 mod journalled;
 mod judge;
 mod kickoff;
+mod lessons;
 mod logged;
 mod members;
 mod memory;
@@ -29,6 +31,8 @@ mod plan;
 mod probe;
 mod recalled;
 mod release;
+mod restored;
+mod samples;
 mod stop;
 mod verdict;
 mod wait;
@@ -123,7 +127,7 @@ impl Export {
         self.release_left().await?;
         let mut reports = Vec::new();
         let mut done: Vec<ResourceType> = Vec::new();
-        let mut is_all_done = false;
+        let (mut is_all_done, mut is_whole) = (false, false);
         let mut run = members::Run::Whole;
         let reached = members::reached(&self.ledger, &stream)?;
         if let Some(record) = self.ledger.unfinished(&stream)? {
@@ -163,6 +167,8 @@ impl Export {
             let reach = self.backfill(&stream, reach, &mut reports).await?;
             for plan in self.plans(&stream, &reach)? {
                 let mut plan = plan;
+                // The last one is of changes, if any is.
+                is_whole = plan.since.is_none();
                 if !done.is_empty() {
                     plan.types.retain(|name| !done.contains(name));
                     if plan.types.is_empty() {
@@ -179,6 +185,9 @@ impl Export {
         };
         if reports.iter().all(is_enough) {
             self.members.note(&self.ledger, &stream, run)?;
+        }
+        if is_whole {
+            self.forget_deleted().await?;
         }
         let oldest = clock::now().minus(self.config.sync.keep_history);
         self.ledger.forget(oldest)?;

@@ -40,6 +40,10 @@ pub(crate) struct SyncConfig {
     /// More than this share of a type, in percent, is not deleted because an export of
     /// everything lacks it.
     pub(crate) most_deletions: u64,
+    /// How many delivered resources are read again by id after an export of changes.
+    pub(crate) samples: u64,
+    /// How long it is remembered of a deleted resource that it was deleted.
+    pub(crate) keep_deleted: Duration,
     /// An export that took longer than this is followed by another at once.
     pub(crate) catch_up: Option<Duration>,
     /// Everything is asked for again after this long.
@@ -57,10 +61,6 @@ pub(crate) enum Remembers {
     Resources,
 }
 
-/// What becomes of resources that left the cohort.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LeftPolicy {
-    /// They stay where they were delivered.
 /// How the history of who joined is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BackfillWay {
@@ -70,6 +70,10 @@ pub(crate) enum BackfillWay {
     Patient,
 }
 
+/// What becomes of resources that left the cohort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeftPolicy {
+    /// They stay where they were delivered.
     Keep,
     /// They are taken back.
     Retract,
@@ -144,28 +148,24 @@ pub(crate) fn sync(sync: &Reader<'_>) -> SyncConfig {
             Some("keep") => LeftPolicy::Keep,
             _ => LeftPolicy::Retract,
         },
-        backfill_most: sync.number("backfill-most", 0..1_000_001).unwrap_or(5_000),
-        most_deletions: sync.number("most-deletions", 0..101).unwrap_or(10),
-        catch_up: sync.duration("catch-up").or(Some(Duration::from_hours(1))),
-        full_resync: sync.duration("full-resync"),
         backfill: backfill(sync),
         // Each is several requests, of a door that is not made for bulk.
         everything_most: sync.number("everything-most", 0..100_001).unwrap_or(50),
+        backfill_most: sync.number("backfill-most", 0..1_000_001).unwrap_or(5_000),
+        most_deletions: sync.number("most-deletions", 0..101).unwrap_or(10),
+        samples: sync.number("samples", 0..1_001).unwrap_or(10),
+        // As long as an export's own history.
+        keep_deleted: sync
+            .duration("keep-deleted")
+            .unwrap_or(Duration::from_hours(9_600)),
+        catch_up: sync.duration("catch-up").or(Some(Duration::from_hours(1))),
+        full_resync: sync.duration("full-resync"),
         export_log: export_log(sync),
     };
     sync.finish();
     config
 }
 
-/// A size, or `off`.
-fn export_log(sync: &Reader<'_>) -> Option<ByteSize> {
-    let default = ByteSize::mib(64);
-    let Some(text) = sync.text("export-log") else { return Some(default) };
-    if text == "off" {
-        return None;
-    }
-    let size = text.parse();
-    if let Err(error) = &size {
 /// The ways of a backfill, in the order in which they are tried.
 fn backfill(sync: &Reader<'_>) -> Vec<BackfillWay> {
     let Some(names) = sync.texts("backfill") else {
@@ -188,6 +188,15 @@ fn backfill(sync: &Reader<'_>) -> Vec<BackfillWay> {
     ways
 }
 
+/// A size, or `off`.
+fn export_log(sync: &Reader<'_>) -> Option<ByteSize> {
+    let default = ByteSize::mib(64);
+    let Some(text) = sync.text("export-log") else { return Some(default) };
+    if text == "off" {
+        return None;
+    }
+    let size = text.parse();
+    if let Err(error) = &size {
         let what =
             format!("`{text}` in `sync.export-log` is neither `off` nor a size: {error}");
         sync.problem_at("export-log", what);

@@ -6,7 +6,7 @@ use bulkhead_bulk::{Coverage, GrantedScope, Kickoff, Manifest};
 use bulkhead_ledger::{
     Baseline, Completion, ExportRecord, FileArray, FileRecord, FileState, HeldReason,
 };
-use bulkhead_model::{Instant, ResourceType};
+use bulkhead_model::ResourceType;
 use bulkhead_pipeline::Tally;
 use bulkhead_sandbox::{Conclusion, PluginSink};
 
@@ -16,9 +16,11 @@ use super::{
     judge,
     kickoff::Met,
     kickoff_of,
-    memory::{Drift, longest_late},
+    memory::with_unchanged,
     omission, outcome, plan,
     probe::{self, Probe, Wanted},
+    restored,
+    samples::Samples,
     stopped,
 };
 use crate::{
@@ -26,7 +28,7 @@ use crate::{
     failure::{Exit, Failure},
     output::Event,
     report::Report,
-    watermark::{all_types, span},
+    watermark::all_types,
 };
 
 impl Export {
@@ -144,9 +146,9 @@ impl Export {
         let Weighed {
             kickoff,
             files,
+            listed,
             tally,
             came,
-            listed,
             history,
             outcomes,
             verdicts,
@@ -169,9 +171,22 @@ impl Export {
         } else {
             Vec::new()
         };
-        let drift = self.drift_of(record)?;
-        let mut remarks = clocks.remarks();
+        let mut drift = self.drift_of(record)?;
+        let is_whole = record.since.is_none();
+        // The first export of everything has nothing to be held against.
+        if is_whole && is_of_all && !before.is_empty() {
+            drift = with_unchanged(drift, &tally);
+        }
+        let samples = if is_whole {
+            Samples::default()
+        } else {
+            self.samples(&kickoff.types, record.id.as_str(), effective).await?
+        };
+        let older = drift.values().map(|of| of.went_back).sum::<u64>() + samples.older;
         let server = &self.config.source.base_url;
+        let mut remarks = clocks.remarks();
+        remarks.extend(restored::remarks(server, older, &clocks, &before));
+        remarks.extend(samples.remark());
         remarks.extend(asked::remarks(&tally, &kickoff, server));
         remarks.extend(self.learn(record, &drift, clock::now())?);
         let failed_files =
@@ -222,52 +237,6 @@ impl Export {
         Ok(report)
     }
 
-    /// What was held against the ledger of resources, over all files.
-    fn drift_of(&self, record: &ExportRecord) -> anyhow::Result<BTreeMap<String, Drift>> {
-        let mut all: BTreeMap<String, Drift> = BTreeMap::new();
-        for (_, counts) in self.ledger.drifts(&record.id)? {
-            let found: BTreeMap<String, Drift> = serde_json::from_str(&counts)?;
-            for (name, of_type) in found {
-                all.entry(name).or_default().add(&of_type);
-            }
-        }
-        Ok(all)
-    }
-
-    /// Learns from what was visible late: the next exports ask from so much earlier. Says so,
-    /// and what became of resources that changed while the export ran.
-    fn learn(
-        &self,
-        record: &ExportRecord,
-        drift: &BTreeMap<String, Drift>,
-        now: Instant,
-    ) -> anyhow::Result<Vec<String>> {
-        let mut remarks = Vec::new();
-        let after: u64 = drift.values().map(|of| of.after_snapshot).sum();
-        if after > 0 {
-            remarks.push(format!(
-                "{after} resources changed after the snapshot: the next export asks for them again"
-            ));
-        }
-        let Some(late) = longest_late(drift) else { return Ok(remarks) };
-        let wanted = late.saturating_mul(2);
-        let late = span(late);
-        if wanted > self.config.sync.overlap {
-            let reason = format!("resources became visible {late} late");
-            if self.ledger.raise_overlap(&record.stream, wanted, &reason, now)? {
-                remarks.push(format!(
-                    "{reason}, which only the overlap caught: from now on it is {}",
-                    span(wanted)
-                ));
-            }
-        } else {
-            remarks.push(format!(
-                "resources became visible {late} late; the overlap caught them"
-            ));
-        }
-        Ok(remarks)
-    }
-
     /// What the kick-off met. An export that an earlier version began tells nothing: then what
     /// the client has met since has to do.
     fn met(&self, record: &ExportRecord) -> Met {
@@ -316,10 +285,7 @@ impl Export {
         };
         let failed = probes.iter().find_map(|(name, probe)| match probe {
             Probe::Failed(why) => Some(format!("{name}: {why}")),
-    /// Those that concern what was asked for.
             Probe::Counted(_) | Probe::Refused => None,
-    /// How many there are in all.
-    listed: u64,
         });
         if let Some(why) = failed {
             let remark = format!("what did not come could not be counted: {why}");
@@ -350,7 +316,10 @@ impl Export {
 /// Everything that an export is judged by, and the judgement.
 struct Weighed {
     kickoff: Kickoff,
+    /// Those that concern what was asked for.
     files: Vec<FileRecord>,
+    /// How many there are in all.
+    listed: u64,
     tally: Tally,
     came: BTreeMap<String, u64>,
     history: BTreeMap<ResourceType, Baseline>,

@@ -35,7 +35,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use decide::{Candidate, Setting, decide};
 use drift::{Arrival, classify};
-pub(crate) use drift::{Drift, Span, advised_interval, longest_late};
+pub(crate) use drift::{Drift, Span, advised_interval, longest_late, with_unchanged};
 use flight::{Flight, GENERATION, tag};
 use lane::{LaneMemory, patients};
 use looks::{looked_at, looks};

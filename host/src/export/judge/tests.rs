@@ -77,6 +77,8 @@ impl Case {
                 backfill: Vec::new(),
                 everything_most: 0,
                 backfill_most: 0,
+                samples: 0,
+                keep_deleted: Duration::ZERO,
                 most_deletions: 10,
                 catch_up: None,
                 full_resync: None,
