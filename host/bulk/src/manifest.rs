@@ -7,6 +7,7 @@
 
 mod extension;
 mod page;
+mod patients;
 
 use std::{collections::BTreeSet, fmt};
 
@@ -85,20 +86,6 @@ pub struct OutputFile {
     /// When its link runs out: its page's `Expires`.
     #[serde(default)]
     pub expires: Option<Instant>,
-}
-
-impl OutputFile {
-    /// How many outcomes of severity error or fatal it holds, as far as the manifest says so
-    /// (version 4): a second word beside the file's own content.
-    pub fn errors_stated(&self) -> Option<u64> {
-        let entries = self.count_severity.as_ref()?.as_array()?;
-        let count = |entry: &Value| {
-            let code = entry.get("code")?.as_str()?;
-            let count = page::number(entry.get("count")?)?;
-            Some(if matches!(code, "error" | "fatal") { count } else { 0 })
-        };
-        entries.iter().map(count).sum()
-    }
 }
 
 /// The place of a file in a manifest. URLs are no identity: servers renew them.
@@ -306,25 +293,6 @@ impl Manifest {
         } else {
             Vec::new()
         }
-    }
-
-    /// What `$everything` of these patients makes: a file for each, in their order. Nothing of it
-    /// can be downloaded: see [`crate::Client::everything`].
-    pub fn of_patients(base: &Url, patients: &[String]) -> Self {
-        let file = |position| OutputFile {
-            id: FileId { page: 0, list: FileList::Output, position },
-            resource_type: None,
-            url: base.clone(),
-            count: None,
-            size_hint: None,
-            continues_in: None,
-            extension: None,
-            count_severity: None,
-            expires: None,
-        };
-        let output =
-            patients.iter().zip(0..).map(|(_, position)| file(position)).collect();
-        Self { output, pages: 1, ..Self::empty() }
     }
 
     pub(crate) fn empty() -> Self {

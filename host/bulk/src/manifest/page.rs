@@ -113,6 +113,20 @@ impl Page {
     }
 }
 
+impl OutputFile {
+    /// How many outcomes of severity error or fatal it holds, as far as the manifest says so
+    /// (version 4): a second word beside the file's own content.
+    pub fn errors_stated(&self) -> Option<u64> {
+        let entries = self.count_severity.as_ref()?.as_array()?;
+        let count = |entry: &Value| {
+            let code = entry.get("code")?.as_str()?;
+            let count = number(entry.get("count")?)?;
+            Some(if matches!(code, "error" | "fatal") { count } else { 0 })
+        };
+        entries.iter().map(count).sum()
+    }
+}
+
 fn is_outcome(file: &OutputFile) -> bool {
     file.resource_type.as_ref().is_some_and(|name| name.as_str() == "OperationOutcome")
 }
