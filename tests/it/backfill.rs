@@ -124,6 +124,13 @@ fn where_a_server_gives_no_history_everything_is_asked_for_and_it_is_said_why() 
         ("no right", Some(refused(403)), "", "scope `system/*.rs`", 1),
         ("not known", Some(refused(404)), "", "(HTTP 404)", 1),
         ("not made", Some(refused(501)), "", "(HTTP 501)", 1),
+        (
+            "out of order",
+            Some(on().answer(Answer::status(500))),
+            "",
+            "cannot be asked",
+            1,
+        ),
         ("no bundle", Some(page), "", "with a Bundle", 1),
         (
             "too many",

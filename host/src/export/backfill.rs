@@ -17,7 +17,7 @@ use bulkhead_bulk::{
 use bulkhead_ledger::ExportId;
 use bulkhead_model::Level;
 
-use super::{Export, Reach, blamed, kickoff::Met, stopped};
+use super::{Export, Reach, kickoff::Met, stopped};
 use crate::{
     clock, cohort, config::BackfillWay, output::Event, report::Report, watermark::Plan,
 };
@@ -120,14 +120,8 @@ impl Export {
             answered = self.client.answers_everything(joined) => answered,
             () = self.stop.requested() => return Err(stopped()),
         };
-        match answered {
-            Ok(()) => {}
-            Err(error) => match why_not(&error) {
-                Some(why) => return Ok(Some(why)),
-                None => {
-                    return Err(blamed(error, "asking for the history of who joined"));
-                }
-            },
+        if let Err(error) = answered {
+            return Ok(Some(why_not(&error)));
         }
         let plan = self.history_of(joined);
         let id = self.begin_everything(stream, &plan, &server)?;
@@ -186,21 +180,22 @@ impl Export {
     }
 }
 
-/// Why `$everything` is no way here; `None` when it may be one later.
-fn why_not(error: &BulkError) -> Option<String> {
+/// Why `$everything` is no way now. A server that is out of order may say so of what it does not
+/// know.
+fn why_not(error: &BulkError) -> String {
     match error {
-        BulkError::Refused { status: 401 | 403, .. } | BulkError::Unauthorized { .. } => Some(
+        BulkError::Refused { status: 401 | 403, .. } | BulkError::Unauthorized { .. } => {
             "the server does not let this client ask for `$everything`, which takes the right to \
              read every type of a patient (scope `system/*.rs`, see `source.auth.scope`)"
-                .to_owned(),
-        ),
+                .to_owned()
+        }
         BulkError::Refused { status, .. } => {
-            Some(format!("the server does not answer `$everything` (HTTP {status})"))
+            format!("the server does not answer `$everything` (HTTP {status})")
         }
-        BulkError::Json { .. } | BulkError::Path { .. } => {
-            Some("the server does not answer `$everything` with a Bundle".to_owned())
+        BulkError::Json { .. } => {
+            "the server does not answer `$everything` with a Bundle".to_owned()
         }
-        _ => None,
+        _ => format!("`$everything` cannot be asked for ({error})"),
     }
 }
 

@@ -232,7 +232,9 @@ impl Export {
                 }
                 Err(BulkError::Refused { status: 404 | 410, .. }) => {}
                 Err(error) => {
-                    tracing::info!(%error, "asking for a resource by id");
+                    // Its address names the resource, who may be a patient.
+                    let whose = error.blame().as_str();
+                    tracing::info!(whose, "a resource could not be asked for by id");
                     return Ok(None);
                 }
             }
