@@ -33,7 +33,7 @@ use bulkhead_model::Instant;
 use bulkhead_pipeline::{Batch, Change, Handled, Memory, Recall};
 use xxhash_rust::xxh3::xxh3_64;
 
-use decide::{Candidate, Setting, decide};
+use decide::{Candidate, Setting};
 use drift::{Arrival, classify};
 pub(crate) use drift::{Drift, Span, advised_interval, longest_late, with_unchanged};
 use flight::{Flight, GENERATION, tag};
@@ -51,6 +51,8 @@ pub(crate) struct Holdings {
     setting: Setting,
     /// When other exports of the stream looked, by fingerprint.
     looks: HashMap<u64, Instant>,
+    /// The time at its kick-off: the server's, or else ours.
+    clock: Instant,
     span: Span,
     /// Whether drift says anything: not when only some patients were asked for.
     is_comparable: bool,
@@ -102,6 +104,7 @@ impl Holdings {
                 entry_looked: Ordering::Less,
             },
             looks: looks(ledger, record)?,
+            clock: record.server_date.unwrap_or(record.kickoff_instant),
             span: if record.since.is_none() { Span::Whole } else { Span::Changes },
             is_comparable,
             marks,
@@ -352,13 +355,9 @@ impl Holdings {
                 line: record.seq,
             };
             let is_void = entry.as_ref().is_some_and(|entry| self.is_void(entry));
-            let recall = decide(
-                &self.setting_against(entry.as_ref()),
-                &candidate,
-                entry.as_ref(),
-                is_void,
-                flight.of(&key),
-            );
+            let name = key.resource_type();
+            let flying = flight.of(&key);
+            let recall = self.decided(name, &candidate, entry.as_ref(), is_void, flying);
             flight.take_in(file, &candidate, &key, recall);
             // An export of everything tells by it what is gone; any, which deletions not to
             // believe.

@@ -254,7 +254,7 @@ fn incremental_sync_comes_to_what_the_server_holds_in_every_history() {
 /// Histories that once went wrong, each for a reason of its own or in another order: a run that
 /// never came to its end before somebody joined, a history that failed before a run died, a job used
 /// again that knew less than what was delivered, and a deletion beside what was made again.
-const ONCE_WRONG: [u64; 17] = [
+const ONCE_WRONG: [u64; 18] = [
     429_496_730_890,
     433_791_696_991,
     438_086_664_480,
@@ -272,6 +272,7 @@ const ONCE_WRONG: [u64; 17] = [
     489_626_275_789,
     429_496_732_202,
     515_396_076_354,
+    858_993_467_379,
 ];
 
 /// Items: 131, 137, S8. Faults: F8, F36, F38.

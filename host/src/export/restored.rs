@@ -45,7 +45,7 @@ pub(super) fn remarks(
     };
     if let Some(by) = behind(latest.server_date, clocks.server_date) {
         remarks.push(format!(
-            "the clock of {server} is {by} behind what it said at export {}: {ADVICE}",
+            "the clock of {server} is {by} behind what it said at export {}: set it right; {ADVICE}",
             latest.set_by
         ));
     } else if let Some(by) = behind(latest.transaction_time, clocks.transaction_time) {

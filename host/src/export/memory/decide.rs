@@ -126,8 +126,9 @@ pub(crate) fn decide(
     {
         return Recall::Skip(UNCHANGED);
     }
-    // Of who left and came back a history is asked for until one has looked later.
-    if setting.entry_looked == Ordering::Greater
+    // What was taken back may have to come again: who left may have come back.
+    if entry.state == State::Live
+        && setting.entry_looked == Ordering::Greater
         && !is_before(entry.last_updated, record.last_updated)
     {
         return Recall::Skip(OLDER);

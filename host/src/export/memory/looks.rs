@@ -4,26 +4,59 @@ use std::{cmp::Ordering, collections::HashMap, time::Duration};
 
 use bulkhead_ledger::{
     ExportRecord, Ledger, Look,
-    delivered::{Entry, fingerprint},
+    delivered::{Entry, State, fingerprint},
 };
 use bulkhead_model::Instant;
+use bulkhead_pipeline::{Change, Recall};
 
-use super::{Holdings, decide::Setting};
+use super::{
+    Holdings, Span,
+    decide::{Candidate, InFlight, OLDER, Setting, decide},
+};
 
 /// Clocks that are told in whole seconds, cut off: closer than this is no earlier.
 const CUT: Duration = Duration::from_secs(1);
 
 impl Holdings {
-    /// The export as it stands to the one that delivered an entry.
-    pub(super) fn setting_against(&self, entry: Option<&Entry>) -> Setting {
+    /// What becomes of a record in the light of what was delivered, and of what looked later.
+    pub(super) fn decided(
+        &self,
+        name: &str,
+        record: &Candidate,
+        entry: Option<&Entry>,
+        is_void: bool,
+        in_flight: Option<&InFlight>,
+    ) -> Recall {
+        let is_known = self.is_outdated(name, record.last_updated);
+        let is_there = entry.is_some_and(|entry| entry.state == State::Live);
+        if record.change == Change::Upsert && is_known && !is_there && !is_void {
+            // A later look had it, and it was not for the destination, or is gone.
+            return Recall::Skip(OLDER);
+        }
         let looked = entry.and_then(|entry| self.looks.get(&entry.export).copied());
         let own = self.setting.snapshot;
         let entry_looked = match looked {
+            _ if is_known => Ordering::Greater,
             Some(looked) if looked >= own.plus(CUT) => Ordering::Greater,
             Some(looked) if looked >= own => Ordering::Equal,
             Some(_) | None => Ordering::Less,
         };
-        Setting { entry_looked, ..self.setting }
+        let setting = Setting { entry_looked, ..self.setting };
+        decide(&setting, record, entry, is_void, in_flight)
+    }
+
+    /// Whether an export of everything is of a moment before the one up to which all of the type
+    /// has come, and so is a version: a job that was given out again. When the clock is behind as
+    /// well, the server itself went back, and has to be followed. Who joined meanwhile is asked for
+    /// again by who asked: such an export is not enough.
+    fn is_outdated(&self, name: &str, last_updated: Option<Instant>) -> bool {
+        let mark = self.marks.get(name).copied().or(self.mark_of_all);
+        self.span == Span::Whole
+            && mark.is_some_and(|mark| {
+                self.clock >= mark
+                    && self.setting.snapshot.plus(CUT) <= mark
+                    && last_updated.is_some_and(|at| at <= mark)
+            })
     }
 }
 
