@@ -10,9 +10,8 @@ use anyhow::Context as _;
 use aws_lc_rs::hmac;
 use bulkhead_egress::{Store, Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
-use bulkhead_ndjson::Bases;
 use bulkhead_pipeline::{
-    Caution, Chain, ChainLimits, FileKind, Intake, Lane, LaneLimits, Pause, Stage,
+    Caution, Chain, ChainLimits, Intake, Lane, LaneLimits, Pause, Stage,
 };
 use bulkhead_sandbox::{
     Cache, Package, Plugin, PluginSink, PluginStage, Resources, Sandbox, StateStore,
@@ -322,10 +321,9 @@ pub(crate) fn stores(config: &Config, chain: &ChainConfig) -> anyhow::Result<Sto
 /// A lane for one file.
 pub(crate) fn lane(
     chain: &LoadedChain,
-    bases: Bases,
+    intake: Intake,
     export_id: &str,
     file: u32,
-    kind: FileKind,
     caution: Caution,
 ) -> Lane {
     let stages: Vec<Box<dyn Stage>> = chain
@@ -335,7 +333,6 @@ pub(crate) fn lane(
         .collect();
     let sink = Box::new(PluginSink::new(chain.sink.clone(), export_id.to_owned(), file));
     let settled = Chain::new(stages, ChainLimits::default(), pause());
-    let intake = Intake::new(file, kind, bases);
     Lane::new(intake, settled, sink, LaneLimits::default(), pause()).with_caution(caution)
 }
 

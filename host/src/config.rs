@@ -26,7 +26,8 @@ pub(crate) use problem::Problem;
 pub(crate) use problem::Problems;
 pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{
-    LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig, UnprovenFiles, omission,
+    BackfillWay, LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig,
+    UnprovenFiles, omission,
 };
 pub(crate) use source::{AuthConfig, ServicesConfig, SourceConfig};
 pub(crate) use trust::{Signatures, SignedBy, Trust, beside};

@@ -148,12 +148,13 @@ impl Report {
         if self.tally.balances() {
             writeln!(
                 out,
-                "The sums agree: {} read{} = {} delivered + {} dropped{} + {} quarantined.",
+                "The sums agree: {} read{} = {} delivered + {} dropped{}{} + {} quarantined.",
                 total.read,
                 plus(total.added, "added"),
                 total.delivered,
                 total.dropped_in_all(),
                 plus(total.consumed_in_all(), "turned into rows"),
+                plus(total.not_asked_in_all(), "not asked for"),
                 total.quarantined_in_all()
             )?;
         } else {
@@ -186,13 +187,22 @@ impl Report {
             )
         };
         for (name, counts) in self.tally.iter() {
-            if *counts == (Counts { heads: counts.heads, ..Counts::default() }) {
+            let Counts { heads, referred, .. } = *counts;
+            if *counts == (Counts { heads, referred, ..Counts::default() }) {
                 continue;
             }
             row(out, if name.is_empty() { "(no type)" } else { name }, counts)?;
         }
         row(out, "in all", total)?;
-        writeln!(out, "  (`changed` and `deleted` are among `delivered`)")
+        writeln!(out, "  (`changed` and `deleted` are among `delivered`)")?;
+        if total.not_asked_in_all() > 0 {
+            let named = self.tally.iter().map(|(name, of)| (name, of.not_asked_in_all()));
+            for (name, count) in named.filter(|(_, count)| *count > 0) {
+                let name = if name.is_empty() { "(no type)" } else { name };
+                writeln!(out, "  {name:width$} {count:>10} not asked for")?;
+            }
+        }
+        Ok(())
     }
 
     fn write_details(&self, out: &mut String) -> std::fmt::Result {

@@ -189,6 +189,26 @@ impl Error {
         }
     }
 
+    /// The same, showing another address: that of a patient is not for printing.
+    #[must_use]
+    pub fn showing(self, shown: &SafeUrl) -> Self {
+        let url = shown.clone();
+        match self {
+            Self::Address { origin, .. } => Self::Address { url, origin },
+            Self::Body { source, .. } => Self::Body { url, source },
+            Self::Connect { source, .. } => Self::Connect { url, source },
+            Self::Credential { origin } => Self::Credential { origin },
+            Self::Insecure { origin, .. } => Self::Insecure { url, origin },
+            Self::Redirect { reason, .. } => Self::Redirect { url, reason },
+            Self::Scheme { .. } => Self::Scheme { url },
+            Self::Send { source, .. } => Self::Send { url, source },
+            Self::Setup { source } => Self::Setup { source },
+            Self::Slow { least_per_minute, .. } => Self::Slow { url, least_per_minute },
+            Self::Timeout { waited, .. } => Self::Timeout { url, waited },
+            Self::TooLarge { limit, .. } => Self::TooLarge { url, limit },
+        }
+    }
+
     /// What an operator could do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

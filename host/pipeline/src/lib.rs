@@ -11,6 +11,7 @@
 //! back-pressure is the absence of code.
 
 mod advance;
+mod asked;
 mod batch;
 mod chain;
 mod deletion;
@@ -18,6 +19,7 @@ mod intake;
 mod lane;
 mod memory;
 mod recalled;
+mod referred;
 #[cfg(test)]
 mod rig;
 mod sink;
@@ -26,6 +28,7 @@ mod tally;
 mod verdict;
 
 pub use advance::{Advance, Quarantined};
+pub use asked::{Asked, Unasked};
 pub use batch::{Batch, Change, Kinds, Record};
 pub use chain::{Chain, ChainError, ChainLimits, Pause};
 pub use intake::{FileKind, Intake, IntakeError, Taken};

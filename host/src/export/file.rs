@@ -14,7 +14,9 @@ use anyhow::Context as _;
 use bulkhead_bulk::Error as BulkError;
 use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof, QuarantineEntry};
 use bulkhead_ndjson::{Bases, Block, Framer};
-use bulkhead_pipeline::{Advance, Caution, CloseReason, FileKind, Lane, Tally};
+use bulkhead_pipeline::{
+    Advance, Asked, Caution, CloseReason, FileKind, Intake, Lane, Tally,
+};
 
 use self::ended::{Ended, ended};
 pub(super) use self::{
@@ -43,6 +45,8 @@ pub(super) struct FileWork {
     pub(super) index: u32,
     pub(super) array: FileArray,
     pub(super) origin: Origin,
+    /// What the export asked for.
+    pub(super) asked: Arc<Asked>,
     pub(super) holdings: Option<Arc<Holdings>>,
 }
 
@@ -296,14 +300,9 @@ impl FileWork {
             FileArray::Recalled => FileKind::Recalled,
         };
         let bases = Bases::new([self.export.config.source.base_url.to_string()]);
-        assemble::lane(
-            &self.export.loaded,
-            bases,
-            self.id.as_str(),
-            self.index,
-            kind,
-            caution,
-        )
+        let intake = Intake::new(self.index, kind, bases).asking(Arc::clone(&self.asked));
+        let id = self.id.as_str();
+        assemble::lane(&self.export.loaded, intake, id, self.index, caution)
     }
 
     async fn resume(&self) -> anyhow::Result<Option<Advance>> {

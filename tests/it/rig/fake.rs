@@ -172,7 +172,9 @@ impl Exported {
                     "resourceType": "OperationOutcome",
                     "issue": [{"severity": "error", "code": code}],
                 });
-                Reply { status, ..Reply::json(&outcome) }
+                let mut reply = Reply { status, ..Reply::json(&outcome) };
+                reply.headers.push(("Retry-After", "0".to_owned()));
+                reply
             }
             ("GET", "/fhir/status/1") => {
                 let mut reply = Reply::json(&self.manifest(own));
