@@ -9,6 +9,7 @@
     reason = "the enums that are matched here are those of TOML, JSON and errors of others"
 )]
 
+mod advice;
 mod assemble;
 mod cli;
 mod clock;

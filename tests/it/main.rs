@@ -17,6 +17,7 @@ mod changes;
 mod completeness;
 mod counting;
 mod destinations;
+mod deterministic;
 mod export_log;
 mod exports;
 mod faults;

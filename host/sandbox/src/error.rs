@@ -39,7 +39,7 @@ pub enum Error {
         source: wasmtime::Error,
     },
     /// The plugin died while it was being loaded.
-    #[error("trying the plugin, which {}", describe(*crash))]
+    #[error("trying the plugin, which {crash}")]
     Died {
         /// How.
         crash: Crash,
@@ -130,15 +130,6 @@ impl Error {
             | Self::Read { .. }
             | Self::Signature { .. } => Crash::Trap,
         }
-    }
-}
-
-const fn describe(crash: Crash) -> &'static str {
-    match crash {
-        Crash::Contract => "broke the contract",
-        Crash::Deadline => "ran out of time",
-        Crash::Memory => "ran out of memory",
-        Crash::Trap => "trapped",
     }
 }
 

@@ -13,6 +13,7 @@ mod bindings;
 mod cache;
 mod context;
 mod convert;
+mod deterministic;
 mod engine;
 mod error;
 pub mod fuzzing;
@@ -29,15 +30,17 @@ mod stage;
 
 pub use cache::Cache;
 pub use context::{Clock, Entropy, Metrics, Resources, StateStore};
+pub use deterministic::Determinism;
 pub use engine::Sandbox;
 pub use error::{ConfigProblem, Error};
-pub use grant::{Denied, Grants, beyond_grants};
+pub use grant::{Denied, Grants, Telemetry, beyond_grants};
 pub use limits::Limits;
 pub use manifest::{Capability, Manifest, RejectCode, Role};
 pub use package::{
     Anatomy, CustomSection, EMBEDDED_MANIFEST, Extent, Package, SectionPlace, Tool,
 };
 pub use plugin::Plugin;
+pub use provide::wasi::VirtualWasi;
 pub use signature::{Day, KeyId, Signature, SignatureError, Signer, TrustedKey};
 pub use sink::{Conclusion, PluginSink};
 pub use stage::PluginStage;

@@ -159,6 +159,12 @@ impl Package {
     pub fn uses(&self, interface: &str) -> bool {
         match interface {
             "wasi" => self.foreign_imports().any(|import| import.starts_with("wasi:")),
+            // With WASI they come by WASI's names.
+            "clock" | "random" => {
+                let own = self.interfaces().any(|imported| imported == interface);
+                let prefix = format!("wasi:{interface}");
+                own || self.foreign_imports().any(|import| import.starts_with(&prefix))
+            }
             _ => self.interfaces().any(|imported| imported == interface),
         }
     }

@@ -4,6 +4,7 @@ mod build;
 mod cargo;
 mod componentize;
 mod diff;
+mod embed;
 mod faults;
 mod inspect;
 mod interface;
@@ -39,6 +40,7 @@ pub(crate) struct Plugin {
 #[derive(Debug, Subcommand)]
 enum Task {
     Build(build::Build),
+    Embed(embed::Embed),
     Inspect(inspect::Inspect),
     Keygen(keygen::Keygen),
     Sign(sign::Sign),
@@ -49,6 +51,7 @@ impl Plugin {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.task {
             Task::Build(build) => build.run().await,
+            Task::Embed(embed) => embed.run().await,
             Task::Inspect(inspect) => inspect.run().await,
             Task::Keygen(keygen) => keygen.run(),
             Task::Sign(sign) => sign.run(),

@@ -143,6 +143,11 @@ impl<'a> Reader<'a> {
         self.value(key).is_some()
     }
 
+    /// Whether `key` holds text.
+    pub(crate) fn is_text(&self, key: &str) -> bool {
+        self.value(key).is_some_and(|value| matches!(value.get_ref(), DeValue::String(_)))
+    }
+
     /// Text.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         let value = self.value(key)?;

@@ -13,8 +13,8 @@ use bulkhead_model::Phi;
 use tokio::task::JoinSet;
 
 use super::{
-    Export, OutcomeCounts, Tried, asked, file, kickoff::Met, kickoff_of, listed, outcome,
-    status_url, stopped,
+    Export, OutcomeCounts, Tried, asked, file, journalled::export_time, kickoff::Met,
+    kickoff_of, listed, outcome, status_url, stopped,
 };
 use crate::output::Event;
 
@@ -90,6 +90,7 @@ impl Export {
                         }
                     }),
                     asked: Arc::clone(&asked),
+                    export_time: export_time(record),
                     holdings: holdings.clone(),
                 });
             }

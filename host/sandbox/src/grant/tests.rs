@@ -78,7 +78,7 @@ fn link(grants: &Grants, component: &[u8]) -> Result<(), String> {
     let engine = Engine::default();
     let component = Component::from_binary(&engine, component).unwrap();
     let mut linker: Linker<Context> = Linker::new(&engine);
-    provide::link(&mut linker, grants).unwrap();
+    provide::link(&mut linker, &component, grants).unwrap();
     let linked = linker.instantiate_pre(&component).map(|_| ());
     linked.map_err(|error| error.to_string())
 }

@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use bulkhead_egress::http::{Framing, Head, HttpError, Method, Payload, Quota};
-use bulkhead_pipeline::Batch;
+use bulkhead_egress::http::{Framing, Head, HttpError, Method, Payload, Quota, Spent};
+use bulkhead_pipeline::{Batch, Limit};
 use wasmtime::{Result, component::Resource};
 
 use crate::{
@@ -104,7 +104,12 @@ impl Context {
                     truncated: answer.is_truncated,
                 })
             }
-            Err(error) => Err(self.refuse(to.name(), &error)),
+            Err(error) => {
+                if let HttpError::Spent { spent } = &error {
+                    self.meter.refuse(limit(*spent));
+                }
+                Err(self.refuse(to.name(), &error))
+            }
         }
     }
 
@@ -130,6 +135,14 @@ fn causes(error: &HttpError) -> Option<String> {
         cause = error.source();
     }
     (!causes.is_empty()).then(|| causes.join(": "))
+}
+
+fn limit(spent: Spent) -> Limit {
+    match spent {
+        Spent::Bytes => Limit::HttpBytes,
+        Spent::Requests => Limit::HttpRequests,
+        Spent::Time => Limit::HttpTime,
+    }
 }
 
 fn asked(head: wit::Head) -> Head {

@@ -1,6 +1,7 @@
 //! `state`: small durable values of one stage, kept in the ledger under its own namespace.
 
 use bulkhead_ledger::Error as LedgerError;
+use bulkhead_pipeline::Limit;
 use wasmtime::Result;
 
 use crate::{
@@ -41,8 +42,13 @@ impl Context {
         let done = tokio::task::spawn_blocking(move || act(&store)).await?;
         Ok(done.map_err(|error| {
             if let LedgerError::Quota { .. } = error {
+                self.used_up(Limit::StateBytes);
                 StateError::Quota
-            } else if let LedgerError::TooLarge { .. } = error {
+            } else if let LedgerError::TooLarge { what, .. } = error {
+                // A key that is too long is the guest's mistake: no setting allows it.
+                if what == "state value" {
+                    self.used_up(Limit::StateValueBytes);
+                }
                 StateError::TooLarge
             } else {
                 tracing::warn!(stage = %self.stage, %error, "plugin state failed");

@@ -12,12 +12,15 @@
 
 mod capabilities;
 mod crashes;
+mod deterministic;
 mod features;
 mod guest;
 mod http;
 mod isolation;
 mod keys;
+mod limits;
 mod loading;
 mod returns;
 mod sinks;
 mod supply;
+mod wasi;
