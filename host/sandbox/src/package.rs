@@ -157,9 +157,10 @@ impl Package {
 
     /// Whether it imports an interface of the contract, or, of `wasi`, any part.
     pub fn uses(&self, interface: &str) -> bool {
-        match interface {
-            "wasi" => self.foreign_imports().any(|import| import.starts_with("wasi:")),
-            _ => self.interfaces().any(|imported| imported == interface),
+        if interface == "wasi" {
+            self.foreign_imports().any(|import| import.starts_with("wasi:"))
+        } else {
+            self.interfaces().any(|imported| imported == interface)
         }
     }
 
