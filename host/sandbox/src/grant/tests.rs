@@ -20,6 +20,7 @@ fn written() -> Vec<(&'static str, &'static str, Value)> {
         ("clock", "clock", json!(true)),
         ("cohorts", "cohorts", json!(["x"])),
         ("keyed-hash", "keys", json!(["x"])),
+        ("outbound-http", "destinations", json!(["x"])),
         ("projection", "fields", json!(["x"])),
         ("random", "random", json!(true)),
         ("state", "state", json!(true)),
