@@ -12,7 +12,9 @@ use bulkhead_model::{Instant, PatientSet, Secret};
 use bulkhead_pipeline::Kinds;
 use wasmtime::component::ResourceTable;
 
-use crate::{Grants, Limits, Manifest, limits::Meter, provide::outbound_http::Spending};
+use crate::{
+    Grants, Limits, Manifest, Uses, limits::Meter, provide::outbound_http::Spending,
+};
 
 /// Where a stage's small durable values lie.
 #[derive(Clone, Debug)]
@@ -98,6 +100,7 @@ pub(crate) struct Context {
     pub(crate) grants: Arc<Grants>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) metrics: Metrics,
+    pub(crate) uses: Uses,
     pub(crate) events_left: u32,
     pub(crate) spending: Spending,
 }
@@ -124,8 +127,14 @@ impl Context {
             grants,
             resources,
             metrics,
+            uses: Uses::default(),
             events_left: EVENTS,
             spending,
         }
+    }
+
+    /// The same, and what its guest calls is counted here.
+    pub(crate) fn counted_by(self, uses: &Uses) -> Self {
+        Self { uses: uses.clone(), ..self }
     }
 }

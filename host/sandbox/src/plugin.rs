@@ -8,7 +8,7 @@ use wasmtime::{
 };
 
 use crate::{
-    Error, Grants, Limits, Manifest, Metrics, Package, Resources, Sandbox,
+    Error, Grants, Limits, Manifest, Metrics, Package, Resources, Sandbox, Uses,
     bindings::lifecycle::LifecycleExports,
     cache::compile,
     context::Context,
@@ -31,6 +31,8 @@ struct Inner {
     resources: Arc<Resources>,
     metrics: Metrics,
     spending: Spending,
+    uses: Uses,
+    sha256: Box<str>,
     linked: InstancePre<Context>,
 }
 
@@ -69,6 +71,8 @@ impl Plugin {
             stage: stage.into(),
             manifest: Arc::new(manifest.clone()),
             settings: settings.to_string(),
+            uses: Uses::of(&grants),
+            sha256: package.sha256().into(),
             grants: Arc::new(grants),
             limits,
             resources: Arc::new(resources),
@@ -105,6 +109,16 @@ impl Plugin {
         &self.0.metrics
     }
 
+    /// What its guests called.
+    pub fn uses(&self) -> &Uses {
+        &self.0.uses
+    }
+
+    /// SHA-256 of the package, in lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
     pub(crate) fn settings(&self) -> &str {
         &self.0.settings
     }
@@ -129,6 +143,7 @@ impl Plugin {
             metrics.clone(),
             spending,
         )
+        .counted_by(&self.0.uses)
     }
 }
 

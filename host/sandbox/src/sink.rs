@@ -107,6 +107,7 @@ impl PluginSink {
     }
 
     fn crashed(&self, crash: Crash) -> SinkError {
+        self.plugin.uses().died(crash);
         SinkError::Crashed { sink: self.plugin.stage().to_owned(), crash }
     }
 
@@ -188,6 +189,7 @@ impl Sink for PluginSink {
         &'a mut self,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        self.plugin.uses().handed_over(batch);
         Self::deliver(self, batch).boxed()
     }
 

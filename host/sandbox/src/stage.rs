@@ -40,6 +40,7 @@ impl PluginStage {
     }
 
     fn crashed(&self, crash: Crash) -> StageError {
+        self.plugin.uses().died(crash);
         StageError::Crashed { stage: self.plugin.stage().to_owned(), crash }
     }
 
@@ -110,6 +111,7 @@ impl Stage for PluginStage {
         &'a mut self,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Vec<Verdict>, StageError>> {
+        self.plugin.uses().handed_over(batch);
         self.verdicts(batch).boxed()
     }
 }

@@ -18,6 +18,7 @@ impl telemetry::Host for Context {
         code: String,
         fields: Vec<(String, Value)>,
     ) -> Result<()> {
+        self.uses.count("telemetry", "", 0);
         let is_declared = self.manifest.events.contains(&code);
         if !is_declared || self.events_left == 0 {
             self.metrics.count("events-not-shown", 1);
@@ -38,6 +39,7 @@ impl telemetry::Host for Context {
     }
 
     fn count(&mut self, metric: String, delta: u64) -> Result<()> {
+        self.uses.count("telemetry", "", 0);
         if self.manifest.metrics.contains(&metric) {
             self.metrics.count(&metric, delta);
         } else {
@@ -47,6 +49,7 @@ impl telemetry::Host for Context {
     }
 
     fn gauge(&mut self, metric: String, value: f64) -> Result<()> {
+        self.uses.count("telemetry", "", 0);
         if !self.manifest.metrics.contains(&metric) {
             self.metrics.count("metrics-not-declared", 1);
         } else if self.events_left == 0 {

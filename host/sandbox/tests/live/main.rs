@@ -21,3 +21,4 @@ mod loading;
 mod returns;
 mod sinks;
 mod supply;
+mod uses;
