@@ -1,5 +1,7 @@
 //! The end of an export: the sink's last word, verdicts, watermarks, the report.
 
+mod uses;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bulkhead_bulk::{Coverage, GrantedScope, Kickoff, Manifest};
@@ -143,6 +145,7 @@ impl Export {
         record: &ExportRecord,
         manifest: &Manifest,
     ) -> anyhow::Result<Report> {
+        self.note_uses(&record.id)?;
         let Weighed {
             kickoff,
             files,
@@ -212,6 +215,7 @@ impl Export {
             effective: Some(effective),
             metrics: self.metrics(),
             stores: self.places(),
+            audit: None,
             started_at: record.started_at,
             finished_at: now,
             held: BTreeMap::new(),
