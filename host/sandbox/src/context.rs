@@ -13,7 +13,7 @@ use bulkhead_pipeline::{Kinds, Limit};
 use wasmtime::component::ResourceTable;
 
 use crate::{
-    Determinism, Grants, Limits, Manifest,
+    Determinism, Grants, Limits, Manifest, Uses,
     deterministic::Chance,
     limits::{Meter, Shared, Written},
     provide::outbound_http::Spending,
@@ -111,6 +111,7 @@ pub(crate) struct Context {
     pub(crate) frozen_at: Instant,
     /// Chance where it is not the machine's.
     pub(crate) chance: Chance,
+    pub(crate) uses: Uses,
     pub(crate) spending: Spending,
 }
 
@@ -148,6 +149,7 @@ impl Context {
             written: Written::default(),
             frozen_at,
             chance,
+            uses: Uses::default(),
             spending,
         }
     }
@@ -201,5 +203,10 @@ impl Context {
             tracing::warn!(stage = %self.stage, "plugin used up its {limit}: raise it, or ask its authors");
         }
         self.meter.refuse(limit);
+    }
+
+    /// The same, and what its guest calls is counted here.
+    pub(crate) fn counted_by(self, uses: &Uses) -> Self {
+        Self { uses: uses.clone(), ..self }
     }
 }
