@@ -13,7 +13,7 @@ use bulkhead_pipeline::{Kinds, Limit};
 use wasmtime::component::ResourceTable;
 
 use crate::{
-    Determinism, Grants, Limits, Manifest,
+    Determinism, Grants, Limits, Manifest, Uses,
     deterministic::Chance,
     limits::{Meter, Shared, Written},
     provide::outbound_http::Spending,
@@ -111,6 +111,7 @@ pub(crate) struct Context {
     pub(crate) frozen_at: Instant,
     /// Chance where it is not the machine's.
     pub(crate) chance: Chance,
+    pub(crate) uses: Uses,
     pub(crate) spending: Spending,
 }
 
@@ -148,8 +149,14 @@ impl Context {
             written: Written::default(),
             frozen_at,
             chance,
+            uses: Uses::default(),
             spending,
         }
+    }
+
+    /// The same, and what its guest calls is counted here.
+    pub(crate) fn counted_by(self, uses: &Uses) -> Self {
+        Self { uses: uses.clone(), ..self }
     }
 
     /// The time as the guest may know it.

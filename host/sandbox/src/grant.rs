@@ -128,7 +128,8 @@ pub(crate) fn remedy(interface: &str) -> &'static str {
 }
 
 /// One disagreement between what a plugin imports, asks and was granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Denied {
     /// A field is asked and not granted.
     FieldNotGranted(String),
@@ -140,7 +141,8 @@ pub enum Denied {
     NotGranted {
         /// The interface.
         interface: String,
-        /// What the plugin wants it for.
+        /// What the plugin wants it for: its own words, not for logs.
+        #[serde(skip)]
         why: String,
     },
     /// Imported, but the manifest does not ask for it.

@@ -27,6 +27,7 @@ mod provide;
 mod signature;
 mod sink;
 mod stage;
+mod uses;
 
 pub use cache::Cache;
 pub use context::{Clock, Entropy, Metrics, Resources, StateStore};
@@ -44,3 +45,4 @@ pub use provide::wasi::VirtualWasi;
 pub use signature::{Day, KeyId, Signature, SignatureError, Signer, TrustedKey};
 pub use sink::{Conclusion, PluginSink};
 pub use stage::PluginStage;
+pub use uses::{BATCHES, DEATHS, Use, Uses};

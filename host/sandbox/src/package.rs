@@ -9,7 +9,8 @@ use bulkhead_model::Instant;
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::{
-    Error, Manifest, Signature, SignatureError, Signer, TrustedKey, convert::is_plain,
+    Denied, Error, Grants, Manifest, Signature, SignatureError, Signer, TrustedKey,
+    convert::is_plain, grant,
 };
 
 pub use anatomy::{Anatomy, CustomSection, Extent, SectionPlace, Tool};
@@ -133,6 +134,12 @@ impl Package {
         self.manifest.as_ref().ok_or(Error::NotAPlugin(
             "the component has no embedded manifest: build it with `bulkhead plugin build`",
         ))
+    }
+
+    /// Every disagreement between what it imports, what its manifest asks for and `grants`,
+    /// as loading it would find them. Runs nothing.
+    pub fn denied(&self, manifest: &Manifest, grants: &Grants) -> Vec<Denied> {
+        grant::check(self, manifest, grants)
     }
 
     /// The embedded manifest as it stands in the file.

@@ -9,7 +9,7 @@ use wasmtime::{
 };
 
 use crate::{
-    Error, Grants, Limits, Manifest, Metrics, Package, Resources, Sandbox,
+    Error, Grants, Limits, Manifest, Metrics, Package, Resources, Sandbox, Uses,
     bindings::lifecycle::LifecycleExports,
     cache::compile,
     context::Context,
@@ -35,6 +35,7 @@ struct Inner {
     metrics: Metrics,
     spending: Spending,
     shared: Arc<Shared>,
+    uses: Uses,
     linked: InstancePre<Context>,
 }
 
@@ -74,6 +75,7 @@ impl Plugin {
             sha256: package.sha256().to_owned(),
             manifest: Arc::new(manifest.clone()),
             settings: settings.to_string(),
+            uses: Uses::of(&grants),
             grants: Arc::new(grants),
             limits,
             resources: Arc::new(resources),
@@ -122,6 +124,16 @@ impl Plugin {
         self.0.shared.may_restart(self.now(), &self.0.limits)
     }
 
+    /// What its guests called.
+    pub fn uses(&self) -> &Uses {
+        &self.0.uses
+    }
+
+    /// SHA-256 of the package, in lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
     pub(crate) fn settings(&self) -> &str {
         &self.0.settings
     }
@@ -152,6 +164,7 @@ impl Plugin {
             chance,
             frozen_at,
         )
+        .counted_by(&self.0.uses)
     }
 }
 

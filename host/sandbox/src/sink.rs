@@ -130,6 +130,7 @@ impl PluginSink {
     /// What a death means: a fresh guest may do better, unless there can be none or no guest
     /// would have more.
     fn crashed(&self, crash: Crash) -> SinkError {
+        self.plugin.uses().died(crash);
         if !self.plugin.may_restart() {
             tracing::warn!(stage = self.plugin.stage(), %crash, "a guest died once too often");
             return self.spent(Limit::Restarts);
@@ -231,6 +232,7 @@ impl Sink for PluginSink {
         &'a mut self,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        self.plugin.uses().handed_over(batch);
         Self::deliver(self, batch).boxed()
     }
 

@@ -58,6 +58,7 @@ impl PluginStage {
     /// What a death means: a fresh guest may do better, unless there can be none or no guest
     /// would have more.
     fn crashed(&self, crash: Crash) -> StageError {
+        self.plugin.uses().died(crash);
         if !self.plugin.may_restart() {
             tracing::warn!(stage = self.plugin.stage(), %crash, "a guest died once too often");
             return self.spent(Limit::Restarts);
@@ -160,6 +161,7 @@ impl Stage for PluginStage {
         &'a mut self,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Vec<Verdict>, StageError>> {
+        self.plugin.uses().handed_over(batch);
         self.verdicts(batch).boxed()
     }
 }

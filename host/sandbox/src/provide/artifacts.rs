@@ -18,7 +18,7 @@ use crate::{
 
 /// An artifact in the making, behind a guest's handle. `None` after it failed.
 #[expect(unreachable_pub, reason = "the generated bindings name it in a public module")]
-pub struct OpenArtifact(Option<Writer>);
+pub struct OpenArtifact(Option<Writer>, Arc<str>);
 
 impl artifacts::Host for Context {
     async fn create(
@@ -29,8 +29,11 @@ impl artifacts::Host for Context {
         digest: artifacts::Digest,
     ) -> Result<Result<Resource<OpenArtifact>, ArtifactError>> {
         if !self.grants.stores.contains(&store) {
+            self.uses.refuse("artifacts");
             return Ok(Err(ArtifactError::UnknownStore));
         }
+        self.uses.count("artifacts", &store, 0);
+        let store_name: Arc<str> = store.as_str().into();
         let Some(store) = self.resources.stores.find(&store) else {
             return Ok(Err(ArtifactError::UnknownStore));
         };
@@ -52,7 +55,9 @@ impl artifacts::Host for Context {
         };
         match store.create(name, compression, digest) {
             // Over the cap of handles, this is an error of the table: the guest traps.
-            Ok(writer) => Ok(Ok(self.table.push(OpenArtifact(Some(writer)))?)),
+            Ok(writer) => {
+                Ok(Ok(self.table.push(OpenArtifact(Some(writer), store_name))?))
+            }
             Err(error) => Ok(Err(self.explain(&error))),
         }
     }
@@ -67,12 +72,13 @@ impl artifacts::HostWriter for Context {
         let Some(mut open) = self.table.get_mut(&writer)?.0.take() else {
             return Ok(Err(ArtifactError::Closed));
         };
+        let added = bytes.len() as u64;
         if !self.may_write(0, bytes.len() as u64) {
             return Ok(Err(ArtifactError::Quota));
         }
         match open.append(bytes).await {
             Ok(()) => {
-                self.table.get_mut(&writer)?.0 = Some(open);
+                self.keep(&writer, open, added)?;
                 Ok(Ok(()))
             }
             Err(error) => Ok(Err(self.explain(&error))),
@@ -102,7 +108,7 @@ impl artifacts::HostWriter for Context {
         }
         match open.append_records(batch, which, framing).await {
             Ok(added) => {
-                self.table.get_mut(&writer)?.0 = Some(open);
+                self.keep(&writer, open, added)?;
                 Ok(Ok(added))
             }
             Err(error) => Ok(Err(self.explain(&error))),
@@ -153,6 +159,19 @@ impl Context {
         let counted =
             self.shared.write(&mut self.written, artifacts, bytes, &self.limits);
         counted.map_err(|limit| self.used_up(limit)).is_ok()
+    }
+
+    /// Puts an artifact back to which `added` bytes were added.
+    fn keep(
+        &mut self,
+        writer: &Resource<OpenArtifact>,
+        open: Writer,
+        added: u64,
+    ) -> Result<()> {
+        let artifact = self.table.get_mut(writer)?;
+        artifact.0 = Some(open);
+        self.uses.add_bytes("artifacts", &artifact.1, added);
+        Ok(())
     }
 
     /// The guest gets a word; the operator's log gets the cause.

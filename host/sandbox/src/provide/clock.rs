@@ -15,6 +15,7 @@ impl clock::Host for Context {
     }
 
     fn wall_ms(&mut self) -> Result<u64> {
+        self.uses.count("clock", "", 0);
         // Before 1970 there is nothing to tell.
         Ok(u64::try_from(self.time().unix_ms()).unwrap_or(0))
     }

@@ -89,13 +89,16 @@ impl Context {
         let is_granted = self.grants.destinations.iter().any(|name| name == destination);
         let found = self.resources.destinations.find(destination).filter(|_| is_granted);
         let Some(to) = found.cloned() else {
+            self.uses.refuse("outbound-http");
             // The name is whatever the guest made up: it is not repeated.
             return Err(self.refuse("", &HttpError::UnknownDestination));
         };
+        self.uses.count("outbound-http", to.name(), 0);
         self.metrics.count("http-requests", 1);
         let payload = payload.map_err(|error| self.refuse(to.name(), &error))?;
         match to.send(&asked(head), &payload, &self.spending.quota).await {
             Ok(answer) => {
+                self.uses.add_bytes("outbound-http", to.name(), payload.len());
                 self.metrics.count("http-bytes-sent", payload.len());
                 Ok(Response {
                     status: answer.status,

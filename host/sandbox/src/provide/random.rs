@@ -11,6 +11,7 @@ impl random::Host for Context {
         if len > MOST {
             bail!("more than {MOST} random bytes were asked for");
         }
+        self.uses.count("random", "", len as usize);
         let mut bytes = vec![0; len as usize];
         self.draw(&mut bytes);
         Ok(bytes)

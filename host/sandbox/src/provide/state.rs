@@ -11,7 +11,12 @@ use crate::{
 
 impl state::Host for Context {
     async fn get(&mut self, key: String) -> Result<Result<Option<Vec<u8>>, StateError>> {
-        self.with_state(move |store| store.ledger.state_get(&store.namespace, &key)).await
+        let got = self
+            .with_state(move |store| store.ledger.state_get(&store.namespace, &key))
+            .await?;
+        let bytes = got.as_ref().ok().and_then(Option::as_ref).map_or(0, Vec::len);
+        self.uses.count("state", "", bytes);
+        Ok(got)
     }
 
     async fn set(
@@ -19,6 +24,7 @@ impl state::Host for Context {
         key: String,
         value: Vec<u8>,
     ) -> Result<Result<(), StateError>> {
+        self.uses.count("state", "", value.len());
         self.with_state(move |store| {
             store.ledger.state_set(&store.namespace, &key, &value, &store.quota)
         })
@@ -26,6 +32,7 @@ impl state::Host for Context {
     }
 
     async fn delete(&mut self, key: String) -> Result<Result<(), StateError>> {
+        self.uses.count("state", "", 0);
         self.with_state(move |store| store.ledger.state_delete(&store.namespace, &key))
             .await
     }

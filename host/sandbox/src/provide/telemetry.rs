@@ -29,6 +29,7 @@ impl telemetry::Host for Context {
         code: String,
         fields: Vec<(String, Value)>,
     ) -> Result<()> {
+        self.uses.count("telemetry", "", 0);
         if !self.manifest.events.contains(&code) || !self.shows() {
             self.metrics.count("events-not-shown", 1);
             return Ok(());
@@ -49,6 +50,7 @@ impl telemetry::Host for Context {
     }
 
     fn count(&mut self, metric: String, delta: u64) -> Result<()> {
+        self.uses.count("telemetry", "", 0);
         if self.manifest.metrics.contains(&metric) {
             self.metrics.count(&metric, delta);
         } else {
@@ -58,6 +60,7 @@ impl telemetry::Host for Context {
     }
 
     fn gauge(&mut self, metric: String, value: f64) -> Result<()> {
+        self.uses.count("telemetry", "", 0);
         if !self.manifest.metrics.contains(&metric) {
             self.metrics.count("metrics-not-declared", 1);
         } else if self.shows() {

@@ -23,4 +23,5 @@ mod loading;
 mod returns;
 mod sinks;
 mod supply;
+mod uses;
 mod wasi;
