@@ -27,6 +27,7 @@ use crate::{
         ChainConfig, Config, DestinationConfig, PluginConfig, Remembers, StageConfig,
     },
     failure::Failure,
+    trail,
 };
 
 pub(crate) use destinations::destinations;
@@ -117,7 +118,11 @@ pub(crate) fn refused(error: &anyhow::Error) -> anyhow::Error {
     for line in denied.into_iter().flatten() {
         let _ = write!(what, "\n  - {line}");
     }
-    Failure { blame: "plugin or operator", ..Failure::refused(what) }.into()
+    let failure = Failure { blame: "plugin or operator", ..Failure::refused(what) };
+    match trail::refusal(error) {
+        Some(refusal) => anyhow::Error::new(refusal).context(failure),
+        None => failure.into(),
+    }
 }
 
 /// A chain whose plugins are loaded.

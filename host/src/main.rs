@@ -22,6 +22,7 @@ mod failure;
 mod log;
 mod output;
 mod report;
+mod trail;
 mod watermark;
 
 use std::process::ExitCode;

@@ -10,6 +10,7 @@
     reason = "tests say what they expect by failing, and are read more often than run"
 )]
 
+mod audit;
 mod backfill;
 mod bytes;
 mod canaries;

@@ -198,7 +198,6 @@ impl Error {
             Self::Body { source, .. } => Self::Body { url, source },
             Self::Connect { source, .. } => Self::Connect { url, source },
             Self::Credential { origin } => Self::Credential { origin },
-            Self::Head { .. } => Self::Head { url },
             Self::Insecure { origin, .. } => Self::Insecure { url, origin },
             Self::Redirect { reason, .. } => Self::Redirect { url, reason },
             Self::Scheme { .. } => Self::Scheme { url },

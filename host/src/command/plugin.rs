@@ -18,6 +18,9 @@ mod signed;
 mod text;
 mod wasi;
 
+pub(super) use self::interface::can;
+pub(crate) use self::text::plain;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;

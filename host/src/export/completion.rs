@@ -1,5 +1,7 @@
 //! The end of an export: the sink's last word, verdicts, watermarks, the report.
 
+mod uses;
+
 use std::collections::BTreeMap;
 
 use bulkhead_bulk::{Coverage, GrantedScope, Kickoff, Manifest};
@@ -146,6 +148,7 @@ impl Export {
         record: &ExportRecord,
         manifest: &Manifest,
     ) -> anyhow::Result<Report> {
+        self.note_uses(&record.id)?;
         let Weighed {
             kickoff,
             files,
@@ -215,6 +218,7 @@ impl Export {
             effective: Some(effective),
             metrics: self.metrics(),
             stores: self.places(),
+            audit: None,
             started_at: record.started_at,
             finished_at: now,
             held: BTreeMap::new(),

@@ -99,12 +99,15 @@ impl Export {
             let mut lanes = JoinSet::new();
             for _ in 0..at_once {
                 let queue = Arc::clone(&queue);
+                let (export, id) = (Arc::clone(self), record.id.clone());
                 lanes.spawn(async move {
                     let next = || {
                         queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
                     };
                     while let Some(work) = next() {
-                        work.process().await?;
+                        let came = work.process().await;
+                        export.note_uses(&id)?;
+                        came?;
                     }
                     Ok(())
                 });

@@ -112,6 +112,11 @@ pub(super) fn find(name: &str) -> Option<&'static Interface> {
     INTERFACES.iter().find(|interface| interface.name == name)
 }
 
+/// What a plugin that is granted `name` can do.
+pub(in crate::command) fn can(name: &str) -> Option<&'static str> {
+    find(name).map(|interface| interface.can)
+}
+
 /// What `package` provably cannot do. Means something only while nothing is imported from
 /// elsewhere than the contract and virtual WASI.
 pub(super) fn impossible(package: &Package) -> Vec<&'static str> {
