@@ -50,6 +50,7 @@ fn told(error: &anyhow::Error) -> Option<Value> {
         SandboxError::NotAPlugin(_) => "no-plugin",
         SandboxError::Read { .. } => "read",
         SandboxError::Settings { .. } => "settings",
+        SandboxError::Signature { .. } => "signature",
         _ => "other",
     };
     Some(json!({ "why": why }))

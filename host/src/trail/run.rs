@@ -72,6 +72,21 @@ impl Trail {
                 Some((name, path))
             })
             .collect();
+        let destinations: BTreeMap<String, Value> = granted(|of| &of.grants.destinations)
+            .into_iter()
+            .filter_map(|name| {
+                let of = config.destinations.get(&name)?;
+                let ranges: Vec<String> =
+                    of.allow.iter().map(ToString::to_string).collect();
+                let told = json!({
+                    "address": of.address(),
+                    "methods": of.methods(),
+                    "auth": of.auth.shown(),
+                    "allow-cidr": ranges,
+                });
+                Some((name, told))
+            })
+            .collect();
         let payload = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "by": operator(),
@@ -84,6 +99,7 @@ impl Trail {
             "cohorts": cohorts,
             "keys": keys,
             "stores": stores,
+            "destinations": destinations,
         });
         let head = self.write(Event::RunStarted, &payload)?;
         Ok(Started { chain: chain.name.clone(), head })
@@ -155,6 +171,12 @@ fn stage(name: &str, configured: &PluginConfig, plugin: &Plugin) -> Value {
         "role": plugin.manifest().role.as_str(),
         "sha256": plugin.sha256(),
         "pinned": configured.sha256.is_some(),
+        "signed-by": configured
+            .signed_by
+            .iter()
+            .flat_map(|signed| &signed.keys)
+            .map(|key| key.name())
+            .collect::<Vec<_>>(),
         "grants": plugin.grants(),
         "limits": {
             "memory": limits.memory.bytes(),

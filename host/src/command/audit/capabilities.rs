@@ -42,6 +42,7 @@ pub(super) fn names<'a>(grants: &'a Grants, interface: &str) -> Option<&'a [Stri
         "artifacts" => Some(&grants.stores),
         "cohorts" => Some(&grants.cohorts),
         "keyed-hash" => Some(&grants.keys),
+        "outbound-http" => Some(&grants.destinations),
         "projection" => Some(&grants.fields),
         _ => None,
     }

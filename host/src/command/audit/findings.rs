@@ -6,7 +6,7 @@ mod plugins;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::survey::Survey;
+use super::survey::{DestinationFacts, Survey};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -57,6 +57,9 @@ pub(super) fn findings(survey: &Survey) -> Vec<Finding> {
     log(survey, &mut found);
     secrets(survey, &mut found);
     places(survey, &mut found);
+    for destination in &survey.destinations {
+        destination_of(destination, &mut found);
+    }
     for plugin in &survey.plugins {
         plugins::plugin(plugin, &mut found);
     }
@@ -223,6 +226,46 @@ fn places(survey: &Survey, found: &mut Found) {
                 format!("`chmod o-rwx {}`", place.path),
             );
         }
+    }
+}
+
+fn destination_of(of: &DestinationFacts, found: &mut Found) {
+    let about = format!("destinations.{}", of.name);
+    if of.is_in_clear {
+        found.add(
+            Severity::High,
+            "destination-in-clear",
+            &about,
+            format!("{} is spoken to without TLS: data and credentials can be read on the way", of.address),
+            format!("write `https` in `{about}.url`, and remove `insecure`"),
+        );
+    }
+    for range in &of.wide_ranges {
+        found.add(
+            Severity::Medium,
+            "wide-range",
+            &about,
+            format!("{range} may be dialled: far more machines than one site's"),
+            format!("name the network that is meant in `{about}.allow-cidr`"),
+        );
+    }
+    if of.is_whole {
+        found.add(
+            Severity::Low,
+            "wide-prefix",
+            &about,
+            format!("every path below {} may be asked for", of.address),
+            format!("set `{about}.path-prefix` to what its plugins need"),
+        );
+    }
+    if !of.is_granted {
+        found.add(
+            Severity::Low,
+            "idle-destination",
+            &about,
+            "no plugin is granted this destination, and its credentials stand ready",
+            format!("remove `[{about}]`"),
+        );
     }
 }
 

@@ -3,18 +3,21 @@
 
 use bulkhead_ledger::{Error as LedgerError, Ledger, PastUse};
 use bulkhead_model::{Instant, SafeUrl};
-use bulkhead_sandbox::{BATCHES, DEATHS, Package};
+use bulkhead_sandbox::{BATCHES, DEATHS, Package, Signature};
 
 use super::{
     capabilities, findings, flow, place,
     survey::{
-        ChainFacts, Configuration, LogState, Pin, PluginFacts, Server, StageFacts, Survey,
+        ChainFacts, Configuration, DestinationFacts, LogState, Pin, PluginFacts, Server,
+        StageFacts, Survey,
     },
     verify,
 };
 use crate::{
     command::plain,
-    config::{ChainConfig, Config, LeftPolicy, PluginConfig, Remembers},
+    config::{
+        ChainConfig, Config, DestinationConfig, LeftPolicy, PluginConfig, Remembers,
+    },
 };
 
 /// Everything that is known of these chains of a configuration.
@@ -45,7 +48,7 @@ pub(super) fn survey(
         .plugins
         .iter()
         .filter(|(name, _)| used.contains(name))
-        .map(|(name, plugin)| facts(name, plugin, &past))
+        .map(|(name, plugin)| facts(name, plugin, &past, now))
         .collect();
     let log = match &ledger {
         Some(ledger) => verify::state(ledger)?,
@@ -88,12 +91,43 @@ pub(super) fn survey(
         log,
         secrets: place::secrets(config),
         places: place::places(config),
+        destinations: destinations(config),
         plugins,
         chains,
         findings: Vec::new(),
     };
     survey.findings = findings::findings(&survey);
     Ok(survey)
+}
+
+fn destinations(config: &Config) -> Vec<DestinationFacts> {
+    let of = |(name, destination): (&String, &DestinationConfig)| {
+        let origin = destination.place.origin().to_string();
+        let own = ["http://localhost", "http://127.", "http://[::1]"];
+        let ranges: Vec<String> =
+            destination.allow.iter().map(ToString::to_string).collect();
+        let mut plugins = config.plugins.values();
+        DestinationFacts {
+            name: name.clone(),
+            address: destination.address(),
+            methods: destination.methods(),
+            auth: destination.auth.shown(),
+            is_in_clear: origin.starts_with("http://")
+                && !own.iter().any(|own| origin.starts_with(own)),
+            is_whole: destination.rules.base.as_str() == "/",
+            wide_ranges: ranges.iter().filter(|range| is_wide(range)).cloned().collect(),
+            ranges,
+            is_granted: plugins.any(|of| of.grants.destinations.contains(name)),
+        }
+    };
+    config.destinations.iter().map(of).collect()
+}
+
+/// Whether a range holds more than 65,536 IPv4 addresses, or more than one site of IPv6.
+fn is_wide(range: &str) -> bool {
+    let Some((base, len)) = range.rsplit_once('/') else { return false };
+    let least = if base.contains(':') { 48 } else { 16 };
+    len.parse::<u8>().is_ok_and(|len| len < least)
 }
 
 /// The ledger, or why nothing is known of past runs.
@@ -116,6 +150,7 @@ fn facts(
     name: &str,
     plugin: &PluginConfig,
     past: &[(&ChainConfig, Vec<PastUse>)],
+    now: Instant,
 ) -> PluginFacts {
     let mut works_in = Vec::new();
     let mut own: Vec<PastUse> = Vec::new();
@@ -138,6 +173,14 @@ fn facts(
             return facts;
         }
     };
+    if let Some(signed_by) = &plugin.signed_by {
+        facts.signed_by =
+            signed_by.keys.iter().map(|key| key.name().to_owned()).collect();
+        let signature = Signature::read(&signed_by.file);
+        let verified = signature
+            .and_then(|signature| package.verify(&signature, &signed_by.keys, now));
+        facts.unsigned = verified.err().map(|error| plain(&error.to_string()));
+    }
     let sha256 = package.sha256().to_owned();
     facts.pin = match &plugin.sha256 {
         None => Pin::None,

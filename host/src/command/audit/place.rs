@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::{
-    config::{AuthConfig, Config, SecretSource},
+    config::{AuthConfig, Config, DestinationAuth, SecretSource},
     trail,
 };
 
@@ -64,6 +64,20 @@ pub(super) fn secrets(config: &Config) -> Vec<SecretPlace> {
     }
     if let Some(identity) = &config.source.network.identity {
         add("source.tls.identity".to_owned(), identity, Task::SigningIn);
+    }
+    for (name, destination) in &config.destinations {
+        let secret = match &destination.auth {
+            DestinationAuth::Basic { password, .. } => Some(password),
+            DestinationAuth::Bearer(token) => Some(token),
+            DestinationAuth::ClientCredentials { client_secret, .. } => {
+                Some(client_secret)
+            }
+            DestinationAuth::None => None,
+        };
+        let of = [("auth", secret), ("identity", destination.identity.as_ref())];
+        for (key, source) in of.into_iter().filter_map(|(key, of)| Some((key, of?))) {
+            add(format!("destinations.{name}.{key}"), source, Task::SigningIn);
+        }
     }
     for (name, source) in &config.keys {
         add(format!("keys.{name}"), source, Task::Hashing);

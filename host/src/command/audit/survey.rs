@@ -23,6 +23,7 @@ pub(super) struct Survey {
     pub(super) log: LogState,
     pub(super) secrets: Vec<SecretPlace>,
     pub(super) places: Vec<Place>,
+    pub(super) destinations: Vec<DestinationFacts>,
     pub(super) plugins: Vec<PluginFacts>,
     pub(super) chains: Vec<ChainFacts>,
     pub(super) findings: Vec<Finding>,
@@ -54,6 +55,28 @@ pub(super) struct Server {
     pub(super) in_clear: Vec<String>,
 }
 
+/// A place outside that plugins may be granted.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct DestinationFacts {
+    pub(super) name: String,
+    /// Where everything that it gets lies below.
+    pub(super) address: String,
+    pub(super) methods: String,
+    /// As whom it is spoken to, without anything secret.
+    pub(super) auth: String,
+    /// Whether it is another machine that is spoken to without TLS.
+    pub(super) is_in_clear: bool,
+    /// Whether plugins may choose any path of it.
+    pub(super) is_whole: bool,
+    /// Addresses that are no public ones and may be dialled all the same.
+    pub(super) ranges: Vec<String>,
+    /// Those of them that hold more than one site's machines.
+    pub(super) wide_ranges: Vec<String>,
+    /// Whether any plugin may send there.
+    pub(super) is_granted: bool,
+}
+
 /// How the audit log is.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -78,6 +101,10 @@ pub(super) struct PluginFacts {
     /// Of the file as it is now.
     pub(super) sha256: Option<String>,
     pub(super) pin: Pin,
+    /// Whose signatures count; nobody's where none is asked for.
+    pub(super) signed_by: Vec<String>,
+    /// Why its signature does not count.
+    pub(super) unsigned: Option<String>,
     /// What it calls itself.
     pub(super) title: String,
     pub(super) version: String,

@@ -53,6 +53,10 @@ fn write(out: &mut String, survey: &Survey) -> std::fmt::Result {
     for secret in &survey.secrets {
         writeln!(out, "  {:24} {}", secret.setting, secret.place)?;
     }
+    for of in &survey.destinations {
+        let name = format!("destinations.{}", of.name);
+        writeln!(out, "  {name:24} {} {} {}", of.methods, of.address, of.auth)?;
+    }
     Ok(())
 }
 
@@ -117,6 +121,12 @@ fn write_plugin(out: &mut String, plugin: &PluginFacts) -> std::fmt::Result {
         plugin.sha256.as_deref().unwrap_or("(no file)"),
         pinned(plugin.pin)
     )?;
+    let signed = if plugin.signed_by.is_empty() {
+        "no signature is asked for".to_owned()
+    } else {
+        format!("signed by {}", plugin.signed_by.join(" or "))
+    };
+    writeln!(out, "  {signed}")?;
     if plugin.capabilities.is_empty() {
         writeln!(out, "  asks for nothing, is granted nothing")?;
     }

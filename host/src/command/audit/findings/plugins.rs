@@ -71,6 +71,23 @@ fn origin(plugin: &PluginFacts, about: &str, found: &mut Found) {
         ),
         Pin::Holds => {}
     }
+    match (&plugin.unsigned, plugin.signed_by.is_empty()) {
+        (Some(why), _) => found.add(
+            Severity::High,
+            "signature",
+            about,
+            format!("nobody of `signed-by` has signed this file: {why}"),
+            "ask its authors for a signature over these very bytes",
+        ),
+        (None, true) => found.add(
+            Severity::Low,
+            "unsigned",
+            about,
+            "a digest says which file runs; nobody's signature says who made it",
+            format!("name a `[trust.NAME]` in `{about}.signed-by`"),
+        ),
+        (None, false) => {}
+    }
 }
 
 /// A grant that no run needed.

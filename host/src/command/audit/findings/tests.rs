@@ -4,7 +4,10 @@ use super::*;
 use crate::command::audit::{
     capabilities::{Row, Used},
     place::{Place, SecretPlace},
-    survey::{ChainFacts, Configuration, LogState, Pin, PluginFacts, Server, StageFacts},
+    survey::{
+        ChainFacts, Configuration, DestinationFacts, LogState, Pin, PluginFacts, Server,
+        StageFacts,
+    },
 };
 
 const DAY: i64 = 24 * 3_600_000;
@@ -26,6 +29,7 @@ fn plugin(name: &str, role: &str, capabilities: Vec<Row>) -> PluginFacts {
         role: role.to_owned(),
         sha256: Some("ab".to_owned()),
         pin: Pin::Holds,
+        signed_by: vec!["team".to_owned()],
         capabilities,
         runs: 5,
         ..PluginFacts::default()
@@ -65,6 +69,11 @@ fn sound() -> Survey {
             ..SecretPlace::default()
         }],
         places: vec![Place { what: "configuration", ..Place::default() }],
+        destinations: vec![DestinationFacts {
+            name: "warehouse".to_owned(),
+            is_granted: true,
+            ..DestinationFacts::default()
+        }],
         plugins: vec![
             plugin("gate", "filter", vec![row("cohorts", "study")]),
             plugin("change", "transform", vec![row("bodies", "")]),
@@ -92,9 +101,11 @@ fn there_is_nothing_to_object_to_in_a_sound_configuration() {
 fn every_weakness_is_found_with_its_severity_and_what_to_do() {
     type Weaken = fn(&mut Survey);
     use Severity::{High, Info, Low, Medium};
-    let cases: [(&str, Weaken, Severity); 36] = [
+    let cases: [(&str, Weaken, Severity); 42] = [
         ("unpinned", |s| s.plugins[0].pin = Pin::None, High),
         ("not-the-pinned", |s| s.plugins[0].pin = Pin::Differs, High),
+        ("signature", |s| s.plugins[0].unsigned = Some("x".into()), High),
+        ("unsigned", |s| s.plugins[0].signed_by.clear(), Low),
         ("would-not-load", |s| s.plugins[0].problems.push("x".into()), Medium),
         ("refused-calls", |s| s.plugins[2].refused = 1, Medium),
         ("deaths", |s| s.plugins[2].deaths = 3, Low),
@@ -194,6 +205,14 @@ fn every_weakness_is_found_with_its_severity_and_what_to_do() {
             |s| s.plugins[2].capabilities.push(row("projection", "status")),
             Info,
         ),
+        ("destination-in-clear", |s| s.destinations[0].is_in_clear = true, High),
+        (
+            "wide-range",
+            |s| s.destinations[0].wide_ranges.push("10.0.0.0/8".into()),
+            Medium,
+        ),
+        ("wide-prefix", |s| s.destinations[0].is_whole = true, Low),
+        ("idle-destination", |s| s.destinations[0].is_granted = false, Low),
         ("nothing", |s| s.places[0].is_read_by_all = true, Info),
     ];
     for (code, weaken, severity) in cases {

@@ -170,6 +170,27 @@ pub(super) fn write_places(out: &mut String, survey: &Survey) -> std::fmt::Resul
             Text(&secret.place)
         )?;
     }
+    for of in &survey.destinations {
+        let others = if of.is_in_clear {
+            "<td class=\"bad\">without TLS</td>"
+        } else {
+            "<td></td>"
+        };
+        let ranges = if of.ranges.is_empty() {
+            "public addresses alone".to_owned()
+        } else {
+            format!("also {}", of.ranges.join(", "))
+        };
+        writeln!(
+            out,
+            "<tr><th scope=\"row\">destinations.{}</th><td>{} {} {}; {}</td>{others}</tr>",
+            Text(&of.name),
+            Text(&of.methods),
+            Text(&of.address),
+            Text(&of.auth),
+            Text(&ranges)
+        )?;
+    }
     for place in &survey.places {
         let others = match (place.is_read_by_all, place.is_written_by_others) {
             (_, true) => "<td class=\"bad\">others write it</td>",

@@ -55,6 +55,7 @@ fn survey(words: &str) -> Survey {
         log: LogState { wrong: vec![words.to_owned()], ..LogState::default() },
         secrets: Vec::new(),
         places: Vec::new(),
+        destinations: Vec::new(),
         plugins,
         chains: vec![ChainFacts { name: words.to_owned(), stages, flow }],
         findings: vec![Finding {
