@@ -46,7 +46,7 @@ async fn verdicts_are_the_same_beside_an_attacker() {
     }
 }
 
-/// Attacks: 1.
+/// Attacks: 1, 28.
 #[tokio::test]
 async fn a_guest_that_spins_gives_way_at_every_tick() {
     let sandbox = Sandbox::new(None).unwrap();
