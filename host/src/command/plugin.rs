@@ -16,7 +16,6 @@ mod shape;
 mod sign;
 mod signed;
 mod text;
-mod wasi;
 
 pub(super) use self::interface::can;
 pub(crate) use self::text::plain;

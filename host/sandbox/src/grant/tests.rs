@@ -25,6 +25,7 @@ fn written() -> Vec<(&'static str, &'static str, Value)> {
         ("random", "random", json!(true)),
         ("state", "state", json!(true)),
         ("telemetry", "telemetry", json!(true)),
+        ("wasi", "wasi", json!(true)),
     ]
 }
 
@@ -100,10 +101,16 @@ fn an_import_that_is_not_granted_fails_by_name_however_it_came_so_far() {
         assert!(is_refused(&Grants::default()), "case: {interface}");
         assert!(!without(interface).grants(interface), "case: {interface}");
     }
+    let wasi = r#"(component (import "wasi:cli/environment@0.2.0" (instance
+      (export "get-arguments" (func (result (list string)))))))"#;
+    let wasi = wat::parse_str(wasi).unwrap();
+    assert_eq!(link(&everything(), &wasi), Ok(()));
+    let refused = link(&without("wasi"), &wasi);
+    assert!(refused.is_err_and(|why| why.contains("`wasi:cli/environment@0.2.0`")));
     let foreign = [
         "bulkhead:plugin/bodies@9.0.0",
         "bulkhead:plugin/bodies",
-        "wasi:cli/environment@0.2.0",
+        "wasi:nn/tensor@0.2.0",
     ];
     for import in foreign {
         let component =

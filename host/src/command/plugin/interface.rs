@@ -6,8 +6,6 @@
 use bulkhead_sandbox::Grants;
 use bulkhead_sandbox::{Package, VirtualWasi};
 
-use super::wasi;
-
 /// One interface in plain words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Interface {
@@ -120,10 +118,7 @@ pub(in crate::command) fn can(name: &str) -> Option<&'static str> {
 /// What `package` provably cannot do. Means something only while nothing is imported from
 /// elsewhere than the contract and virtual WASI.
 pub(super) fn impossible(package: &Package) -> Vec<&'static str> {
-    let wasi = package.foreign_imports().filter_map(|import| wasi::find(import)?.like);
-    let imported: Vec<&str> = package.interfaces().chain(wasi).collect();
-    let absent =
-        INTERFACES.iter().filter(|interface| !imported.contains(&interface.name));
+    let absent = INTERFACES.iter().filter(|interface| !package.uses(interface.name));
     absent.map(|interface| interface.without).chain(NEVER).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, path::Path};
 
 use bulkhead_model::ByteSize;
-use bulkhead_sandbox::{Manifest, Package, Role};
+use bulkhead_sandbox::{Manifest, Package, Role, VirtualWasi};
 use serde::Serialize;
 
 use super::{
@@ -13,7 +13,6 @@ use super::{
     shape::Shape,
     signed::Signed,
     text::plain,
-    wasi,
 };
 
 /// What is known of a plugin. Every member is always there; `null` is what cannot be known.
@@ -110,7 +109,7 @@ impl Report {
         faults.extend(signed.fault());
         remarks.extend(signed.remark());
         let (wasi, foreign): (Vec<&str>, Vec<&str>) =
-            package.foreign_imports().partition(|name| wasi::find(name).is_some());
+            package.foreign_imports().partition(|name| VirtualWasi::provides(name));
         // What WASI gives is known while the sandbox gives nothing but the virtual one.
         let is_closed = foreign.is_empty();
         Self {
@@ -204,7 +203,7 @@ impl Report {
             writeln!(f, "  {}: {can}", plain(name))?;
         }
         for name in &self.wasi {
-            let finds = wasi::find(name).map_or("", |part| part.finds);
+            let finds = VirtualWasi::words(name).unwrap_or_default();
             writeln!(f, "  {}: virtual WASI 0.2: {finds}", plain(name))?;
         }
         if self.cannot.is_empty() && !self.imports.is_empty() {

@@ -122,12 +122,15 @@ fn wasi_is_shown_as_the_virtual_one_and_what_it_gives_is_not_proved_absent() {
     let told = report(&imports, &manifest("transform", &[]));
     assert_eq!(told.wasi, imports);
     let shown = told.to_string();
-    let line =
-        "  wasi:cli/environment@0.2.6: virtual WASI 0.2: no variables, no arguments\n";
+    let line = "  wasi:cli/environment@0.2.6: virtual WASI 0.2: sees no environment, no \
+                arguments and no working directory\n";
     assert!(shown.contains(line), "{shown}");
+    assert!(!told.cannot.contains(&"call WASI"));
     assert!(!told.cannot.contains(&"tell the time"));
     assert!(!told.cannot.contains(&"draw randomness"));
     assert!(told.cannot.contains(&"reach the network"));
+    let without = report(&[], &manifest("transform", &[]));
+    assert!(without.cannot.contains(&"call WASI"));
 }
 
 #[test]
