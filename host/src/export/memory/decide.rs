@@ -85,7 +85,12 @@ pub(crate) fn decide(
     let beside = in_flight
         .filter(|known| known.file != record.file || known.line < record.line)
         .map(|known| (known.last_updated, known.raw));
-    let delivered_before = is_live || is_own || is_void || beside.is_some();
+    // What this export took back may not have become durable when its run died, by whatever file.
+    let is_taken_back = entry.is_some_and(|entry| {
+        entry.export == setting.export && entry.state != State::Live
+    });
+    let delivered_before =
+        is_live || is_own || is_void || is_taken_back || beside.is_some();
     let pass = Recall::Pass { delivered_before };
     match record.change {
         Change::Retract => return Recall::Pass { delivered_before: true },

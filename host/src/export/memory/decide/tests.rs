@@ -242,6 +242,17 @@ fn decides_by_what_the_destination_has_and_what_the_snapshot_can_know() {
             Recall::Skip(ALSO_IN_OUTPUT),
         ),
         ("an own deletion again", Delete, 0, 0, 5, gone(9, 50), false, None, before),
+        (
+            "taken back by another line of this export, whose run may have died",
+            Upsert,
+            60,
+            8,
+            9,
+            Some(entry(State::Retracted, 9, 50, 7)),
+            false,
+            None,
+            before,
+        ),
         ("called back", Retract, 0, 0, 9, live(3, 50, 7), false, None, before),
     ];
     for (name, change, updated, raw, line, entry, is_void, in_flight, expected) in cases {
