@@ -9,9 +9,9 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    Batch, Change, Kinds, Quarantined, Record, Reject, RejectClass, Tally,
+    Batch, Change, Kept, Kinds, Quarantined, Record, Reject, RejectClass, Tally,
     deletion::{Key, keys},
-    recalled,
+    recalled, replayed,
 };
 
 /// The name under which lines are refused before any stage saw them.
@@ -34,6 +34,8 @@ pub enum FileKind {
     Output(Option<ResourceType>),
     /// Bare keys that the host itself calls back: see [`Recalled`](crate::Recalled).
     Recalled,
+    /// Records out of quarantine: see [`Label::replayed`](crate::Label::replayed).
+    Replayed,
 }
 
 /// Why a file cannot be resumed.
@@ -74,7 +76,10 @@ impl Intake {
     /// For file `file`, from its start.
     pub fn new(file: u32, kind: FileKind, bases: Bases) -> Self {
         let expected = match &kind {
-            FileKind::Deleted | FileKind::Organised | FileKind::Recalled => None,
+            FileKind::Deleted
+            | FileKind::Organised
+            | FileKind::Recalled
+            | FileKind::Replayed => None,
             FileKind::Output(expected) => expected.as_ref(),
         };
         let peek = Peek::new(expected, bases);
@@ -119,10 +124,17 @@ impl Intake {
                 tally.quarantine(&kind, READ, reject.class, &reject.code);
                 let (line, stage) = (line.number(), READ.to_owned());
                 let Reject { class, code } = reject;
-                refused.push(Quarantined { line, kind, stage, class, code });
+                // No filter has seen it: nothing of it may be kept.
+                let kept = Kept::Nothing;
+                refused.push(Quarantined { line, kind, stage, class, code, kept });
             }
         }
-        for alike in records.chunk_by(|a, b| a.kind == b.kind) {
+        let read = |a: &Record, b: &Record| a.kind == b.kind && a.is_row == b.is_row;
+        for alike in records.chunk_by(read) {
+            // Rows count on delivery alone.
+            if alike.first().is_some_and(|record| record.is_row) {
+                continue;
+            }
             let deletions = alike.iter().filter(|record| record.change != Change::Upsert);
             let kind = alike.first().map_or("", |record| self.kinds.name(record.kind));
             let counts = tally.of(kind);
@@ -197,6 +209,13 @@ impl Intake {
                 records.push(bare(number, kind, &key, change));
                 return Ok(());
             }
+            FileKind::Replayed => {
+                let replayed = replayed::read(number, &body, &self.peek)
+                    .map_err(|reject| (String::new(), reject))?;
+                let kind = self.intern(&replayed.kind)?;
+                records.push(Record { kind, ..replayed.record });
+                return Ok(());
+            }
             FileKind::Organised | FileKind::Output(_) => {}
         }
         let envelope = match text.and_then(|text| text.get(span)) {
@@ -268,7 +287,8 @@ impl Intake {
             FileKind::Deleted
             | FileKind::Organised
             | FileKind::Output(None)
-            | FileKind::Recalled => String::new(),
+            | FileKind::Recalled
+            | FileKind::Replayed => String::new(),
             FileKind::Output(Some(announced)) => announced.to_string(),
         }
     }
@@ -286,7 +306,8 @@ impl Intake {
             FileKind::Deleted
             | FileKind::Organised
             | FileKind::Output(None)
-            | FileKind::Recalled => None,
+            | FileKind::Recalled
+            | FileKind::Replayed => None,
         }
     }
 }

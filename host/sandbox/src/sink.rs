@@ -32,12 +32,14 @@ pub struct PluginSink {
     export_id: String,
     file: u32,
     guest: Option<Guest>,
+    /// What it said when it last complained: tainted, never shown.
+    said: Option<String>,
 }
 
 impl PluginSink {
     /// For one file of an export.
     pub const fn new(plugin: Plugin, export_id: String, file: u32) -> Self {
-        Self { plugin, export_id, file, guest: None }
+        Self { plugin, export_id, file, guest: None, said: None }
     }
 
     /// Says to the sink that every file is closed: publish what belongs to the whole.
@@ -110,11 +112,12 @@ impl PluginSink {
         SinkError::Crashed { sink: self.plugin.stage().to_owned(), crash }
     }
 
-    fn complain(&self, complaint: Complaint) -> SinkError {
+    fn complain(&mut self, complaint: Complaint) -> SinkError {
         let sink = self.plugin.stage().to_owned();
         match complaint {
             Complaint::Fatal(code) => SinkError::Fatal { sink, code },
-            Complaint::Retryable(code, after) => {
+            Complaint::Retryable(code, after, said) => {
+                self.said = Some(said);
                 SinkError::Retryable { sink, code, after }
             }
         }
@@ -200,5 +203,9 @@ impl Sink for PluginSink {
         why: CloseReason,
     ) -> BoxFuture<'_, Result<Option<Checkpoint>, SinkError>> {
         Self::close(self, why).boxed()
+    }
+
+    fn said(&mut self) -> Option<String> {
+        self.said.take()
     }
 }

@@ -14,12 +14,14 @@ use crate::{
 pub struct PluginStage {
     plugin: Plugin,
     guest: Option<Guest>,
+    /// What it said when it last complained: tainted, never shown.
+    said: Option<String>,
 }
 
 impl PluginStage {
     /// Of a plugin that is a filter or a transform.
     pub const fn new(plugin: Plugin) -> Self {
-        Self { plugin, guest: None }
+        Self { plugin, guest: None, said: None }
     }
 
     async fn verdicts(&mut self, batch: &Batch) -> Result<Vec<Verdict>, StageError> {
@@ -43,11 +45,12 @@ impl PluginStage {
         StageError::Crashed { stage: self.plugin.stage().to_owned(), crash }
     }
 
-    fn complain(&self, complaint: Complaint) -> StageError {
+    fn complain(&mut self, complaint: Complaint) -> StageError {
         let stage = self.plugin.stage().to_owned();
         match complaint {
             Complaint::Fatal(code) => StageError::Fatal { stage, code },
-            Complaint::Retryable(code, after) => {
+            Complaint::Retryable(code, after, said) => {
+                self.said = Some(said);
                 StageError::Retryable { stage, code, after }
             }
         }
@@ -111,5 +114,9 @@ impl Stage for PluginStage {
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Vec<Verdict>, StageError>> {
         self.verdicts(batch).boxed()
+    }
+
+    fn said(&mut self) -> Option<String> {
+        self.said.take()
     }
 }
