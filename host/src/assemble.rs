@@ -10,10 +10,11 @@ use bulkhead_egress::{Store, Stores};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_ndjson::Bases;
 use bulkhead_pipeline::{
-    Caution, Chain, ChainLimits, FileKind, Intake, Lane, LaneLimits, Pause, Stage,
+    Caution, Chain, ChainLimits, FileKind, Intake, Keeping, Lane, LaneLimits, Pause,
+    Stage,
 };
 use bulkhead_sandbox::{
-    Cache, Package, Plugin, PluginSink, PluginStage, Resources, Sandbox, StateStore,
+    Cache, Package, Plugin, PluginSink, PluginStage, Resources, Role, Sandbox, StateStore,
 };
 use futures::FutureExt;
 
@@ -125,6 +126,24 @@ pub(crate) struct LoadedChain {
     /// What says whether this is still the same chain on the same data: plugin digests,
     /// settings, keys and cohorts.
     pub(crate) fingerprint: String,
+    /// What is kept of refused records.
+    pub(crate) keeping: Keeping,
+    /// What says whether the stages before each one, and before the sink, are the same: their
+    /// digests, settings and keys. A body that they made fits no others.
+    pub(crate) made_by: Vec<String>,
+}
+
+impl LoadedChain {
+    /// Which one of the stages is called so; the sink stands after all others.
+    pub(crate) fn position(&self, stage: &str) -> Option<usize> {
+        let mut all = self.stages.iter().chain([&self.sink]);
+        all.position(|plugin| plugin.stage() == stage)
+    }
+
+    /// By what a body was made that came to this stage.
+    pub(crate) fn made_before(&self, stage: &str) -> Option<&str> {
+        self.made_by.get(self.position(stage)?).map(String::as_str)
+    }
 }
 
 /// Loads the plugins of a chain with what they are granted.
@@ -143,6 +162,7 @@ pub(crate) async fn chain(
     let packages = packages(config, chain)?;
     let mut loaded = Vec::new();
     let mut marks = Vec::new();
+    let (mut made_by, mut made) = (Vec::new(), Vec::new());
     for of in chain.stages.iter().chain([&chain.sink]) {
         let (Some(plugin), Some(package)) =
             (config.plugins.get(&of.plugin), packages.get(&of.plugin))
@@ -151,12 +171,15 @@ pub(crate) async fn chain(
         };
         let resources = resources(config, chain, of, cohorts, &stores, ledger)?;
         loaded.push(stage(chain, of, plugin, package, sandbox, resources).await?);
+        made_by.push(fingerprint(&made));
+        let from = marks.len();
         marks.push(format!("{} {} {}", of.name, package.sha256(), of.settings));
         for name in &plugin.grants.keys {
             if let Some(source) = config.keys.get(name) {
                 marks.push(key_mark(name, &source.read()?));
             }
         }
+        made.extend_from_slice(marks.get(from..).unwrap_or_default());
         for cohort in &plugin.grants.cohorts {
             // Where it is remembered what was delivered, a cohort may change: who joins gets
             // their history, who leaves is called back.
@@ -169,9 +192,27 @@ pub(crate) async fn chain(
     }
     let sink = loaded.pop().ok_or_else(|| Failure::refused("a chain without a sink"))?;
     check_roles(chain, &loaded, &sink)?;
-    let fingerprint =
-        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(marks.join("\n").as_bytes()));
-    Ok(LoadedChain { stages: loaded, sink, stores, fingerprint })
+    let fingerprint = fingerprint(&marks);
+    let keeping = if config.quarantine.seals() {
+        Keeping::From(first_kept(&loaded))
+    } else {
+        Keeping::Nothing
+    };
+    Ok(LoadedChain { stages: loaded, sink, stores, fingerprint, keeping, made_by })
+}
+
+fn fingerprint(marks: &[String]) -> String {
+    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(marks.join("\n").as_bytes()))
+}
+
+/// The first stage that stands behind every stage that says whose data may pass: every filter,
+/// and whatever else may ask about a cohort. What those refuse, and what is refused before the
+/// last of them, is not kept, sealed or not.
+pub(crate) fn first_kept(stages: &[Plugin]) -> usize {
+    let is_guard = |plugin: &Plugin| {
+        plugin.manifest().role == Role::Filter || !plugin.grants().cohorts.is_empty()
+    };
+    stages.iter().rposition(is_guard).map_or(0, |at| at + 1)
 }
 
 /// Tells keys apart without telling anything of them: pseudonyms under another key are
@@ -235,7 +276,6 @@ pub(crate) fn check_roles(
     stages: &[Plugin],
     sink: &Plugin,
 ) -> anyhow::Result<()> {
-    use bulkhead_sandbox::Role;
     if let Some(stage) = stages.iter().find(|stage| stage.manifest().role == Role::Sink) {
         let what =
             format!("stage `{}` of chain `{}` is a sink", stage.stage(), chain.name);
@@ -321,8 +361,23 @@ pub(crate) fn lane(
         .collect();
     let sink = Box::new(PluginSink::new(chain.sink.clone(), export_id.to_owned(), file));
     let settled = Chain::new(stages, ChainLimits::default(), pause());
+    let settled = settled.keeping(chain.keeping);
     let intake = Intake::new(file, kind, bases);
     Lane::new(intake, settled, sink, LaneLimits::default(), pause()).with_caution(caution)
+}
+
+/// A lane of these stages before the sink, for records out of quarantine.
+pub(crate) fn replaying(
+    chain: &LoadedChain,
+    stages: Vec<Box<dyn Stage>>,
+    bases: Bases,
+    export_id: &str,
+    file: u32,
+) -> Lane {
+    let sink = Box::new(PluginSink::new(chain.sink.clone(), export_id.to_owned(), file));
+    let settled = Chain::new(stages, ChainLimits::default(), pause());
+    let intake = Intake::new(file, FileKind::Replayed, bases);
+    Lane::new(intake, settled, sink, LaneLimits::default(), pause())
 }
 
 fn pause() -> Pause {

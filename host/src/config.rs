@@ -5,6 +5,7 @@ mod chain;
 mod cohorts;
 mod plugins;
 mod problem;
+mod quarantine;
 mod reader;
 mod secrets;
 mod settings;
@@ -19,6 +20,7 @@ pub(crate) use chain::{ChainConfig, StageConfig};
 pub(crate) use cohorts::CohortSource;
 pub(crate) use plugins::PluginConfig;
 pub(crate) use problem::Problems;
+pub(crate) use quarantine::QuarantineConfig;
 pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{
     LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig, UnprovenFiles, omission,
@@ -27,6 +29,7 @@ pub(crate) use source::{AuthConfig, ServicesConfig, SourceConfig};
 
 use crate::failure::Failure;
 use reader::Reader;
+pub(crate) use reader::parse_duration;
 
 /// A configuration that was read without a problem.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) plugins: BTreeMap<String, PluginConfig>,
     /// Addresses of stores, by name.
     pub(crate) stores: BTreeMap<String, String>,
+    /// What is kept of refused records.
+    pub(crate) quarantine: QuarantineConfig,
     /// Chains, in the order in which they run.
     pub(crate) chains: Vec<ChainConfig>,
     /// Limits of this machine.
@@ -105,6 +110,7 @@ impl Config {
             keys: secrets::named(&root, "keys", &folder),
             plugins: plugins::read(&root, &folder, pinning),
             stores: stores(&root, &folder),
+            quarantine: quarantine::read(&root.section("quarantine")),
             chains: chain::read(&root, &folder),
             limits: settings::limits(&root.section("limits")),
         };

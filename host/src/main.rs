@@ -21,6 +21,7 @@ mod failure;
 mod log;
 mod output;
 mod report;
+mod vault;
 mod watermark;
 
 use std::process::ExitCode;

@@ -214,8 +214,9 @@ impl Vault {
 
     /// The size of a file with so many bytes in it, or a little more.
     fn sealed_size(&self, plain: u64) -> u64 {
-        // Version, one stanza of about 110 bytes a recipient, MAC and nonce; a tag a chunk.
-        let head = 256 + 128 * self.recipients.len() as u64;
+        // Version, MAC and nonce; a stanza of nonsense, of up to 210 bytes, that age puts there so
+        // that nobody relies on what is there; one of about 100 a recipient; a tag a chunk.
+        let head = 512 + 128 * self.recipients.len() as u64;
         head + plain + 16 * (plain / CHUNK + 1)
     }
 

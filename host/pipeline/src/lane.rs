@@ -198,11 +198,12 @@ impl Lane {
         Some((self.last_line, self.marks.drain(MUCH_HANDLED)?))
     }
 
-    /// What waits in quarantine for the sink's word, once its bodies are much. Between blocks,
-    /// so that memory stays bounded: whoever asks stores the bodies and puts
-    /// [`Kept::Stored`](crate::Kept::Stored) in their place. A try that is given up leaves
-    /// stored what no advance ever names.
-    pub fn much_refused(&mut self) -> Option<&mut [Quarantined]> {
+    /// What waits in quarantine for the sink's word, once its bodies are much, in groups that one
+    /// advance hands out whole. Between blocks, so that memory stays bounded: whoever asks
+    /// stores the bodies, no two groups in one place, and puts
+    /// [`Kept::Stored`](crate::Kept::Stored) there instead. A try that is given up leaves stored
+    /// what no advance ever names.
+    pub fn much_refused(&mut self) -> Option<Vec<&mut [Quarantined]>> {
         self.marks.much_refused(MUCH_REFUSED)
     }
 

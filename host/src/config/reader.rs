@@ -281,7 +281,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// A time as it is written in a configuration.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(split);
     let number: u64 = number.parse().ok()?;

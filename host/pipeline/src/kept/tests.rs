@@ -201,11 +201,14 @@ fn tells_when_bodies_are_much_and_forgets_those_that_are_stored() {
     let mut asked = 0;
     for block in blocks(text.as_bytes(), 100) {
         assert_eq!(block_on(lane.take(&block)).unwrap(), None, "the sink owes line 1");
-        let Some(waiting) = lane.much_refused() else { continue };
+        let Some(groups) = lane.much_refused() else { continue };
         asked += 1;
-        let bytes: usize = waiting.iter().map(|entry| entry.kept.waiting()).sum();
+        let of_group = |group: &&mut [Quarantined]| -> usize {
+            group.iter().map(|entry| entry.kept.waiting()).sum()
+        };
+        let bytes: usize = groups.iter().map(of_group).sum();
         assert!((4 << 20..5 << 20).contains(&bytes), "{bytes} bytes");
-        for entry in waiting {
+        for entry in groups.into_iter().flatten() {
             if let Kept::Body(_) = entry.kept {
                 entry.kept = stored();
             }
@@ -217,6 +220,49 @@ fn tells_when_bodies_are_much_and_forgets_those_that_are_stored() {
     let (stored, all) = (stored.count(), last.len());
     assert_eq!(all, 11_999);
     assert!(stored > 9_000 && stored < all, "{stored}");
+}
+
+#[test]
+fn what_is_stored_ahead_is_never_parted_by_an_advance() {
+    // Every block has a record that the sink takes, and its parts end where they will.
+    let pad = "x".repeat(900);
+    let line =
+        |id: u64| format!(r#"{{"resourceType":"Basic","id":"b{id}","x":"{pad}"}}"#);
+    let text: String = (1..=20_000).map(|id| line(id) + "\n").collect();
+    let whim: Whim =
+        Arc::new(
+            |record| {
+                if record.seq.is_multiple_of(50) { Mood::Take } else { Mood::Refuse }
+            },
+        );
+    let chain = chain(vec![]).keeping(Keeping::From(0));
+    let mut lane = lane(chain, FileKind::Output(None), &Store::default(), 130, whim);
+    block_on(lane.open()).unwrap();
+    let (mut groups, mut advances) = (0_u64, Vec::new());
+    for block in blocks(text.as_bytes(), 60) {
+        advances.extend(block_on(lane.take(&block)).unwrap());
+        for group in lane.much_refused().into_iter().flatten() {
+            groups += 1;
+            for entry in group {
+                if let Kept::Body(_) = entry.kept {
+                    let name = groups.to_string().into();
+                    entry.kept = Kept::Stored { name, is_changed: false };
+                }
+            }
+        }
+    }
+    advances.push(block_on(lane.finish()).unwrap());
+    assert!(advances.len() > 2 && groups > 20, "{} and {groups}", advances.len());
+    let mut seen = std::collections::BTreeSet::new();
+    for advance in advances {
+        let names = advance.quarantined.iter().filter_map(|entry| match &entry.kept {
+            Kept::Stored { name, .. } => Some(name.clone()),
+            Kept::Body(_) | Kept::Lost(_) | Kept::Nothing => None,
+        });
+        let names: std::collections::BTreeSet<Arc<str>> = names.collect();
+        assert!(names.is_disjoint(&seen), "a group is in two advances");
+        seen.extend(names);
+    }
 }
 
 #[test]

@@ -40,13 +40,27 @@ impl Marks {
         }
     }
 
-    /// What waits in quarantine, once its bodies are `much`. Whoever asks stores them.
-    pub(super) fn much_refused(&mut self, much: usize) -> Option<&mut [Quarantined]> {
+    /// What waits in quarantine, once its bodies are `much`, in groups of which all or none is
+    /// handed out at once: marks are only ever added at the end. Whoever asks stores the bodies.
+    pub(super) fn much_refused(
+        &mut self,
+        much: usize,
+    ) -> Option<Vec<&mut [Quarantined]>> {
         if self.waiting < much {
             return None;
         }
         self.waiting = 0;
-        Some(self.quarantined.make_contiguous())
+        let mut groups = Vec::new();
+        let (mut rest, mut done) = (self.quarantined.make_contiguous(), 0);
+        for (_, preceding) in &self.ahead {
+            let len = preceding.quarantined.saturating_sub(done).min(rest.len());
+            let (group, after) = rest.split_at_mut(len);
+            (rest, done) = (after, done + len);
+            groups.push(group);
+        }
+        groups.push(rest);
+        groups.retain(|group| !group.is_empty());
+        Some(groups)
     }
 
     /// Notes a record of `batch` that the sink took; of several rows of one resource, one.
