@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use bulkhead_ndjson::Peek;
+use bulkhead_ndjson::{Malformed, Peek};
 use bytes::Bytes;
 
 use crate::{Change, Label, Record, Reject, RejectClass};
@@ -24,17 +24,13 @@ pub(crate) fn read(seq: u64, line: &Bytes, peek: &Peek) -> Result<Replayed, Reje
     let tab = memchr::memchr(b'\t', line).ok_or_else(damaged)?;
     let label = line.get(..tab).and_then(Label::parse).ok_or_else(damaged)?;
     let body = line.slice(tab + 1..);
-    let (envelope, original) = match &label.source {
-        Some(source) => {
-            let (key, envelope) = source.restore().ok_or_else(damaged)?;
-            (envelope, Some(key))
-        }
-        None => {
-            let malformed = |reason: bulkhead_ndjson::Malformed| {
-                Reject::new(RejectClass::Malformed, reason.code())
-            };
-            (peek.read(&body).map_err(malformed)?, None)
-        }
+    let (envelope, original) = if let Some(source) = &label.source {
+        let (key, envelope) = source.restore().ok_or_else(damaged)?;
+        (envelope, Some(key))
+    } else {
+        let malformed =
+            |reason: Malformed| Reject::new(RejectClass::Malformed, reason.code());
+        (peek.read(&body).map_err(malformed)?, None)
     };
     let record = Record {
         seq,

@@ -189,9 +189,9 @@ fn a_plugins_words_are_kept_with_the_one_record_that_they_are_about() {
 #[test]
 fn tells_when_bodies_are_much_and_forgets_those_that_are_stored() {
     let pad = "x".repeat(800);
-    let line =
+    let basic =
         |id: u64| format!(r#"{{"resourceType":"Basic","id":"b{id}","x":"{pad}"}}"#);
-    let text: String = (1..=12_000).map(|id| line(id) + "\n").collect();
+    let text: String = (1..=12_000).map(|id| basic(id) + "\n").collect();
     let whim: Whim =
         Arc::new(|record| if record.seq == 1 { Mood::Take } else { Mood::Refuse });
     let chain = chain(vec![]).keeping(Keeping::From(0));
@@ -226,9 +226,9 @@ fn tells_when_bodies_are_much_and_forgets_those_that_are_stored() {
 fn what_is_stored_ahead_is_never_parted_by_an_advance() {
     // Every block has a record that the sink takes, and its parts end where they will.
     let pad = "x".repeat(900);
-    let line =
+    let basic =
         |id: u64| format!(r#"{{"resourceType":"Basic","id":"b{id}","x":"{pad}"}}"#);
-    let text: String = (1..=20_000).map(|id| line(id) + "\n").collect();
+    let text: String = (1..=20_000).map(|id| basic(id) + "\n").collect();
     let whim: Whim =
         Arc::new(
             |record| {
