@@ -1,30 +1,33 @@
 //! Wiring: from a configuration to a client (`source`), plugins and lanes.
 
+mod destinations;
+mod lane;
+mod signed;
 mod source;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use aws_lc_rs::hmac;
-use bulkhead_egress::{Store, Stores};
+use bulkhead_egress::{Store, Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
-use bulkhead_ndjson::Bases;
-use bulkhead_pipeline::{
-    Caution, Chain, ChainLimits, FileKind, Intake, Keeping, Lane, LaneLimits, Pause,
-    Stage,
-};
+use bulkhead_pipeline::{Crash, Keeping};
 use bulkhead_sandbox::{
-    Cache, Package, Plugin, PluginSink, PluginStage, Resources, Role, Sandbox, StateStore,
+    Cache, Determinism, Limits, Package, Plugin, Resources, Role, Sandbox, StateStore,
 };
-use futures::FutureExt;
 
 use crate::{
     clock,
     cohort::Cohorts,
-    config::{ChainConfig, Config, PluginConfig, Remembers, StageConfig},
+    config::{
+        ChainConfig, Config, DestinationConfig, PluginConfig, Remembers, StageConfig,
+    },
     failure::Failure,
+    trail,
 };
 
+pub(crate) use destinations::destinations;
+pub(crate) use lane::{FileOf, lane, replaying};
 pub(crate) use source::client;
 
 /// The ledger of a configuration.
@@ -64,7 +67,7 @@ fn packages(
     Ok(packages)
 }
 
-/// One package, with its digest checked.
+/// One package, with its digest and its signature checked over the bytes that were read.
 ///
 /// # Errors
 ///
@@ -80,6 +83,7 @@ pub(crate) fn package(name: &str, plugin: &PluginConfig) -> anyhow::Result<Packa
         let error = bulkhead_sandbox::Error::Digest { actual, pinned: pinned.clone() };
         return Err(refused(&anyhow::Error::new(error).context(at())));
     }
+    signed::signer(name, plugin, &package)?;
     Ok(package)
 }
 
@@ -111,7 +115,11 @@ pub(crate) fn refused(error: &anyhow::Error) -> anyhow::Error {
     for line in denied.into_iter().flatten() {
         let _ = write!(what, "\n  - {line}");
     }
-    Failure { blame: "plugin or operator", ..Failure::refused(what) }.into()
+    let failure = Failure { blame: "plugin or operator", ..Failure::refused(what) };
+    match trail::refusal(error) {
+        Some(refusal) => anyhow::Error::new(refusal).context(failure),
+        None => failure.into(),
+    }
 }
 
 /// A chain whose plugins are loaded.
@@ -160,6 +168,7 @@ pub(crate) async fn chain(
     ledger: Option<&Ledger>,
 ) -> anyhow::Result<LoadedChain> {
     let packages = packages(config, chain)?;
+    let destinations = destinations(config, chain)?;
     let mut loaded = Vec::new();
     let mut marks = Vec::new();
     let (mut made_by, mut made) = (Vec::new(), Vec::new());
@@ -169,7 +178,8 @@ pub(crate) async fn chain(
         else {
             continue;
         };
-        let resources = resources(config, chain, of, cohorts, &stores, ledger)?;
+        let resources =
+            resources(config, chain, of, cohorts, (&stores, &destinations), ledger)?;
         loaded.push(stage(chain, of, plugin, package, sandbox, resources).await?);
         made_by.push(fingerprint(&made));
         let from = marks.len();
@@ -178,6 +188,10 @@ pub(crate) async fn chain(
             if let Some(source) = config.keys.get(name) {
                 marks.push(key_mark(name, &source.read()?));
             }
+        }
+        for name in &plugin.grants.destinations {
+            let to = config.destinations.get(name).map(DestinationConfig::definition);
+            marks.push(format!("{name} {}", to.unwrap_or_default()));
         }
         made.extend_from_slice(marks.get(from..).unwrap_or_default());
         for cohort in &plugin.grants.cohorts {
@@ -189,6 +203,9 @@ pub(crate) async fn chain(
             };
             marks.push(format!("{cohort} {}", set.unwrap_or_default()));
         }
+    }
+    if let Some(seed) = &chain.seed {
+        marks.push(format!("deterministic {seed}"));
     }
     let sink = loaded.pop().ok_or_else(|| Failure::refused("a chain without a sink"))?;
     check_roles(chain, &loaded, &sink)?;
@@ -243,8 +260,24 @@ async fn stage(
         resources,
     )
     .await
-    .with_context(|| format!("stage `{}` of chain `{}`", stage.name, chain.name))
-    .map_err(|error| refused(&error))
+    .map_err(|error| {
+        let advice = match &error {
+            bulkhead_sandbox::Error::Died { crash: Crash::Limit(limit) } => {
+                Some(crate::advice::raise(&stage.plugin, *limit))
+            }
+            _ => None,
+        };
+        let at = format!("stage `{}` of chain `{}`", stage.name, chain.name);
+        let refused = refused(&anyhow::Error::new(error).context(at));
+        match (refused.downcast::<Failure>(), advice) {
+            (Ok(failure), Some(advice)) => {
+                let what = format!("{}\n  - {advice}", failure.what);
+                Failure { what, ..failure }.into()
+            }
+            (Ok(failure), None) => failure.into(),
+            (Err(error), _) => error,
+        }
+    })
 }
 
 /// Tries one stage by itself, without opening a store: whether the plugin loads, its grants
@@ -261,7 +294,8 @@ pub(crate) async fn try_stage(
     sandbox: &Sandbox,
     cohorts: &Cohorts,
 ) -> anyhow::Result<Plugin> {
-    let resources = resources(config, chain, of, cohorts, &Stores::default(), None)?;
+    let nowhere = (&Stores::default(), &Destinations::default());
+    let resources = resources(config, chain, of, cohorts, nowhere, None)?;
     let plugin = config.plugins.get(&of.plugin).context("no such plugin")?;
     stage(chain, of, plugin, package, sandbox, resources).await
 }
@@ -296,22 +330,26 @@ fn resources(
     chain: &ChainConfig,
     stage: &StageConfig,
     cohorts: &Cohorts,
-    stores: &Stores,
+    (stores, destinations): (&Stores, &Destinations),
     ledger: Option<&Ledger>,
 ) -> anyhow::Result<Resources> {
-    let grants = config.plugins.get(&stage.plugin).map(|plugin| &plugin.grants);
-    let Some(grants) = grants else { anyhow::bail!("no plugin `{}`", stage.plugin) };
+    let Some(plugin) = config.plugins.get(&stage.plugin) else {
+        anyhow::bail!("no plugin `{}`", stage.plugin)
+    };
+    let (grants, limits) = (&plugin.grants, plugin.limits);
     let mut resources = Resources {
         cohorts: cohorts.clone(),
         keys: BTreeMap::new(),
         stores: stores.only(&grants.stores),
+        destinations: destinations.only(&grants.destinations),
         state: ledger.map(|ledger| StateStore {
             ledger: ledger.clone(),
             namespace: format!("{}/{}", chain.name, stage.name),
-            quota: StateQuota::default(),
+            quota: state_quota(&limits),
         }),
         now: clock::shared(),
         random: Arc::new(clock::random),
+        deterministic: chain.seed.as_ref().map(Determinism::new),
     };
     for name in &grants.keys {
         let Some(source) = config.keys.get(name) else { continue };
@@ -324,6 +362,14 @@ fn resources(
         resources = resources.with_key(name, &key);
     }
     Ok(resources)
+}
+
+fn state_quota(limits: &Limits) -> StateQuota {
+    StateQuota {
+        value_bytes: limits.state_value_bytes.as_usize(),
+        namespace_bytes: limits.state_bytes.bytes(),
+        ..StateQuota::default()
+    }
 }
 
 /// Opens the stores that some plugin of the chain is granted.
@@ -343,43 +389,4 @@ pub(crate) fn stores(config: &Config, chain: &ChainConfig) -> anyhow::Result<Sto
         }
     }
     Ok(stores.into_values().collect())
-}
-
-/// A lane for one file.
-pub(crate) fn lane(
-    chain: &LoadedChain,
-    bases: Bases,
-    export_id: &str,
-    file: u32,
-    kind: FileKind,
-    caution: Caution,
-) -> Lane {
-    let stages: Vec<Box<dyn Stage>> = chain
-        .stages
-        .iter()
-        .map(|plugin| Box::new(PluginStage::new(plugin.clone())) as Box<dyn Stage>)
-        .collect();
-    let sink = Box::new(PluginSink::new(chain.sink.clone(), export_id.to_owned(), file));
-    let settled = Chain::new(stages, ChainLimits::default(), pause());
-    let settled = settled.keeping(chain.keeping);
-    let intake = Intake::new(file, kind, bases);
-    Lane::new(intake, settled, sink, LaneLimits::default(), pause()).with_caution(caution)
-}
-
-/// A lane of these stages before the sink, for records out of quarantine.
-pub(crate) fn replaying(
-    chain: &LoadedChain,
-    stages: Vec<Box<dyn Stage>>,
-    bases: Bases,
-    export_id: &str,
-    file: u32,
-) -> Lane {
-    let sink = Box::new(PluginSink::new(chain.sink.clone(), export_id.to_owned(), file));
-    let settled = Chain::new(stages, ChainLimits::default(), pause());
-    let intake = Intake::new(file, FileKind::Replayed, bases);
-    Lane::new(intake, settled, sink, LaneLimits::default(), pause())
-}
-
-fn pause() -> Pause {
-    Arc::new(|duration| tokio::time::sleep(duration).boxed())
 }

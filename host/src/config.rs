@@ -3,6 +3,7 @@
 
 mod chain;
 mod cohorts;
+mod destinations;
 mod plugins;
 mod problem;
 mod quarantine;
@@ -10,6 +11,8 @@ mod reader;
 mod secrets;
 mod settings;
 mod source;
+mod trust;
+mod written;
 
 use std::{
     collections::BTreeMap,
@@ -18,24 +21,32 @@ use std::{
 
 pub(crate) use chain::{ChainConfig, StageConfig};
 pub(crate) use cohorts::CohortSource;
+pub(crate) use destinations::{DestinationAuth, DestinationConfig};
 pub(crate) use plugins::PluginConfig;
+#[cfg(test)]
+pub(crate) use problem::Problem;
 pub(crate) use problem::Problems;
 pub(crate) use quarantine::QuarantineConfig;
+pub(crate) use reader::parse_duration as duration;
 pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{
-    LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig, UnprovenFiles, omission,
+    BackfillWay, LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig,
+    UnprovenFiles, omission,
 };
 pub(crate) use source::{AuthConfig, ServicesConfig, SourceConfig};
+pub(crate) use trust::{Signatures, SignedBy, Trust, beside};
+pub(crate) use written::Written;
 
 use crate::failure::Failure;
 use reader::Reader;
-pub(crate) use reader::parse_duration;
 
 /// A configuration that was read without a problem.
 #[derive(Debug)]
 pub(crate) struct Config {
     /// Where it was read from.
     pub(crate) path: PathBuf,
+    /// As it was written, for the audit log.
+    pub(crate) written: Written,
     /// Where data comes from.
     pub(crate) source: SourceConfig,
     /// The directory of ledger, cache and logs.
@@ -46,8 +57,14 @@ pub(crate) struct Config {
     pub(crate) cohorts: BTreeMap<String, CohortSource>,
     /// Keys for keyed hashing, by name.
     pub(crate) keys: BTreeMap<String, SecretSource>,
+    /// Whose signatures on plugins count.
+    pub(crate) trust: Trust,
+    /// Whether every plugin needs one.
+    pub(crate) signatures: Signatures,
     /// Plugins by name.
     pub(crate) plugins: BTreeMap<String, PluginConfig>,
+    /// Destinations by name.
+    pub(crate) destinations: BTreeMap<String, DestinationConfig>,
     /// Addresses of stores, by name.
     pub(crate) stores: BTreeMap<String, String>,
     /// What is kept of refused records.
@@ -100,15 +117,21 @@ impl Config {
             }
         };
         let root = Reader::root(&table, &problems);
+        let trust = trust::read(&root, &folder);
+        let signatures = trust::signatures(&root);
         let config = Self {
             path: path.to_owned(),
+            written: Written::of(text, &folder),
             source: source::read(&root, &folder),
             state: folder
                 .join(root.section("state").text("path").unwrap_or(".bulkhead".into())),
             sync: settings::sync(&root.section("sync")),
             cohorts: cohorts::read(&root, &folder),
             keys: secrets::named(&root, "keys", &folder),
-            plugins: plugins::read(&root, &folder, pinning),
+            plugins: plugins::read(&root, &folder, pinning, (&trust, signatures)),
+            destinations: destinations::read(&root, &folder),
+            trust,
+            signatures,
             stores: stores(&root, &folder),
             quarantine: quarantine::read(&root.section("quarantine")),
             chains: chain::read(&root, &folder),

@@ -239,9 +239,11 @@ pub(crate) fn resources(stores: Stores, state: Option<StateStore>) -> Resources 
         cohorts: BTreeMap::new(),
         keys: BTreeMap::new(),
         stores,
+        destinations: bulkhead_egress::http::Destinations::default(),
         state,
         now: Arc::new(|| Instant::from_unix_ms(0)),
         random: Arc::new(|bytes| bytes.fill(7)),
+        deterministic: None,
     }
 }
 

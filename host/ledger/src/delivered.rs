@@ -11,6 +11,7 @@
 //! Memory: a cache of blocks, two write buffers, and filters of about 10 bits a resource
 //! ([`Bounds`]). The engine is fjall, whose merges run on two threads of their own.
 
+mod chosen;
 mod entries;
 mod entry;
 mod key;

@@ -11,14 +11,17 @@
 //! back-pressure is the absence of code.
 
 mod advance;
+mod asked;
 mod batch;
 mod chain;
 mod deletion;
 mod intake;
 mod kept;
 mod lane;
+mod limit;
 mod memory;
 mod recalled;
+mod referred;
 mod replayed;
 #[cfg(test)]
 mod rig;
@@ -28,11 +31,13 @@ mod tally;
 mod verdict;
 
 pub use advance::{Advance, Quarantined};
+pub use asked::{Asked, Unasked};
 pub use batch::{Batch, Change, Kinds, Record};
 pub use chain::{Chain, ChainError, ChainLimits, Pause};
 pub use intake::{FileKind, Intake, IntakeError, Taken};
 pub use kept::{Keeping, Kept, Label, Remains, Source};
 pub use lane::{Caution, Lane, LaneError, LaneLimits};
+pub use limit::Limit;
 pub use memory::{Handled, Memory, MemoryError, Recall};
 pub use recalled::Recalled;
 pub use sink::{Checkpoint, CloseReason, Positions, Receipt, Sink, SinkError};

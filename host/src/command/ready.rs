@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use bulkhead_bulk::Client;
 use bulkhead_egress::Vault;
-use bulkhead_ledger::{Ledger, RunLock};
+use bulkhead_ledger::{Ledger, RunLock, audit::AuditHead};
 use bulkhead_sandbox::Sandbox;
 
 use super::run::locked;
@@ -17,6 +17,8 @@ use crate::{
     },
     export_log::ExportLog,
     output::Output,
+    report::Report,
+    trail::{Started, Trail},
     vault,
 };
 
@@ -25,6 +27,8 @@ pub(super) struct Ready {
     pub(super) config: Arc<Config>,
     pub(super) ledger: Ledger,
     pub(super) vault: Option<Arc<Vault>>,
+    /// What the audit log is told.
+    pub(super) trail: Trail,
     _lock: RunLock,
     stop: Stop,
     client: Arc<Client>,
@@ -61,6 +65,8 @@ impl Ready {
     ) -> anyhow::Result<Self> {
         let ledger = assemble::ledger(&config)?;
         let lock = ledger.lock().map_err(locked)?;
+        let trail = Trail::new(&ledger);
+        trail.configuration(&config)?;
         let stop = Stop::at_signals()?;
         let client = Arc::new(assemble::client(&config)?);
         let sandbox = assemble::sandbox(&config.state)?;
@@ -71,6 +77,7 @@ impl Ready {
             config,
             ledger,
             vault,
+            trail,
             _lock: lock,
             stop,
             client,
@@ -81,7 +88,7 @@ impl Ready {
         })
     }
 
-    /// Everything that an export of one chain needs.
+    /// Everything that an export of one chain needs, and what the audit log says of its start.
     ///
     /// # Errors
     ///
@@ -90,7 +97,7 @@ impl Ready {
         &self,
         chain: ChainConfig,
         accept: Acceptances,
-    ) -> anyhow::Result<Arc<Export>> {
+    ) -> anyhow::Result<(Arc<Export>, Started)> {
         let (config, ledger) = (&self.config, &self.ledger);
         let stores = assemble::stores(config, &chain)?;
         let loaded = assemble::chain(
@@ -101,7 +108,12 @@ impl Ready {
             stores,
             Some(ledger),
         )
-        .await?;
+        .await
+        .map_err(|error| match self.trail.refused(&chain, &error) {
+            Ok(()) => error,
+            Err(unwritten) => unwritten,
+        })?;
+        let started = self.trail.started(config, &chain, &loaded, &self.cohorts)?;
         let delivered = match config.sync.remembers {
             Remembers::Nothing => None,
             Remembers::Resources => {
@@ -110,7 +122,7 @@ impl Ready {
         };
         let stream = stream(config, &chain.name, &loaded.fingerprint);
         let members = Members::of(config, &chain, &self.cohorts, ledger, &stream)?;
-        Ok(Arc::new(Export {
+        let export = Arc::new(Export {
             config: Arc::clone(config),
             chain,
             loaded,
@@ -123,6 +135,30 @@ impl Ready {
             accept,
             delivered,
             members,
-        }))
+        });
+        Ok((export, started))
+    }
+
+    /// Tells the audit log how it ended; gives the reports, and where the log ends then.
+    ///
+    /// # Errors
+    ///
+    /// Its own failure, or that of the log.
+    pub(super) fn ended(
+        &self,
+        export: &Export,
+        started: &Started,
+        came: anyhow::Result<Vec<Report>>,
+    ) -> anyhow::Result<(Vec<Report>, AuditHead)> {
+        let completed = came.iter().flatten().filter_map(|of| of.export.parse().ok());
+        let written = export
+            .touched(&completed.collect::<Vec<_>>())
+            .and_then(|touched| self.trail.ended(started, &came, &touched));
+        if let (Err(_), Err(error)) = (&came, &written) {
+            // The run's own failure is told; this one may be its consequence.
+            let error = format!("{error:#}");
+            tracing::error!(%error, "how the run ended is not in the audit log");
+        }
+        Ok((came?, written?))
     }
 }

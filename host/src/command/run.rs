@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
 
 use bulkhead_model::{Instant, ResourceType};
+use serde_json::json;
 
 use super::ready::Ready;
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     failure::{Exit, Failure},
     output::{Output, Wish},
     report::Report,
+    trail::{Trail, operator},
 };
 
 /// Export from the server and stream every resource through the configured chains.
@@ -99,11 +101,13 @@ impl Run {
         let chains: Vec<_> =
             config.chains_named(self.chain.as_deref())?.into_iter().cloned().collect();
         let ready = Ready::configured(Arc::clone(&config), output).await?;
+        let trail = &ready.trail;
+        self.note_overrides(trail, wanted)?;
         let accept =
             Acceptances::new(&config.sync.accept_omission, self.accepted_by_hand());
         let mut reports = Vec::new();
         for chain in chains {
-            let export = ready.export(chain, accept.clone()).await?;
+            let (export, started) = ready.export(chain, accept.clone()).await?;
             let before = export.last_full()?;
             let reach = match wanted {
                 Wanted::Changes => Reach::Incremental,
@@ -111,7 +115,10 @@ impl Run {
                 Wanted::Rotation(parts) => Reach::Types(export.due(*parts)?),
                 Wanted::Types(types) => Reach::Types(types.clone()),
             };
-            for report in export.run(reach).await? {
+            let came = export.run(reach).await;
+            let (reports_of_chain, head) = ready.ended(&export, &started, came)?;
+            for mut report in reports_of_chain {
+                report.audit = Some(head.clone());
                 output.report(&report);
                 reports.push((report, before));
             }
@@ -122,6 +129,32 @@ impl Run {
         Ok(reports)
     }
 
+    /// What the command line overrides, into the audit log.
+    fn note_overrides(&self, trail: &Trail, wanted: &Wanted) -> anyhow::Result<()> {
+        let again = match wanted {
+            Wanted::Changes => None,
+            Wanted::Everything => Some(json!({ "of": "everything" })),
+            Wanted::Rotation(parts) => Some(json!({ "of": { "one-part-of": parts } })),
+            Wanted::Types(types) => {
+                let types: Vec<&str> = types.iter().map(ResourceType::as_str).collect();
+                Some(json!({ "of": types }))
+            }
+        };
+        if let Some(again) = again {
+            trail.overridden("ask-again", &again)?;
+        }
+        if self.dev {
+            trail.overridden("dev", &json!({ "waives": "sha256" }))?;
+        }
+        if !self.accept_omission.is_empty() {
+            let types = self.accept_omission.iter().map(ResourceType::as_str);
+            let types: Vec<&str> = types.collect();
+            let particulars = json!({ "types": types, "reason": self.reason });
+            trail.overridden("accept-omission", &particulars)?;
+        }
+        Ok(())
+    }
+
     fn accepted_by_hand(&self) -> Vec<(ResourceType, Acceptance)> {
         let acceptance = Acceptance {
             reason: self.reason.clone().unwrap_or_default(),
@@ -130,12 +163,6 @@ impl Run {
         let named = self.accept_omission.iter();
         named.map(|name| (name.clone(), acceptance.clone())).collect()
     }
-}
-
-/// Who runs this, as the system says.
-fn operator() -> String {
-    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "an unnamed user".to_owned())
 }
 
 pub(super) fn locked(error: bulkhead_ledger::Error) -> anyhow::Error {

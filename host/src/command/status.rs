@@ -86,6 +86,9 @@ impl Status {
             writeln!(out, "{}", as_json(&ledger, &exports)?)?;
             return Ok(ExitCode::SUCCESS);
         }
+        if let Some(head) = ledger.audit_head()? {
+            writeln!(out, "Audit log ends at line {}: {}\n", head.seq, head.hash)?;
+        }
         writeln!(out, "Exports, newest first:")?;
         for record in &exports {
             writeln!(out, "  {}", line(&ledger, record)?)?;
@@ -197,7 +200,7 @@ fn as_json(
     }
     let Purged { entries, sealed } = ledger.count_quarantine(&Search::default())?;
     Ok(json!({
-        "exports": listed, "watermarks": streams, "accepted-omissions": omissions,
-        "quarantine": {"entries": entries, "sealed": sealed},
+        "audit": ledger.audit_head()?, "exports": listed, "watermarks": streams,
+        "accepted-omissions": omissions, "quarantine": {"entries": entries, "sealed": sealed},
     }))
 }

@@ -14,8 +14,11 @@ use std::{
 use anyhow::Context as _;
 use bulkhead_bulk::Error as BulkError;
 use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof};
+use bulkhead_model::Instant;
 use bulkhead_ndjson::{Bases, Block, Framer};
-use bulkhead_pipeline::{Advance, Caution, CloseReason, FileKind, Lane, Tally};
+use bulkhead_pipeline::{
+    Advance, Asked, Caution, CloseReason, FileKind, Intake, Lane, Tally,
+};
 
 use self::ended::{Ended, ended};
 pub(super) use self::{
@@ -24,6 +27,7 @@ pub(super) use self::{
 };
 use super::{Export, logged::bulk_error, memory::Holdings, stop::Why, stopped};
 use crate::{
+    advice::{advice, advised},
     assemble,
     output::{Event, FileProgress},
 };
@@ -44,6 +48,10 @@ pub(super) struct FileWork {
     pub(super) index: u32,
     pub(super) array: FileArray,
     pub(super) origin: Origin,
+    /// What the export asked for.
+    pub(super) asked: Arc<Asked>,
+    /// The export's own moment.
+    pub(super) export_time: Instant,
     pub(super) holdings: Option<Arc<Holdings>>,
 }
 
@@ -73,7 +81,9 @@ impl FileWork {
                     return Ok(());
                 }
                 Err(Ended::Stopped) => return Err(stopped()),
-                Err(Ended::Fatal(error)) => return Err(error),
+                Err(Ended::Fatal(error)) => {
+                    return Err(advised(error, &self.export.chain));
+                }
                 Err(Ended::Changed) => {
                     let (id, index) = (self.id.clone(), self.index);
                     // First: a process that dies between must not take what was delivered of
@@ -135,6 +145,7 @@ impl FileWork {
         progress: &FileProgress,
     ) -> anyhow::Result<()> {
         let hint = bulk_error(error).and_then(BulkError::hint);
+        let hint = hint.or_else(|| advice(error, &self.export.chain));
         let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
         let reason = format!("{error:#}{hint}");
         self.give_up_try().await?;
@@ -305,20 +316,18 @@ impl FileWork {
             FileArray::Replayed => FileKind::Replayed,
         };
         let bases = Bases::new([self.export.config.source.base_url.to_string()]);
+        let intake = Intake::new(self.index, kind, bases).asking(Arc::clone(&self.asked));
+        let of = assemble::FileOf {
+            export_id: self.id.as_str(),
+            export_time: self.export_time,
+            file: self.index,
+        };
+        let chain = &self.export.loaded;
         if let Some(sealed) = self.origin.sealed() {
-            let stages = sealed.stages(&self.export);
-            let (chain, id) = (&self.export.loaded, self.id.as_str());
-            return assemble::replaying(chain, stages, bases, id, self.index)
-                .with_caution(caution);
+            let stages = sealed.stages(&self.export, self.export_time);
+            return assemble::replaying(chain, stages, intake, &of, caution);
         }
-        assemble::lane(
-            &self.export.loaded,
-            bases,
-            self.id.as_str(),
-            self.index,
-            kind,
-            caution,
-        )
+        assemble::lane(chain, intake, &of, caution)
     }
 
     async fn resume(&self) -> anyhow::Result<Option<Advance>> {

@@ -29,7 +29,8 @@ pub(super) use self::file::{Reader, SealedFile};
 use self::memory::Past;
 pub(crate) use self::tidy::sweep;
 use super::{
-    Export, file::FileWork, file::Origin, kickoff_of, memory::Holdings, stopped,
+    Export, file::FileWork, file::Origin, journalled::export_time, kickoff_of,
+    memory::Holdings, stopped,
 };
 use crate::{
     clock,
@@ -167,6 +168,8 @@ impl Export {
                 array: FileArray::Replayed,
                 origin: Origin::Sealed(Arc::new(file)),
                 holdings: holdings.clone(),
+                asked: Arc::default(),
+                export_time: export_time(record),
             };
             work.process().await?;
         }
@@ -194,6 +197,7 @@ impl Export {
         record: &ExportRecord,
         replayed: u64,
     ) -> anyhow::Result<Report> {
+        self.note_uses(&record.id)?;
         let files = self.ledger.files(&record.id)?;
         let mut tally = Tally::default();
         for checkpoint in files.iter().filter_map(|file| file.checkpoint.as_ref()) {
@@ -225,6 +229,7 @@ impl Export {
             metrics: self.metrics(),
             stores: self.places(),
             kept: BTreeMap::new(),
+            audit: None,
             replay: Some(Replayed {
                 records: planned.iter().map(|(_, count)| count).sum(),
                 replayed,

@@ -9,10 +9,11 @@ use super::export_id;
 use crate::{
     assemble, clock,
     command::run::locked,
-    config::{Config, Pinning, parse_duration},
+    config::{Config, Pinning, duration},
     export::sweep,
     failure::Exit,
     report::count,
+    trail::Trail,
     vault,
 };
 
@@ -46,7 +47,7 @@ pub(super) struct Purge {
 }
 
 fn older(text: &str) -> Result<Duration, String> {
-    parse_duration(text)
+    duration(text)
         .ok_or_else(|| "write a whole number with s, m, h or d, as `30d`".to_owned())
 }
 
@@ -68,8 +69,13 @@ impl Purge {
             };
             told = ledger.count_quarantine(&search)?;
             if self.yes {
-                // The one place where entries are removed by hand: what an audit would tell of it
-                // is `told`.
+                let (export, before) =
+                    (search.export.map(ToString::to_string), search.before);
+                let particulars = json!({
+                    "export": export, "before": before,
+                    "entries": told.entries, "sealed": told.sealed,
+                });
+                Trail::new(&ledger).overridden("purge-quarantine", &particulars)?;
                 ledger.purge_quarantine(&search)?;
                 // What an interrupted purge left goes too.
                 if let Some(vault) = vault::open(&config)? {

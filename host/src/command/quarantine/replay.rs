@@ -60,8 +60,11 @@ impl Replay {
         let mut reports: Vec<Report> = Vec::new();
         for chain in chains {
             let accept = Acceptances::new(&[], Vec::new());
-            let export = ready.export(chain, accept).await?;
-            for report in export.replay(&identities, &search).await? {
+            let (export, started) = ready.export(chain, accept).await?;
+            let came = export.replay(&identities, &search).await;
+            let (came, head) = ready.ended(&export, &started, came)?;
+            for mut report in came {
+                report.audit = Some(head.clone());
                 output.report(&report);
                 reports.push(report);
             }

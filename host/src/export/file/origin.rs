@@ -9,12 +9,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bulkhead_bulk::{Client, Download, Manifest, OutputFile};
-use bulkhead_model::{Instant, ResourceType};
+use bulkhead_bulk::{Client, Download, Error as BulkError, Manifest, OutputFile};
+use bulkhead_model::{Instant, Phi, ResourceType};
 use bulkhead_ndjson::FramerLimits;
 use bulkhead_pipeline::Handled;
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream::BoxStream};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
@@ -24,6 +24,8 @@ use crate::export::replay::{Reader, SealedFile};
 /// Where a file's bytes come from.
 #[derive(Clone, Debug)]
 pub(in crate::export) enum Origin {
+    /// The server, with all that it holds of one patient, of these types.
+    Everything { patient: Phi<String>, types: Vec<ResourceType> },
     /// What the host wrote itself: resources that it calls back.
     Local(PathBuf),
     /// The server.
@@ -50,14 +52,14 @@ impl Origin {
     /// How many resources were announced.
     pub(super) const fn count(&self) -> Option<u64> {
         match self {
-            Self::Local(_) | Self::Sealed(_) => None,
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => None,
             Self::Remote { file, .. } => file.count,
         }
     }
 
     pub(super) const fn resource_type(&self) -> Option<&ResourceType> {
         match self {
-            Self::Local(_) | Self::Sealed(_) => None,
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => None,
             Self::Remote { file, .. } => file.resource_type.as_ref(),
         }
     }
@@ -65,7 +67,7 @@ impl Origin {
     /// The file as the manifest has it.
     pub(super) fn remote(&self) -> Option<&OutputFile> {
         match self {
-            Self::Local(_) | Self::Sealed(_) => None,
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => None,
             Self::Remote { file, .. } => Some(file),
         }
     }
@@ -73,7 +75,7 @@ impl Origin {
     /// What it is when it comes out of quarantine.
     pub(super) const fn sealed(&self) -> Option<&Arc<SealedFile>> {
         match self {
-            Self::Local(_) | Self::Remote { .. } => None,
+            Self::Everything { .. } | Self::Local(_) | Self::Remote { .. } => None,
             Self::Sealed(sealed) => Some(sealed),
         }
     }
@@ -82,7 +84,7 @@ impl Origin {
     /// made it longer than any line that comes in.
     pub(super) fn framing(&self, limits: FramerLimits) -> FramerLimits {
         match self {
-            Self::Local(_) | Self::Remote { .. } => limits,
+            Self::Everything { .. } | Self::Local(_) | Self::Remote { .. } => limits,
             Self::Sealed(_) => FramerLimits {
                 line_bytes: limits.line_bytes.saturating_add(LONGER),
                 ..limits
@@ -100,7 +102,7 @@ impl Origin {
     /// Whether its link has run out by the manifest's own word, as far as that is worth one.
     pub(super) fn has_run_out(&self, now: Instant) -> bool {
         match self {
-            Self::Local(_) | Self::Sealed(_) => false,
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => false,
             Self::Remote { file, shared, .. } => {
                 file.expires.is_some_and(|expires| expires <= now)
                     && !shared.is_refresh_vain.load(Ordering::Relaxed)
@@ -124,21 +126,30 @@ impl Origin {
                 !download.is_labelled_ndjson
                     && !shared.is_label_told.swap(true, Ordering::Relaxed)
             }
-            (Self::Local(_) | Self::Remote { .. } | Self::Sealed(_), _) => false,
+            (
+                Self::Everything { .. }
+                | Self::Local(_)
+                | Self::Remote { .. }
+                | Self::Sealed(_),
+                _,
+            ) => false,
         }
     }
 
     /// Whether the manifest says that its lines stand in blocks of all types.
     pub(super) fn is_organised(&self) -> bool {
         match self {
-            Self::Local(_) | Self::Sealed(_) => false,
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => false,
             Self::Remote { manifest, .. } => manifest.organized_by.is_some(),
         }
     }
 
     /// Begins to read the file.
-    pub(super) async fn open(&self, client: &Client) -> Result<Incoming, Ended> {
+    pub(super) async fn open(&self, client: &Arc<Client>) -> Result<Incoming, Ended> {
         match self {
+            Self::Everything { patient, types } => {
+                Ok(Incoming::Everything(client.everything(patient.expose(), types)))
+            }
             Self::Local(path) => {
                 let file = tokio::fs::File::open(path).await;
                 let file = file.with_context(|| format!("opening {}", path.display()));
@@ -155,6 +166,7 @@ impl Origin {
 
 /// A file's bytes as they come.
 pub(super) enum Incoming {
+    Everything(BoxStream<'static, Result<Bytes, BulkError>>),
     Local(tokio::fs::File),
     Remote(Box<Download>),
     Sealed(Reader),
@@ -164,6 +176,7 @@ impl Incoming {
     /// The next bytes; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, Ended>> {
         match self {
+            Self::Everything(pages) => Some(pages.next().await?.map_err(download_ended)),
             Self::Local(file) => {
                 let mut chunk = BytesMut::with_capacity(LOCAL_CHUNK);
                 match file.read_buf(&mut chunk).await {
@@ -182,7 +195,7 @@ impl Incoming {
     /// Counts the bytes that came over the wire.
     pub(super) fn wire_bytes(&self) -> Arc<AtomicU64> {
         match self {
-            Self::Local(_) | Self::Sealed(_) => Arc::default(),
+            Self::Everything(_) | Self::Local(_) | Self::Sealed(_) => Arc::default(),
             Self::Remote(download) => download.wire_bytes(),
         }
     }
@@ -190,7 +203,8 @@ impl Incoming {
     /// Whether its end showed, now that it has ended, that it was whole.
     pub(super) fn is_proven_whole(&self) -> bool {
         match self {
-            Self::Local(_) | Self::Sealed(_) => true,
+            // A page that is cut is no JSON.
+            Self::Everything(_) | Self::Local(_) | Self::Sealed(_) => true,
             Self::Remote(download) => download.is_proven_whole(),
         }
     }

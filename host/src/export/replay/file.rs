@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context as _;
 use bulkhead_egress::{Identities, Sealed, Vault};
 use bulkhead_ledger::Found;
-use bulkhead_model::{PatientKey, PatientSet};
+use bulkhead_model::{Instant, PatientKey, PatientSet};
 use bulkhead_ndjson::Patients;
 use bulkhead_pipeline::{Batch, Handled, Memory, Record, Stage, StageError, Verdict};
 use bulkhead_sandbox::{Plugin, PluginStage, Role};
@@ -83,7 +83,11 @@ impl SealedFile {
     }
 
     /// The stages of its lane.
-    pub(in crate::export) fn stages(&self, export: &Export) -> Vec<Box<dyn Stage>> {
+    pub(in crate::export) fn stages(
+        &self,
+        export: &Export,
+        time: Instant,
+    ) -> Vec<Box<dyn Stage>> {
         let loaded = &export.loaded;
         let changed = self.rows.first().filter(|row| row.entry.made_by.is_some());
         let first = changed.and_then(|row| loaded.position(&row.entry.stage));
@@ -91,7 +95,10 @@ impl SealedFile {
         let mut stages: Vec<Box<dyn Stage>> = Vec::new();
         for (at, plugin) in loaded.stages.iter().enumerate() {
             match again(plugin, first.is_some_and(|first| at < first)) {
-                Again::Asked => stages.push(Box::new(PluginStage::new(plugin.clone()))),
+                Again::Asked => {
+                    let stage = PluginStage::new(plugin.clone());
+                    stages.push(Box::new(stage.of_export_at(time)));
+                }
                 Again::Guarded => stages.push(Box::new(Guard {
                     stage: plugin.stage().to_owned(),
                     cohorts: cohorts.clone(),
