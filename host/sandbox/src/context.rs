@@ -154,6 +154,11 @@ impl Context {
         }
     }
 
+    /// The same, and what its guest calls is counted here.
+    pub(crate) fn counted_by(self, uses: &Uses) -> Self {
+        Self { uses: uses.clone(), ..self }
+    }
+
     /// The time as the guest may know it.
     pub(crate) fn time(&self) -> Instant {
         match self.resources.deterministic {
@@ -203,10 +208,5 @@ impl Context {
             tracing::warn!(stage = %self.stage, "plugin used up its {limit}: raise it, or ask its authors");
         }
         self.meter.refuse(limit);
-    }
-
-    /// The same, and what its guest calls is counted here.
-    pub(crate) fn counted_by(self, uses: &Uses) -> Self {
-        Self { uses: uses.clone(), ..self }
     }
 }

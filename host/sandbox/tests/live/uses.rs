@@ -64,7 +64,7 @@ async fn every_death_is_counted_by_its_manner() {
     let sandbox = Sandbox::new(None).unwrap();
     let cases = [
         ("trap", "(unreachable)", "plugin-trap"),
-        ("spin", "(loop $again (br $again))", "plugin-deadline"),
+        ("spin", "(loop $again (br $again))", "plugin-cpu"),
     ];
     for (name, on_batch, code) in cases {
         let plugin =

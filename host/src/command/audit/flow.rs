@@ -237,7 +237,11 @@ impl Flow {
             ways.push(("ledger", vec![Cargo::Chosen]));
         }
         if plugin.has("telemetry") {
-            ways.push(("logs, reports", vec![Cargo::Codes, Cargo::Counts]));
+            let mut said = vec![Cargo::Codes, Cargo::Counts];
+            if plugin.says_text {
+                said.insert(0, Cargo::Chosen);
+            }
+            ways.push(("logs, reports", said));
         }
         let notes =
             ways.iter().map(|(place, of)| format!("{place}: {}", words(of))).collect();

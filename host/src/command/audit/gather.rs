@@ -3,7 +3,7 @@
 
 use bulkhead_ledger::{Error as LedgerError, Ledger, PastUse};
 use bulkhead_model::{Instant, SafeUrl};
-use bulkhead_sandbox::{BATCHES, DEATHS, Package, Signature};
+use bulkhead_sandbox::{BATCHES, DEATHS, Denied, Package, Signature, Telemetry};
 
 use super::{
     capabilities, findings, flow, place,
@@ -198,7 +198,6 @@ fn facts(
     facts.runs = sum(BATCHES, |of| of.exports);
     facts.deaths = sum(DEATHS, |of| of.of.calls);
     facts.refused = own.iter().map(|of| of.of.refused).sum();
-    facts.foreign = package.foreign_imports().map(plain).collect();
     let manifest = match package.manifest() {
         Ok(manifest) => Some(manifest),
         Err(error) => {
@@ -213,7 +212,12 @@ fn facts(
         manifest.role.as_str().clone_into(&mut facts.role);
         let denied = package.denied(manifest, &plugin.grants);
         facts.problems.extend(denied.iter().map(|one| plain(&one.to_string())));
+        facts.foreign.extend(denied.iter().filter_map(|one| match one {
+            Denied::Foreign(import) => Some(plain(import)),
+            _ => None,
+        }));
     }
+    facts.says_text = plugin.grants.telemetry == Telemetry::Text;
     facts.capabilities = capabilities::rows(&package, manifest, &plugin.grants, &own);
     facts.sha256 = Some(sha256);
     facts

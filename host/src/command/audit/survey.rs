@@ -117,6 +117,8 @@ pub(super) struct PluginFacts {
     /// Imports that are not of the contract.
     pub(super) foreign: Vec<String>,
     pub(super) capabilities: Vec<Row>,
+    /// Whether its own words are written into the logs.
+    pub(super) says_text: bool,
     /// Exports in which this very file was at work.
     pub(super) runs: u64,
     /// How often its guests died, over these.

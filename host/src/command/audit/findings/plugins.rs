@@ -127,6 +127,27 @@ fn powers(plugin: &PluginFacts, about: &str, found: &mut Found) {
              keep the data",
         );
     }
+    if plugin.says_text {
+        let sees = sees_bodies || plugin.has("projection");
+        found.add(
+            if sees { Severity::High } else { Severity::Medium },
+            "telemetry-text",
+            about,
+            "words of its own are written into the logs, and may be a patient's",
+            format!(
+                "set `{about}.grants.telemetry = true`; `\"text\"` is for rehearsals"
+            ),
+        );
+    }
+    if plugin.has("wasi") {
+        found.add(
+            Severity::Info,
+            "virtual-wasi",
+            about,
+            "it gets WASI 0.2, virtual and empty: more code of the host stands behind it",
+            "prefer plugins that need none",
+        );
+    }
     if sees_bodies && plugin.has("artifacts") {
         found.add(
             Severity::Info,

@@ -101,7 +101,7 @@ fn there_is_nothing_to_object_to_in_a_sound_configuration() {
 fn every_weakness_is_found_with_its_severity_and_what_to_do() {
     type Weaken = fn(&mut Survey);
     use Severity::{High, Info, Low, Medium};
-    let cases: [(&str, Weaken, Severity); 42] = [
+    let cases: [(&str, Weaken, Severity); 45] = [
         ("unpinned", |s| s.plugins[0].pin = Pin::None, High),
         ("not-the-pinned", |s| s.plugins[0].pin = Pin::Differs, High),
         ("signature", |s| s.plugins[0].unsigned = Some("x".into()), High),
@@ -139,6 +139,9 @@ fn every_weakness_is_found_with_its_severity_and_what_to_do() {
             |s| s.plugins[2].capabilities.push(row("projection", "id")),
             Low,
         ),
+        ("telemetry-text", |s| s.plugins[1].says_text = true, High),
+        ("telemetry-text", |s| s.plugins[2].says_text = true, Medium),
+        ("virtual-wasi", |s| s.plugins[2].capabilities.push(row("wasi", "")), Info),
         ("idle-plugin", |s| s.configuration.idle_plugins.push("x".into()), Low),
         ("source-in-clear", |s| s.server.in_clear.push("http://ehr".into()), High),
         (

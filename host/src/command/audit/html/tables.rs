@@ -44,7 +44,7 @@ pub(super) fn write_powers(out: &mut String, survey: &Survey) -> std::fmt::Resul
 }
 
 /// Powers by interface, what is seen first.
-const POWERS: [(&str, &str); 10] = [
+const POWERS: [(&str, &str); 11] = [
     ("bodies", "sees bodies"),
     ("projection", "sees fields"),
     ("cohorts", "sees membership"),
@@ -55,6 +55,7 @@ const POWERS: [(&str, &str); 10] = [
     ("telemetry", "reports"),
     ("clock", "clock"),
     ("random", "randomness"),
+    ("wasi", "empty WASI"),
 ];
 
 /// Every capability of every plugin.
