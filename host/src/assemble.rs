@@ -1,6 +1,7 @@
 //! Wiring: from a configuration to a client (`source`), plugins and lanes.
 
 mod destinations;
+mod lane;
 mod signed;
 mod source;
 
@@ -10,15 +11,10 @@ use anyhow::Context as _;
 use aws_lc_rs::hmac;
 use bulkhead_egress::{Store, Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
-use bulkhead_model::Instant;
-use bulkhead_pipeline::{
-    Caution, Chain, ChainLimits, Crash, Intake, Lane, LaneLimits, Pause, Stage,
-};
+use bulkhead_pipeline::{Crash, Keeping};
 use bulkhead_sandbox::{
-    Cache, Determinism, Limits, Package, Plugin, PluginSink, PluginStage, Resources,
-    Sandbox, StateStore,
+    Cache, Determinism, Limits, Package, Plugin, Resources, Role, Sandbox, StateStore,
 };
-use futures::FutureExt;
 
 use crate::{
     clock,
@@ -31,6 +27,7 @@ use crate::{
 };
 
 pub(crate) use destinations::destinations;
+pub(crate) use lane::{FileOf, lane, replaying};
 pub(crate) use source::client;
 
 /// The ledger of a configuration.
@@ -137,6 +134,24 @@ pub(crate) struct LoadedChain {
     /// What says whether this is still the same chain on the same data: plugin digests,
     /// settings, keys and cohorts.
     pub(crate) fingerprint: String,
+    /// What is kept of refused records.
+    pub(crate) keeping: Keeping,
+    /// What says whether the stages before each one, and before the sink, are the same: their
+    /// digests, settings and keys. A body that they made fits no others.
+    pub(crate) made_by: Vec<String>,
+}
+
+impl LoadedChain {
+    /// Which one of the stages is called so; the sink stands after all others.
+    pub(crate) fn position(&self, stage: &str) -> Option<usize> {
+        let mut all = self.stages.iter().chain([&self.sink]);
+        all.position(|plugin| plugin.stage() == stage)
+    }
+
+    /// By what a body was made that came to this stage.
+    pub(crate) fn made_before(&self, stage: &str) -> Option<&str> {
+        self.made_by.get(self.position(stage)?).map(String::as_str)
+    }
 }
 
 /// Loads the plugins of a chain with what they are granted.
@@ -156,6 +171,7 @@ pub(crate) async fn chain(
     let destinations = destinations(config, chain)?;
     let mut loaded = Vec::new();
     let mut marks = Vec::new();
+    let (mut made_by, mut made) = (Vec::new(), Vec::new());
     for of in chain.stages.iter().chain([&chain.sink]) {
         let (Some(plugin), Some(package)) =
             (config.plugins.get(&of.plugin), packages.get(&of.plugin))
@@ -165,6 +181,8 @@ pub(crate) async fn chain(
         let resources =
             resources(config, chain, of, cohorts, (&stores, &destinations), ledger)?;
         loaded.push(stage(chain, of, plugin, package, sandbox, resources).await?);
+        made_by.push(fingerprint(&made));
+        let from = marks.len();
         marks.push(format!("{} {} {}", of.name, package.sha256(), of.settings));
         for name in &plugin.grants.keys {
             if let Some(source) = config.keys.get(name) {
@@ -175,6 +193,7 @@ pub(crate) async fn chain(
             let to = config.destinations.get(name).map(DestinationConfig::definition);
             marks.push(format!("{name} {}", to.unwrap_or_default()));
         }
+        made.extend_from_slice(marks.get(from..).unwrap_or_default());
         for cohort in &plugin.grants.cohorts {
             // Where it is remembered what was delivered, a cohort may change: who joins gets
             // their history, who leaves is called back.
@@ -190,9 +209,27 @@ pub(crate) async fn chain(
     }
     let sink = loaded.pop().ok_or_else(|| Failure::refused("a chain without a sink"))?;
     check_roles(chain, &loaded, &sink)?;
-    let fingerprint =
-        format!("{:032x}", xxhash_rust::xxh3::xxh3_128(marks.join("\n").as_bytes()));
-    Ok(LoadedChain { stages: loaded, sink, stores, fingerprint })
+    let fingerprint = fingerprint(&marks);
+    let keeping = if config.quarantine.seals() {
+        Keeping::From(first_kept(&loaded))
+    } else {
+        Keeping::Nothing
+    };
+    Ok(LoadedChain { stages: loaded, sink, stores, fingerprint, keeping, made_by })
+}
+
+fn fingerprint(marks: &[String]) -> String {
+    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(marks.join("\n").as_bytes()))
+}
+
+/// The first stage that stands behind every stage that says whose data may pass: every filter,
+/// and whatever else may ask about a cohort. What those refuse, and what is refused before the
+/// last of them, is not kept, sealed or not.
+pub(crate) fn first_kept(stages: &[Plugin]) -> usize {
+    let is_guard = |plugin: &Plugin| {
+        plugin.manifest().role == Role::Filter || !plugin.grants().cohorts.is_empty()
+    };
+    stages.iter().rposition(is_guard).map_or(0, |at| at + 1)
 }
 
 /// Tells keys apart without telling anything of them: pseudonyms under another key are
@@ -273,7 +310,6 @@ pub(crate) fn check_roles(
     stages: &[Plugin],
     sink: &Plugin,
 ) -> anyhow::Result<()> {
-    use bulkhead_sandbox::Role;
     if let Some(stage) = stages.iter().find(|stage| stage.manifest().role == Role::Sink) {
         let what =
             format!("stage `{}` of chain `{}` is a sink", stage.stage(), chain.name);
@@ -353,48 +389,4 @@ pub(crate) fn stores(config: &Config, chain: &ChainConfig) -> anyhow::Result<Sto
         }
     }
     Ok(stores.into_values().collect())
-}
-
-/// Which file of which export a lane is for.
-pub(crate) struct FileOf<'a> {
-    /// The export.
-    pub(crate) export_id: &'a str,
-    /// Its moment, which stays the same however often the export is taken up.
-    pub(crate) export_time: Instant,
-    /// The file's number.
-    pub(crate) file: u32,
-}
-
-/// A lane for one file.
-pub(crate) fn lane(
-    chain: &LoadedChain,
-    intake: Intake,
-    of: &FileOf<'_>,
-    caution: Caution,
-) -> Lane {
-    let stages: Vec<Box<dyn Stage>> = chain
-        .stages
-        .iter()
-        .map(|plugin| {
-            let stage = PluginStage::new(plugin.clone()).of_export_at(of.export_time);
-            Box::new(stage) as Box<dyn Stage>
-        })
-        .collect();
-    let sink = PluginSink::new(chain.sink.clone(), of.export_id.to_owned(), of.file);
-    let sink = Box::new(sink.of_export_at(of.export_time));
-    let settled = Chain::new(stages, chain_limits(chain), pause());
-    Lane::new(intake, settled, sink, LaneLimits::default(), pause()).with_caution(caution)
-}
-
-/// Each stage counts the deaths of all files within a window; the chain those of one file,
-/// whatever the time they take: a plugin that dies slowly must not empty a file into quarantine
-/// record by record.
-fn chain_limits(chain: &LoadedChain) -> ChainLimits {
-    let restarts = chain.stages.iter().map(|plugin| plugin.limits().restarts);
-    let crashes = restarts.fold(0, u32::saturating_add);
-    ChainLimits { crashes, ..ChainLimits::default() }
-}
-
-fn pause() -> Pause {
-    Arc::new(|duration| tokio::time::sleep(duration).boxed())
 }

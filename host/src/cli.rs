@@ -11,7 +11,8 @@ Exit codes:
   0  done; for `run`: everything delivered and complete, or its omission accepted
   1  failed; what was delivered stays, and running again goes on where it was
   2  the configuration, the command line or a plugin is not acceptable; nothing was done
-  3  delivered, but not complete: the report says what is missing, its watermark did not move
+  3  delivered, but not complete: the report says what is missing, its watermark did not move;
+     for `quarantine replay`: some were refused again
   4  another run holds the lock
   5  stopped by a signal; running again goes on where it was";
 
@@ -37,6 +38,7 @@ enum Command {
     Init(command::Init),
     Keys(command::Keys),
     Plugin(command::Plugin),
+    Quarantine(command::Quarantine),
     Resync(command::Resync),
     Run(command::Run),
     ServeSample(command::ServeSample),
@@ -54,6 +56,7 @@ impl Cli {
             Command::Init(init) => init.run(),
             Command::Keys(keys) => keys.run(),
             Command::Plugin(plugin) => plugin.run().await,
+            Command::Quarantine(quarantine) => quarantine.run().await,
             Command::Resync(resync) => resync.run().await,
             Command::Run(run) => run.run().await,
             Command::ServeSample(serve) => serve.run().await,

@@ -6,6 +6,7 @@ mod cohorts;
 mod destinations;
 mod plugins;
 mod problem;
+mod quarantine;
 mod reader;
 mod secrets;
 mod settings;
@@ -25,6 +26,7 @@ pub(crate) use plugins::PluginConfig;
 #[cfg(test)]
 pub(crate) use problem::Problem;
 pub(crate) use problem::Problems;
+pub(crate) use quarantine::QuarantineConfig;
 pub(crate) use reader::parse_duration as duration;
 pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{
@@ -65,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) destinations: BTreeMap<String, DestinationConfig>,
     /// Addresses of stores, by name.
     pub(crate) stores: BTreeMap<String, String>,
+    /// What is kept of refused records.
+    pub(crate) quarantine: QuarantineConfig,
     /// Chains, in the order in which they run.
     pub(crate) chains: Vec<ChainConfig>,
     /// Limits of this machine.
@@ -129,6 +133,7 @@ impl Config {
             trust,
             signatures,
             stores: stores(&root, &folder),
+            quarantine: quarantine::read(&root.section("quarantine")),
             chains: chain::read(&root, &folder),
             limits: settings::limits(&root.section("limits")),
         };

@@ -13,6 +13,7 @@ mod backfill;
 mod completion;
 mod delivery;
 mod evidence;
+mod failed;
 mod file;
 mod forgetting;
 mod history;
@@ -31,6 +32,7 @@ mod plan;
 mod probe;
 mod recalled;
 mod release;
+mod replay;
 mod restored;
 mod samples;
 mod stop;
@@ -40,13 +42,15 @@ mod wait;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bulkhead_bulk::{Client, Error as BulkError, Kickoff, Manifest, OutputFile, Way};
+use bulkhead_bulk::{Client, Kickoff, Manifest, OutputFile, Way};
+use bulkhead_egress::Vault;
 use bulkhead_ledger::{
     ExportId, ExportRecord, FileArray, Ledger, NewExport, NewFile, Phase,
     delivered::Delivered,
 };
 use bulkhead_model::{Instant, Level, ResourceType};
 
+use self::failed::{blamed, stopped, unreached};
 use self::journalled::{clocks, kickoff_of, manifest_of, status_url};
 pub(crate) use self::{
     evidence::TypeEvidence,
@@ -57,6 +61,7 @@ pub(crate) use self::{
     plan::stream,
     recalled::{delivered_folder, open as open_delivered},
     release::release,
+    replay::{is_replay, sweep},
     stop::Stop,
     verdict::Verdict,
 };
@@ -81,6 +86,8 @@ pub(crate) struct Export {
     pub(crate) loaded: LoadedChain,
     pub(crate) client: Arc<Client>,
     pub(crate) ledger: Ledger,
+    /// Where bodies of refused records are sealed.
+    pub(crate) vault: Option<Arc<Vault>>,
     pub(crate) output: Output,
     /// What other tools read of all exports.
     pub(crate) log: ExportLog,
@@ -341,27 +348,4 @@ fn new_files(manifest: &Manifest) -> Vec<NewFile> {
             count: file.count,
         })
         .collect()
-}
-
-fn stopped() -> anyhow::Error {
-    let what = "stopped; what is delivered stays".to_owned();
-    let hint = Some("run again: it goes on where it was".to_owned());
-    Failure { exit: Exit::Stopped, blame: "operator", what, hint }.into()
-}
-
-/// The first request failed: most often the address is wrong or the server is down.
-fn unreached(error: BulkError) -> anyhow::Error {
-    let blame = error.blame().as_str();
-    let advice = "check `source.base-url`, and that this machine can reach the server";
-    let hint = error.hint().or(Some(advice.to_owned()));
-    let what = "asking the server what it can do".to_owned();
-    anyhow::Error::new(error).context(Failure { exit: Exit::Failed, blame, what, hint })
-}
-
-/// A failure of the protocol, with whose fault it is.
-fn blamed(error: BulkError, doing: &str) -> anyhow::Error {
-    let blame = error.blame().as_str();
-    let hint = error.hint();
-    let what = doing.to_owned();
-    anyhow::Error::new(error).context(Failure { exit: Exit::Failed, blame, what, hint })
 }

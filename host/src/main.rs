@@ -23,6 +23,7 @@ mod log;
 mod output;
 mod report;
 mod trail;
+mod vault;
 mod watermark;
 
 use std::process::ExitCode;

@@ -117,6 +117,7 @@ impl Output {
             FileArray::Deleted => "deletions".to_owned(),
             FileArray::Outcome => "outcomes".to_owned(),
             FileArray::Recalled => "called back".to_owned(),
+            FileArray::Replayed => "out of quarantine".to_owned(),
             FileArray::Output if name.is_empty() => "resources".to_owned(),
             FileArray::Output => name.to_owned(),
         };

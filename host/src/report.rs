@@ -1,6 +1,7 @@
 //! What an export came to, for people and for machines.
 
 mod drift;
+mod quarantine;
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
@@ -9,6 +10,7 @@ use bulkhead_model::{ByteSize, Instant, ResourceType};
 use bulkhead_pipeline::{Counts, Tally};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::quarantine::{Replayed, count, kept};
 use crate::{
     export::{Acceptance, Drift, OutcomeCounts, TypeEvidence, Verdict},
     watermark::span,
@@ -56,6 +58,12 @@ pub(crate) struct Report {
     pub(crate) metrics: BTreeMap<String, BTreeMap<String, u64>>,
     /// Where output lies, by store.
     pub(crate) stores: BTreeMap<String, String>,
+    /// What became of the bodies of refused records, by a word of the ledger.
+    #[serde(default)]
+    pub(crate) kept: BTreeMap<String, u64>,
+    /// When records out of quarantine were sent through the chain: how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<Replayed>,
     /// Where the audit log ended when the run had ended. Not known in the ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) audit: Option<AuditHead>,
@@ -122,13 +130,17 @@ impl Report {
     }
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
-        let kind = if self.since.is_some() { "incremental" } else { "full" };
-        writeln!(
-            out,
-            "Export {} of chain `{}`: {kind}, {} level",
-            self.export, self.chain, self.level
-        )?;
-        writeln!(out, "  asked     {}", self.request)?;
+        if let Some(replay) = &self.replay {
+            replay.write_head(out, self)?;
+        } else {
+            let kind = if self.since.is_some() { "incremental" } else { "full" };
+            writeln!(
+                out,
+                "Export {} of chain `{}`: {kind}, {} level",
+                self.export, self.chain, self.level
+            )?;
+            writeln!(out, "  asked     {}", self.request)?;
+        }
         let snapshot =
             self.transaction_time.map_or("not told".to_owned(), |at| at.to_string());
         let took = self.finished_at.since(self.started_at);
@@ -227,6 +239,7 @@ impl Report {
                 writeln!(out, "! {count} in quarantine by `{stage}`: {code}")?;
             }
         }
+        self.write_kept(out)?;
         if total.heads > 0 {
             writeln!(
                 out,
@@ -321,6 +334,8 @@ mod tests {
             held: BTreeMap::new(),
             metrics: BTreeMap::new(),
             stores: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            replay: None,
             audit: None,
             started_at: Instant::from_unix_ms(0),
             finished_at: Instant::from_unix_ms(2_000),

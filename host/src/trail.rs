@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::{
     refusal::{Refusal, refusal},
-    run::secret,
+    run::{Started, secret},
     told::tell,
 };
 use crate::{clock, config::Config};

@@ -1,4 +1,10 @@
-//! Lines that cannot be read: quarantined, counted, and asked for again.
+//! Lines that cannot be read: quarantined, counted, and asked for again. What is sealed of refused
+//! records, and how they come out again, is in the modules.
+
+mod kills;
+mod poison;
+mod replay;
+mod sealed;
 
 use serde_json::json;
 

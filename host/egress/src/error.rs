@@ -12,6 +12,14 @@ pub enum Error {
     /// The writer was used after an error.
     #[error("writing to an artifact that has failed before")]
     Closed,
+    /// A sealed file is not what was sealed.
+    #[error("reading sealed file {}, which is damaged: {why}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; nothing of what it holds.
+        why: String,
+    },
     /// The disk or the quota is full.
     #[error("no space left in store `{store}`")]
     Full {
@@ -20,6 +28,18 @@ pub enum Error {
         /// What the system said.
         #[source]
         source: io::Error,
+    },
+    /// A file is no file of identities.
+    #[error("reading an age identity: {why}")]
+    Identity {
+        /// What is wrong; nothing of what it holds.
+        why: String,
+    },
+    /// A sealed file is for somebody else.
+    #[error("none of these identities opens {}", path.display())]
+    NotForUs {
+        /// The file.
+        path: PathBuf,
     },
     /// The store's directory cannot be used.
     #[error("opening store `{store}` at {}", path.display())]
@@ -40,6 +60,15 @@ pub enum Error {
         /// The address.
         url: String,
     },
+    /// The folder of sealed files, or one of them, cannot be used.
+    #[error("using the sealed quarantine at {}", path.display())]
+    Vault {
+        /// The folder or the file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The system did not take it.
     #[error("writing to store `{store}`")]
     Write {
@@ -55,6 +84,18 @@ impl Error {
     /// What an operator can do.
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Damaged { .. } => Some(
+                "restore it from a backup; or remove it with `bulkhead quarantine purge`, and ask for the data again",
+            ),
+            Self::Identity { .. } => Some(
+                "it is the file that `age-keygen -o FILE` writes, with a line `AGE-SECRET-KEY-…`",
+            ),
+            Self::NotForUs { .. } => Some(
+                "name the identity whose public key stood in `quarantine.recipients` when it was sealed",
+            ),
+            Self::Vault { .. } => Some(
+                "the folder `quarantine` of the state folder must be writable by the user who runs bulkhead, with space on its disk",
+            ),
             Self::Full { .. } => {
                 Some("free some space and run again: it goes on where it was")
             }

@@ -4,16 +4,20 @@
 //! An artifact is appended to out of sight and appears whole, durable, under its name, or
 //! not at all. Plugins reach a store by the name that the operator granted; they see neither
 //! its address nor its contents.
+//!
+//! What may not leave stays in the vault, sealed: see [`Vault`].
 
 mod encoder;
 mod error;
 pub mod http;
 mod name;
+mod sealed;
 mod store;
 mod writer;
 
 pub use encoder::{Compression, Digest};
 pub use error::Error;
 pub use name::ArtifactName;
+pub use sealed::{Identities, Recipient, RecipientError, Room, Sealed, Vault};
 pub use store::{Store, Stores};
 pub use writer::{Committed, Framing, Writer};

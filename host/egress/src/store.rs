@@ -111,7 +111,7 @@ impl Store {
 }
 
 /// Makes a directory for its owner alone; gives whether it was new.
-fn create_dir(parent: &Dir, name: &str) -> io::Result<bool> {
+pub(crate) fn create_dir(parent: &Dir, name: &str) -> io::Result<bool> {
     #[cfg(unix)]
     let made = {
         use cap_std::fs::DirBuilderExt as _;
@@ -128,7 +128,7 @@ fn create_dir(parent: &Dir, name: &str) -> io::Result<bool> {
     }
 }
 
-fn create_private(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -142,7 +142,7 @@ fn create_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-fn sync_dir(dir: &Dir) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Dir) -> io::Result<()> {
     dir.open(".")?.sync_all()
 }
 

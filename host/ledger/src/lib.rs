@@ -57,7 +57,9 @@ pub use ledger::Ledger;
 pub use looks::Look;
 pub use overlap::LearntOverlap;
 pub use phase::Phase;
-pub use quarantine::QuarantineEntry;
+pub use quarantine::{
+    Found, Kept, Place, Planned, Purged, QuarantineEntry, Search, Which,
+};
 pub use record::{
     Completion, ExportRecord, FileArray, FileCheckpoint, FileRecord, FileState,
     NewExport, NewFile, Proof,

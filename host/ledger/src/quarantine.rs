@@ -1,12 +1,23 @@
 //! Where refused lines stood: positions and codes, never content.
 //!
-//! The lines themselves are sealed elsewhere (`egress`); this is what reports count and a
-//! replay looks up.
+//! The lines themselves are sealed elsewhere (`egress`); this is what reports count, what says
+//! in which sealed file a body lies, and what a replay looks up. What looks for entries is in
+//! `search`, what sends them through a chain again in `replay`.
+
+mod replay;
+mod search;
+
+use std::{fmt, str::FromStr};
 
 use bulkhead_model::ResourceType;
-use rusqlite::{ErrorCode, Transaction, ffi, params};
+use rusqlite::{ErrorCode, Row, Transaction, ffi, params};
 
-use crate::{Error, ExportId, Ledger, column, error::Fault, ledger::journal};
+use crate::{
+    Error, ExportId, Ledger, column, error::Fault, ledger::journal, phase::UnknownWord,
+};
+
+pub use replay::Planned;
+pub use search::{Found, Place, Purged, Search, Which};
 
 /// One refused line: where it stood, which stage refused it, and why in a word.
 ///
@@ -26,10 +37,76 @@ pub struct QuarantineEntry {
     pub class: String,
     /// The stage's code for it.
     pub code: String,
+    /// Which of the records of the line that the stage refused, from 0.
+    pub part: u32,
+    /// What became of its body.
+    pub kept: Kept,
+    /// The sealed file that holds the body.
+    pub segment: Option<String>,
+    /// Of a body that a stage has changed: by which stages and settings, in the app's words.
+    pub made_by: Option<String>,
+}
+
+/// What became of the body of a refused record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kept {
+    /// It came out of quarantine, was refused again, and stays sealed where it was.
+    Again,
+    /// It could not be sealed.
+    Failed,
+    /// There was no room for it.
+    Full,
+    /// Nobody is there to seal for.
+    Off,
+    /// It went through the chain again, and was not refused.
+    Replayed,
+    /// It may not be kept: no filter had let it pass, or it is but a key.
+    Rule,
+    /// It is sealed.
+    Sealed,
+}
+
+impl Kept {
+    const ALL: [Self; 7] = [
+        Self::Again,
+        Self::Failed,
+        Self::Full,
+        Self::Off,
+        Self::Replayed,
+        Self::Rule,
+        Self::Sealed,
+    ];
+
+    /// The word for it, in the database and in print.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Again => "again",
+            Self::Failed => "failed",
+            Self::Full => "full",
+            Self::Off => "off",
+            Self::Replayed => "replayed",
+            Self::Rule => "rule",
+            Self::Sealed => "sealed",
+        }
+    }
+}
+
+impl FromStr for Kept {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kept| kept.as_str() == text).ok_or(UnknownWord)
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Ledger {
-    /// Adds entries; one of the same file, line and stage is replaced.
+    /// Adds entries; one of the same file, line, stage and part is replaced.
     ///
     /// # Errors
     ///
@@ -46,7 +123,7 @@ impl Ledger {
         })
     }
 
-    /// The entries of an export, by file, line and stage.
+    /// The entries of an export, by file, line, stage and part.
     ///
     /// # Errors
     ///
@@ -54,21 +131,12 @@ impl Ledger {
     pub fn quarantined(&self, id: &ExportId) -> Result<Vec<QuarantineEntry>, Error> {
         self.read(|connection| {
             Ok(connection
-                .prepare_cached(
-                    "SELECT file, line, resource_type, stage, class, code FROM quarantine
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM quarantine
                      WHERE export = (SELECT seq FROM export WHERE id = ?1)
-                     ORDER BY file, line, stage",
-                )?
-                .query_map([id.as_str()], |row| {
-                    Ok(QuarantineEntry {
-                        file: row.get(0)?,
-                        line: column::unsigned(row, 1)?,
-                        resource_type: column::word_or_none(row, 2)?,
-                        stage: row.get(3)?,
-                        class: row.get(4)?,
-                        code: row.get(5)?,
-                    })
-                })?
+                     ORDER BY file, line, stage, part"
+                ))?
+                .query_map([id.as_str()], |row| entry(row, 0))?
                 .collect::<Result<_, _>>()?)
         })
     }
@@ -83,8 +151,9 @@ pub(crate) fn put(
 ) -> Result<(), Fault> {
     let mut insert = tx.prepare_cached(
         "INSERT OR REPLACE INTO quarantine
-             (export, file, line, stage, resource_type, class, code)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             (export, file, line, stage, resource_type, class, code, part, kept, segment,
+              made_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     for entry in entries {
         column::bounded("stage name", entry.stage.len(), STAGE_LIMIT)?;
@@ -98,6 +167,10 @@ pub(crate) fn put(
                 entry.resource_type.as_ref().map(ResourceType::as_str),
                 token(&entry.class),
                 token(&entry.code),
+                entry.part,
+                entry.kept.as_str(),
+                entry.segment,
+                entry.made_by,
             ])
             .map_err(|error| match error.sqlite_error() {
                 Some(ffi::Error {
@@ -108,6 +181,26 @@ pub(crate) fn put(
             })?;
     }
     Ok(())
+}
+
+/// The columns that [`entry`] reads, in its order.
+const COLUMNS: &str =
+    "file, line, resource_type, stage, class, code, part, kept, segment, made_by";
+
+/// One entry, from [`COLUMNS`] that begin at column `at`.
+fn entry(row: &Row<'_>, at: usize) -> rusqlite::Result<QuarantineEntry> {
+    Ok(QuarantineEntry {
+        file: row.get(at)?,
+        line: column::unsigned(row, at + 1)?,
+        resource_type: column::word_or_none(row, at + 2)?,
+        stage: row.get(at + 3)?,
+        class: row.get(at + 4)?,
+        code: row.get(at + 5)?,
+        part: row.get(at + 6)?,
+        kept: column::word(row, at + 7)?,
+        segment: row.get(at + 8)?,
+        made_by: row.get(at + 9)?,
+    })
 }
 
 /// Guest-controlled text as a bounded word.

@@ -98,10 +98,13 @@ pub enum FileArray {
     Outcome,
     /// No array of the manifest: what the host itself calls back, after all others.
     Recalled,
+    /// No array of a manifest: records out of quarantine.
+    Replayed,
 }
 
 impl FileArray {
-    const ALL: [Self; 4] = [Self::Output, Self::Deleted, Self::Outcome, Self::Recalled];
+    const ALL: [Self; 5] =
+        [Self::Output, Self::Deleted, Self::Outcome, Self::Recalled, Self::Replayed];
 
     /// The word for it, in the database and in print.
     pub const fn as_str(self) -> &'static str {
@@ -110,6 +113,7 @@ impl FileArray {
             Self::Deleted => "deleted",
             Self::Outcome => "outcome",
             Self::Recalled => "recalled",
+            Self::Replayed => "replayed",
         }
     }
 }

@@ -98,6 +98,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0003_delivered.sql"),
     include_str!("schema/0004_recalled.sql"),
     include_str!("schema/0005_audit.sql"),
+    include_str!("schema/0006_sealed.sql"),
 ];
 
 #[cfg(test)]
@@ -115,7 +116,9 @@ mod tests {
             "INSERT INTO export (id, stream, chain, request, fingerprint, kickoff_instant,
                  phase, status_url, finished_at)
              VALUES ('e1', 's', 'c', '{}', 'f', 1, 'completed', 'https://h/1', 5);
-             INSERT INTO file (export, file, array, state) VALUES (1, 0, 'output', 'open');",
+             INSERT INTO file (export, file, array, state) VALUES (1, 0, 'output', 'open');
+             INSERT INTO quarantine (export, file, line, stage, class, code)
+                 VALUES (1, 0, 7, 's', 'other', 'x');",
         )?;
         migrate(&mut connection).map_err(|fault| fault.at(std::path::Path::new("x")))?;
         let found =
@@ -127,6 +130,18 @@ mod tests {
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
         assert_eq!(kept, ("e1".to_owned(), Some(5), 0));
+        let refused: (i64, u32, String) = connection.query_row(
+            "SELECT line, part, kept FROM quarantine",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?;
+        assert_eq!(refused, (7, 0, "off".to_owned()));
+        // What refers to a table that was made anew still does.
+        connection.execute("DELETE FROM export", [])?;
+        let left: i64 =
+            connection
+                .query_row("SELECT count(*) FROM quarantine", [], |row| row.get(0))?;
+        assert_eq!(left, 0);
         Ok(())
     }
 }

@@ -1,11 +1,9 @@
 //! How far a file has come: what the ledger keeps.
 
-use serde::{Deserialize, Serialize};
+use crate::{Handled, Kept, RejectClass, Tally};
 
-use crate::{Handled, RejectClass, Tally};
-
-/// A record in quarantine: where it stood and why, never what it said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A record in quarantine: where it stood and why, and what is kept of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
     /// The source line, from 1.
     pub line: u64,
@@ -17,6 +15,8 @@ pub struct Quarantined {
     pub class: RejectClass,
     /// Why, exactly.
     pub code: String,
+    /// What is kept of it.
+    pub kept: Kept,
 }
 
 /// A point of a file behind which nothing can be lost any more.

@@ -7,13 +7,13 @@
 
 mod settle;
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use bulkhead_ndjson::Peek;
 use futures::future::BoxFuture;
 
 use crate::{
-    Batch, Quarantined, Reject, RejectClass, Stage, StageError, Tally, Verdict,
+    Batch, Keeping, Quarantined, Reject, RejectClass, Stage, StageError, Tally, Verdict,
     chain::settle::Settle, stage::Crash,
 };
 
@@ -72,13 +72,32 @@ pub struct Chain {
     pause: Pause,
     peek: Peek,
     crashes: u32,
+    keeping: Keeping,
+}
+
+/// The verdicts of one stage, and what its plugin said of single records.
+struct Judged {
+    verdicts: Vec<Verdict>,
+    said: BTreeMap<usize, String>,
 }
 
 impl Chain {
     /// Of `stages`, in order.
     pub fn new(stages: Vec<Box<dyn Stage>>, limits: ChainLimits, pause: Pause) -> Self {
         let peek = Peek::new(None, bulkhead_ndjson::Bases::default());
-        Self { stages, limits, pause, peek, crashes: 0 }
+        let keeping = Keeping::default();
+        Self { stages, limits, pause, peek, crashes: 0, keeping }
+    }
+
+    /// The same, keeping what it refuses.
+    #[must_use]
+    pub fn keeping(self, keeping: Keeping) -> Self {
+        Self { keeping, ..self }
+    }
+
+    /// Whether what the sink behind it refuses is kept.
+    pub(crate) const fn keeps_of_sink(&self) -> bool {
+        self.keeping.keeps_of_sink()
     }
 
     /// Runs a batch through all stages.
@@ -90,9 +109,11 @@ impl Chain {
         let mut refused = Vec::new();
         let mut batch = batch;
         for at in 0..self.stages.len() {
-            let verdicts = self.judge(at, &batch).await?;
+            let Judged { verdicts, said } = self.judge(at, &batch).await?;
             let Some(stage) = self.stages.get(at) else { break };
             let settle = Settle::new(stage.name(), &self.peek);
+            let settle =
+                if self.keeping.keeps(at) { settle.keeping(said) } else { settle };
             match settle.apply(batch, verdicts, tally, &mut refused) {
                 Some(left) => batch = left,
                 None => return Ok(Settled { batch: None, refused }),
@@ -102,11 +123,8 @@ impl Chain {
     }
 
     /// Verdicts of one stage on every record, whatever it takes to get them.
-    async fn judge(
-        &mut self,
-        at: usize,
-        batch: &Batch,
-    ) -> Result<Vec<Verdict>, ChainError> {
+    async fn judge(&mut self, at: usize, batch: &Batch) -> Result<Judged, ChainError> {
+        let mut said = BTreeMap::new();
         let mut verdicts: Vec<Verdict> = Vec::with_capacity(batch.len());
         let mut todo: Vec<(Range<usize>, u32)> = vec![(0..batch.len(), 0)];
         let mut retries = 0;
@@ -135,6 +153,9 @@ impl Chain {
                 {
                     let doubled = Duration::from_millis(100 << retries.min(16));
                     let wait = after.unwrap_or_default().max(doubled);
+                    // Words about several records belong to none of them.
+                    let words = stage.said().filter(|_| range.len() == 1);
+                    said.extend(words.map(|words| (range.start, words)));
                     (self.pause)(wait.min(self.limits.longest_pause)).await;
                     retries += 1;
                     todo.push((range, deaths));
@@ -142,7 +163,7 @@ impl Chain {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(verdicts)
+        Ok(Judged { verdicts, said })
     }
 
     fn survive(&mut self, source: StageError) -> Result<(), ChainError> {

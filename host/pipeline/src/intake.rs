@@ -9,10 +9,10 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    Asked, Batch, Change, Kinds, Quarantined, Record, Reject, RejectClass, Tally,
+    Asked, Batch, Change, Kept, Kinds, Quarantined, Record, Reject, RejectClass, Tally,
     Unasked,
     deletion::{Key, keys},
-    recalled, referred,
+    recalled, referred, replayed,
 };
 
 /// The name under which lines are refused before any stage saw them.
@@ -38,6 +38,8 @@ pub enum FileKind {
     Output(Option<ResourceType>),
     /// Bare keys that the host itself calls back: see [`Recalled`](crate::Recalled).
     Recalled,
+    /// Records out of quarantine: see [`Label::replayed`](crate::Label::replayed).
+    Replayed,
 }
 
 /// Why a file cannot be resumed.
@@ -80,10 +82,8 @@ pub struct Intake {
 impl Intake {
     /// For file `file`, from its start.
     pub fn new(file: u32, kind: FileKind, bases: Bases) -> Self {
-        let expected = match &kind {
-            FileKind::Deleted | FileKind::Organised | FileKind::Recalled => None,
-            FileKind::Output(expected) => expected.as_ref(),
-        };
+        let expected =
+            if let FileKind::Output(expected) = &kind { expected.as_ref() } else { None };
         let peek = Peek::new(expected, bases);
         let (kinds, hash) = (Kinds::default(), Xxh3::new());
         let asked = Arc::default();
@@ -136,10 +136,17 @@ impl Intake {
                 tally.quarantine(&kind, READ, reject.class, &reject.code);
                 let (line, stage) = (line.number(), READ.to_owned());
                 let Reject { class, code } = reject;
-                refused.push(Quarantined { line, kind, stage, class, code });
+                // No filter has seen it: nothing of it may be kept.
+                let kept = Kept::Nothing;
+                refused.push(Quarantined { line, kind, stage, class, code, kept });
             }
         }
-        for alike in records.chunk_by(|a, b| a.kind == b.kind) {
+        let read = |a: &Record, b: &Record| a.kind == b.kind && a.is_row == b.is_row;
+        for alike in records.chunk_by(read) {
+            // Rows count on delivery alone.
+            if alike.first().is_some_and(|record| record.is_row) {
+                continue;
+            }
             let deletions = alike.iter().filter(|record| record.change != Change::Upsert);
             let kind = alike.first().map_or("", |record| self.kinds.name(record.kind));
             let counts = tally.of(kind);
@@ -213,6 +220,13 @@ impl Intake {
                     recalled::key(&body).map_err(|reject| (String::new(), reject))?;
                 let kind = self.intern(key.resource_type.as_str())?;
                 records.push(bare(number, kind, &key, change));
+                return Ok(());
+            }
+            FileKind::Replayed => {
+                let replayed = replayed::read(number, &body, &self.peek)
+                    .map_err(|reject| (String::new(), reject))?;
+                let kind = self.intern(&replayed.kind)?;
+                records.push(Record { kind, ..replayed.record });
                 return Ok(());
             }
             FileKind::Organised | FileKind::Output(_) => {}
@@ -324,7 +338,8 @@ impl Intake {
             FileKind::Deleted
             | FileKind::Organised
             | FileKind::Output(None)
-            | FileKind::Recalled => String::new(),
+            | FileKind::Recalled
+            | FileKind::Replayed => String::new(),
             FileKind::Output(Some(announced)) => announced.to_string(),
         }
     }
@@ -342,7 +357,8 @@ impl Intake {
             FileKind::Deleted
             | FileKind::Organised
             | FileKind::Output(None)
-            | FileKind::Recalled => None,
+            | FileKind::Recalled
+            | FileKind::Replayed => None,
         }
     }
 }

@@ -20,8 +20,8 @@ pub use caution::Caution;
 pub use error::LaneError;
 
 use crate::{
-    Advance, Batch, Chain, Checkpoint, CloseReason, Handled, Intake, Memory, Pause, Sink,
-    SinkError, Tally,
+    Advance, Batch, Chain, Checkpoint, CloseReason, Handled, Intake, Memory, Pause,
+    Quarantined, Sink, SinkError, Tally,
     lane::marks::{Mark, Marks},
     memory,
     stage::Crash,
@@ -48,6 +48,10 @@ impl Default for LaneLimits {
 
 /// Records whose digests wait for the sink's word, at about 300 bytes each.
 const MUCH_HANDLED: usize = 16_384;
+
+/// Bytes of refused bodies that wait for the sink's word. Some blocks' worth: enough to seal many
+/// at once, little beside what a lane holds anyway.
+const MUCH_REFUSED: usize = 4 << 20;
 
 /// One file's way through chain and sink.
 pub struct Lane {
@@ -192,6 +196,15 @@ impl Lane {
     /// written down before it is durable, as long as that can be told apart later.
     pub fn take_handled(&mut self) -> Option<(u64, Vec<Handled>)> {
         Some((self.last_line, self.marks.drain(MUCH_HANDLED)?))
+    }
+
+    /// What waits in quarantine for the sink's word, once its bodies are much, in groups that one
+    /// advance hands out whole. Between blocks, so that memory stays bounded: whoever asks
+    /// stores the bodies, no two groups in one place, and puts
+    /// [`Kept::Stored`](crate::Kept::Stored) there instead. A try that is given up leaves stored
+    /// what no advance ever names.
+    pub fn much_refused(&mut self) -> Option<Vec<&mut [Quarantined]>> {
+        self.marks.much_refused(MUCH_REFUSED)
     }
 
     /// Ends the file: everything is durable when this returns.

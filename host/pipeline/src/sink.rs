@@ -160,6 +160,12 @@ pub trait Sink: Send {
         &mut self,
         why: CloseReason,
     ) -> BoxFuture<'_, Result<Option<Checkpoint>, SinkError>>;
+
+    /// What the plugin said when it last complained, once. Tainted: see
+    /// [`Stage::said`](crate::Stage::said).
+    fn said(&mut self) -> Option<String> {
+        None
+    }
 }
 
 #[cfg(test)]

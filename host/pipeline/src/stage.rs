@@ -95,4 +95,10 @@ pub trait Stage: Send {
         &'a mut self,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Vec<Verdict>, StageError>>;
+
+    /// What the plugin said when it last complained, once. Tainted: it may hold patient data,
+    /// and is fit to be sealed with a record alone.
+    fn said(&mut self) -> Option<String> {
+        None
+    }
 }

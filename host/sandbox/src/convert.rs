@@ -183,10 +183,15 @@ fn rejections(
 /// What a plugin said went wrong: a code that is safe to show, and whether to ask again.
 pub(crate) enum Complaint {
     Fatal(String),
-    Retryable(String, Option<Duration>),
+    /// The code, how long to wait, and the plugin's own words: tainted.
+    Retryable(String, Option<Duration>, String),
 }
 
-/// The plugin's words. The message is dropped: it may hold patient data.
+/// The longest words of a plugin that are kept for a sealed quarantine, in bytes.
+const LONGEST_MESSAGE: usize = 4 << 10;
+
+/// The plugin's words. The message may hold patient data: what is fatal stops the file, so
+/// that its words belong to no record and are dropped; the others are cut.
 pub(crate) fn complaint(wit: types::PluginError) -> Complaint {
     let code = |failure: types::Failure| {
         if is_code(&failure.code) { failure.code } else { "unspeakable".to_owned() }
@@ -195,7 +200,9 @@ pub(crate) fn complaint(wit: types::PluginError) -> Complaint {
         types::PluginError::Fatal(failure) => Complaint::Fatal(code(failure)),
         types::PluginError::Retryable(retry) => {
             let after = retry.after_ms.map(|ms| Duration::from_millis(ms.into()));
-            Complaint::Retryable(code(retry.failure), after)
+            let mut message = retry.failure.message.clone();
+            message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+            Complaint::Retryable(code(retry.failure), after, message)
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct PluginSink {
     export_id: String,
     file: u32,
     guest: Option<Guest>,
+    /// What it said when it last complained: tainted, never shown.
+    said: Option<String>,
     budget: Budget,
     frozen_at: Instant,
 }
@@ -43,7 +45,7 @@ impl PluginSink {
     /// For one file of an export.
     pub fn new(plugin: Plugin, export_id: String, file: u32) -> Self {
         let (budget, frozen_at) = (Budget::default(), Instant::from_unix_ms(0));
-        Self { plugin, export_id, file, guest: None, budget, frozen_at }
+        Self { plugin, export_id, file, guest: None, said: None, budget, frozen_at }
     }
 
     /// In an export of that moment: what clocks show in a deterministic chain.
@@ -147,13 +149,14 @@ impl PluginSink {
         SinkError::Spent { sink: self.plugin.stage().to_owned(), limit }
     }
 
-    fn complain(&self, complaint: Complaint, refused: Option<Limit>) -> SinkError {
+    fn complain(&mut self, complaint: Complaint, refused: Option<Limit>) -> SinkError {
         let sink = self.plugin.stage().to_owned();
         match (complaint, refused) {
             // It gave up because of what it was refused, as far as one can tell.
             (Complaint::Fatal(_), Some(limit)) => self.spent(limit),
             (Complaint::Fatal(code), None) => SinkError::Fatal { sink, code },
-            (Complaint::Retryable(code, after), _) => {
+            (Complaint::Retryable(code, after, said), _) => {
+                self.said = Some(said);
                 SinkError::Retryable { sink, code, after }
             }
         }
@@ -245,5 +248,9 @@ impl Sink for PluginSink {
         why: CloseReason,
     ) -> BoxFuture<'_, Result<Option<Checkpoint>, SinkError>> {
         Self::close(self, why).boxed()
+    }
+
+    fn said(&mut self) -> Option<String> {
+        self.said.take()
     }
 }

@@ -16,6 +16,8 @@ use crate::{
 pub struct PluginStage {
     plugin: Plugin,
     guest: Option<Guest>,
+    /// What it said when it last complained: tainted, never shown.
+    said: Option<String>,
     budget: Budget,
     frozen_at: Instant,
 }
@@ -24,7 +26,7 @@ impl PluginStage {
     /// Of a plugin that is a filter or a transform.
     pub fn new(plugin: Plugin) -> Self {
         let frozen_at = Instant::from_unix_ms(0);
-        Self { plugin, guest: None, budget: Budget::default(), frozen_at }
+        Self { plugin, guest: None, said: None, budget: Budget::default(), frozen_at }
     }
 
     /// In an export of that moment: what clocks show in a deterministic chain.
@@ -75,13 +77,14 @@ impl PluginStage {
         StageError::Spent { stage: self.plugin.stage().to_owned(), limit }
     }
 
-    fn complain(&self, complaint: Complaint, refused: Option<Limit>) -> StageError {
+    fn complain(&mut self, complaint: Complaint, refused: Option<Limit>) -> StageError {
         let stage = self.plugin.stage().to_owned();
         match (complaint, refused) {
             // It gave up because of what it was refused, as far as one can tell.
             (Complaint::Fatal(_), Some(limit)) => self.spent(limit),
             (Complaint::Fatal(code), None) => StageError::Fatal { stage, code },
-            (Complaint::Retryable(code, after), _) => {
+            (Complaint::Retryable(code, after, said), _) => {
+                self.said = Some(said);
                 StageError::Retryable { stage, code, after }
             }
         }
@@ -163,5 +166,9 @@ impl Stage for PluginStage {
     ) -> BoxFuture<'a, Result<Vec<Verdict>, StageError>> {
         self.plugin.uses().handed_over(batch);
         self.verdicts(batch).boxed()
+    }
+
+    fn said(&mut self) -> Option<String> {
+        self.said.take()
     }
 }

@@ -10,7 +10,7 @@ use bulkhead_sandbox::Sandbox;
 use crate::{
     assemble,
     cohort::{self, Cohorts},
-    config::{ChainConfig, CohortSource, Config, Pinning},
+    config::{ChainConfig, CohortSource, Config, Pinning, QuarantineConfig},
     failure::Exit,
 };
 
@@ -48,6 +48,7 @@ impl Check {
             problems.push(format!("{error:#}"));
         }
         let cohorts = read_cohorts(&config, &mut text, &mut problems)?;
+        writeln!(text, "{}", quarantine(&config.quarantine))?;
         let sandbox = Sandbox::new(None)?;
         for chain in &config.chains {
             check_chain(&config, chain, &sandbox, &cohorts, &mut text, &mut problems)
@@ -196,6 +197,18 @@ async fn check_chain(
             writeln!(text, "    store `{name}`: {url}")?;
         }
     }
+    if config.quarantine.seals() {
+        let first = assemble::first_kept(&loaded);
+        let from = chain.stages.iter().chain([&chain.sink]).nth(first);
+        if let Some(from) = from.filter(|_| loaded.len() > chain.stages.len()) {
+            writeln!(
+                text,
+                "  quarantine: bodies that `{}` or a later stage refuses are sealed; no filter \
+                 stands behind it",
+                from.name
+            )?;
+        }
+    }
     // Reads their secrets and certificates; dials nothing.
     if let Err(error) = assemble::destinations(config, chain) {
         problems.push(format!("chain `{}`: {error:#}", chain.name));
@@ -210,13 +223,32 @@ async fn check_chain(
     let lanes = config.limits.files_in_flight as u64;
     // A lane holds a block as it came and as it leaves, and one unfinished line.
     let framer = &config.limits.framer;
-    let lane = worst + (3 * framer.block_bytes + framer.line_bytes) as u64;
+    let mut lane = worst + (3 * framer.block_bytes + framer.line_bytes) as u64;
+    if config.quarantine.seals() {
+        // Bodies that wait to be sealed: 4 MiB, and what one block adds.
+        lane += (4 << 20) + framer.block_bytes as u64;
+    }
     let most = ByteSize::from_bytes(lanes * lane + (64 << 20));
     writeln!(
         text,
         "  memory: at most {most} with {lanes} files in flight, if every plugin takes all it may"
     )?;
     Ok(())
+}
+
+/// What becomes of the bodies of refused records.
+fn quarantine(config: &QuarantineConfig) -> String {
+    if !config.seals() {
+        return "quarantine: positions and codes alone; no body is kept without \
+                `quarantine.recipients`"
+            .to_owned();
+    }
+    let keys: Vec<String> = config.recipients.iter().map(ToString::to_string).collect();
+    format!(
+        "quarantine: bodies are sealed to {}; at most {} in all",
+        keys.join(", "),
+        config.max_bytes
+    )
 }
 
 /// A problem with its place in the configuration.

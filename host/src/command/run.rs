@@ -5,14 +5,10 @@ use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
 use bulkhead_model::{Instant, ResourceType};
 use serde_json::json;
 
+use super::ready::Ready;
 use crate::{
-    assemble, cohort,
-    config::{Config, Pinning, Remembers, omission},
-    export::{
-        Acceptance, Acceptances, Export, Members, Reach, Stop, delivered_folder,
-        open_delivered, stream,
-    },
-    export_log::ExportLog,
+    config::{Config, Pinning, omission},
+    export::{Acceptance, Acceptances, Reach, sweep},
     failure::{Exit, Failure},
     output::{Output, Wish},
     report::Report,
@@ -104,56 +100,14 @@ impl Run {
         let config = Arc::new(Config::read(&self.config, pinning)?);
         let chains: Vec<_> =
             config.chains_named(self.chain.as_deref())?.into_iter().cloned().collect();
-        let ledger = assemble::ledger(&config)?;
-        let _lock = ledger.lock().map_err(locked)?;
-        let trail = Trail::new(&ledger);
-        trail.configuration(&config)?;
-        self.note_overrides(&trail, wanted)?;
-        let stop = Stop::at_signals()?;
-        let client = Arc::new(assemble::client(&config)?);
-        let sandbox = assemble::sandbox(&config.state)?;
-        let cohorts = cohort::load(&config, &client).await?;
+        let ready = Ready::configured(Arc::clone(&config), output).await?;
+        let trail = &ready.trail;
+        self.note_overrides(trail, wanted)?;
         let accept =
             Acceptances::new(&config.sync.accept_omission, self.accepted_by_hand());
-        let log = ExportLog::new(&config.state, config.sync.export_log);
         let mut reports = Vec::new();
         for chain in chains {
-            let stores = assemble::stores(&config, &chain)?;
-            let loaded = assemble::chain(
-                &config,
-                &chain,
-                &sandbox,
-                &cohorts,
-                stores,
-                Some(&ledger),
-            )
-            .await
-            .map_err(|error| match trail.refused(&chain, &error) {
-                Ok(()) => error,
-                Err(unwritten) => unwritten,
-            })?;
-            let started = trail.started(&config, &chain, &loaded, &cohorts)?;
-            let delivered = match config.sync.remembers {
-                Remembers::Nothing => None,
-                Remembers::Resources => {
-                    Some(open_delivered(&delivered_folder(&config, &chain.name))?)
-                }
-            };
-            let stream = stream(&config, &chain.name, &loaded.fingerprint);
-            let members = Members::of(&config, &chain, &cohorts, &ledger, &stream)?;
-            let export = Arc::new(Export {
-                config: Arc::clone(&config),
-                chain,
-                loaded,
-                client: Arc::clone(&client),
-                ledger: ledger.clone(),
-                output: output.clone(),
-                log: log.clone(),
-                stop: stop.clone(),
-                accept: accept.clone(),
-                delivered,
-                members,
-            });
+            let (export, started) = ready.export(chain, accept.clone()).await?;
             let before = export.last_full()?;
             let reach = match wanted {
                 Wanted::Changes => Reach::Incremental,
@@ -162,21 +116,15 @@ impl Run {
                 Wanted::Types(types) => Reach::Types(types.clone()),
             };
             let came = export.run(reach).await;
-            let completed = came.iter().flatten().filter_map(|of| of.export.parse().ok());
-            let written = export
-                .touched(&completed.collect::<Vec<_>>())
-                .and_then(|touched| trail.ended(&started, &came, &touched));
-            if let (Err(_), Err(error)) = (&came, &written) {
-                // The run's own failure is told; this one may be its consequence.
-                let error = format!("{error:#}");
-                tracing::error!(%error, "how the run ended is not in the audit log");
-            }
-            let (reports_of_chain, head) = (came?, written?);
+            let (reports_of_chain, head) = ready.ended(&export, &started, came)?;
             for mut report in reports_of_chain {
                 report.audit = Some(head.clone());
                 output.report(&report);
                 reports.push((report, before));
             }
+        }
+        if let Some(vault) = &ready.vault {
+            sweep(&ready.ledger, vault)?;
         }
         Ok(reports)
     }

@@ -5,13 +5,14 @@ mod why;
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use bulkhead_ledger::{ExportRecord, FileState, Ledger};
+use bulkhead_ledger::{ExportRecord, FileState, Ledger, Purged, Search};
 use bulkhead_model::ResourceType;
 use serde_json::json;
 
 use crate::{
     config::{Config, Pinning, omission},
-    report::Report,
+    export::is_replay,
+    report::{Report, count},
 };
 
 /// Accepted omissions that are shown of one stream.
@@ -115,12 +116,24 @@ impl Status {
                 )?;
             }
         }
+        let Purged { entries, sealed } = ledger.count_quarantine(&Search::default())?;
+        if entries > 0 {
+            writeln!(
+                out,
+                "\nRefused: {}, {sealed} of them with a sealed body; see `bulkhead quarantine list`",
+                count(entries, "record")
+            )?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 fn line(ledger: &Ledger, record: &ExportRecord) -> anyhow::Result<String> {
-    let kind = if record.since.is_some() { "incremental" } else { "full" };
+    let kind = match record.since {
+        _ if is_replay(&record.stream) => "replay",
+        Some(_) => "incremental",
+        None => "full",
+    };
     let head = format!("{} {:10} {kind:11} {}", record.id, record.chain, record.phase);
     let report = record
         .report
@@ -145,7 +158,8 @@ fn line(ledger: &Ledger, record: &ExportRecord) -> anyhow::Result<String> {
     } else {
         format!("{closed} of {} files done", files.len())
     };
-    Ok(format!("{head}: {left}; `bulkhead run` goes on"))
+    let goes_on = if is_replay(&record.stream) { "quarantine replay" } else { "run" };
+    Ok(format!("{head}: {left}; `bulkhead {goes_on}` goes on"))
 }
 
 fn as_json(
@@ -173,7 +187,7 @@ fn as_json(
     }
     let mut streams = serde_json::Map::new();
     let mut omissions = serde_json::Map::new();
-    for stream in ledger.streams()? {
+    for stream in ledger.streams()?.into_iter().filter(|of| !is_replay(of)) {
         let marks = ledger.watermarks(&stream)?;
         let marks: serde_json::Map<String, serde_json::Value> = marks
             .into_iter()
@@ -184,7 +198,9 @@ fn as_json(
         omissions.insert(stream.clone(), accepted.into());
         streams.insert(stream, marks.into());
     }
+    let Purged { entries, sealed } = ledger.count_quarantine(&Search::default())?;
     Ok(json!({
-        "audit": ledger.audit_head()?, "exports": listed, "watermarks": streams, "accepted-omissions": omissions,
+        "audit": ledger.audit_head()?, "exports": listed, "watermarks": streams,
+        "accepted-omissions": omissions, "quarantine": {"entries": entries, "sealed": sealed},
     }))
 }

@@ -31,7 +31,7 @@ use crate::{
     clock,
     failure::{Exit, Failure},
     output::Event,
-    report::Report,
+    report::{self, Report},
     watermark::all_types,
 };
 
@@ -219,6 +219,8 @@ impl Export {
             metrics: self.metrics(),
             stores: self.places(),
             audit: None,
+            kept: report::kept(&self.ledger, &record.id)?,
+            replay: None,
             started_at: record.started_at,
             finished_at: now,
             held: BTreeMap::new(),
@@ -301,7 +303,7 @@ impl Export {
         Ok(probes)
     }
 
-    fn metrics(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
+    pub(super) fn metrics(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
         let plugins = self.loaded.stages.iter().chain([&self.loaded.sink]);
         plugins
             .map(|plugin| (plugin.stage().to_owned(), plugin.metrics().counters()))
@@ -309,7 +311,7 @@ impl Export {
             .collect()
     }
 
-    fn places(&self) -> BTreeMap<String, String> {
+    pub(super) fn places(&self) -> BTreeMap<String, String> {
         let names = self.loaded.stores.names();
         names
             .filter_map(|name| {

@@ -4,6 +4,7 @@ mod ended;
 mod memory;
 mod origin;
 mod renewal;
+mod sealing;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -12,7 +13,7 @@ use std::{
 
 use anyhow::Context as _;
 use bulkhead_bulk::Error as BulkError;
-use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof, QuarantineEntry};
+use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof};
 use bulkhead_model::Instant;
 use bulkhead_ndjson::{Bases, Block, Framer};
 use bulkhead_pipeline::{
@@ -161,9 +162,13 @@ impl FileWork {
         progress: &FileProgress,
     ) -> Result<(Tally, u64), Ended> {
         let resume = self.resume().await.map_err(Ended::Fatal)?;
+        self.sweep().await.map_err(Ended::Fatal)?;
         let mut lane = self.lane(caution.clone());
         if let Some(holdings) = &self.holdings {
-            lane = lane.with_memory(holdings.memory(self.index));
+            lane = lane.with_memory(match self.origin.sealed() {
+                Some(sealed) => sealed.memory(holdings, self.index),
+                None => holdings.memory(self.index),
+            });
         }
         if let Some(resume) = &resume {
             lane = lane.resuming(resume);
@@ -196,7 +201,8 @@ impl FileWork {
         if let Some(file) = self.origin.remote() {
             self.export.log_request(&self.id, self.array, file);
         }
-        let mut framer = Framer::new(self.export.config.limits.framer);
+        let limits = self.export.config.limits.framer;
+        let mut framer = Framer::new(self.origin.framing(limits));
         // It may wait: its origin may have asked for fewer requests.
         let mut incoming = tokio::select! {
             biased;
@@ -270,8 +276,10 @@ impl FileWork {
         if let Some(advance) = lane.take(block).await.map_err(ended)? {
             self.write_down(advance, Last::No).await.map_err(Ended::Fatal)?;
         }
+        self.seal_ahead(lane).await.map_err(Ended::Fatal)?;
         match (&self.holdings, lane.take_handled()) {
-            (Some(holdings), Some((through, handled))) => {
+            (Some(holdings), Some((through, mut handled))) => {
+                self.origin.mend(&mut handled);
                 let (holdings, index) = (Arc::clone(holdings), self.index);
                 self.ledger(move |_| holdings.write_ahead(index, through, &handled))
                     .await
@@ -305,6 +313,7 @@ impl FileWork {
                 FileKind::Output(self.origin.resource_type().cloned())
             }
             FileArray::Recalled => FileKind::Recalled,
+            FileArray::Replayed => FileKind::Replayed,
         };
         let bases = Bases::new([self.export.config.source.base_url.to_string()]);
         let intake = Intake::new(self.index, kind, bases).asking(Arc::clone(&self.asked));
@@ -313,7 +322,12 @@ impl FileWork {
             export_time: self.export_time,
             file: self.index,
         };
-        assemble::lane(&self.export.loaded, intake, &of, caution)
+        let chain = &self.export.loaded;
+        if let Some(sealed) = self.origin.sealed() {
+            let stages = sealed.stages(&self.export, self.export_time);
+            return assemble::replaying(chain, stages, intake, &of, caution);
+        }
+        assemble::lane(chain, intake, &of, caution)
     }
 
     async fn resume(&self) -> anyhow::Result<Option<Advance>> {
@@ -335,6 +349,8 @@ impl FileWork {
     }
 
     async fn write_down(&self, advance: Advance, last: Last) -> anyhow::Result<()> {
+        let mut advance = advance;
+        self.origin.mend(&mut advance.handled);
         if let Some(holdings) = &self.holdings {
             self.remember(holdings, &advance).await?;
         }
@@ -344,18 +360,7 @@ impl FileWork {
             prefix_hash: advance.prefix_hash,
             tally: serde_json::to_string(&advance.tally)?,
         };
-        let refused: Vec<QuarantineEntry> = advance
-            .quarantined
-            .into_iter()
-            .map(|refused| QuarantineEntry {
-                file: self.index,
-                line: refused.line,
-                resource_type: refused.kind.parse().ok(),
-                stage: refused.stage,
-                class: refused.class.as_str().to_owned(),
-                code: refused.code,
-            })
-            .collect();
+        let refused = self.entries(advance.quarantined).await?;
         let (id, index) = (self.id.clone(), self.index);
         self.ledger(move |ledger| match last {
             Last::No => ledger.checkpoint(&id, index, &checkpoint, &refused),

@@ -61,7 +61,7 @@ impl Export {
             FileArray::Outcome => FileList::Outcome,
             FileArray::Output => FileList::Output,
             // Nobody is asked for what the host wrote itself.
-            FileArray::Recalled => return,
+            FileArray::Recalled | FileArray::Replayed => return,
         };
         let resource_type = file.resource_type.as_ref();
         let event = LogEvent::DownloadRequest { url: &file.url, list, resource_type };

@@ -34,8 +34,10 @@ use bulkhead_pipeline::{Batch, Change, Handled, Memory, Recall};
 use xxhash_rust::xxh3::xxh3_64;
 
 use decide::{Candidate, Setting};
+pub(super) use decide::{OLDER, UNCHANGED};
 use drift::{Arrival, classify};
 pub(crate) use drift::{Drift, Span, advised_interval, longest_late, with_unchanged};
+pub(super) use flight::file_of;
 use flight::{Flight, GENERATION, tag};
 use lane::{LaneMemory, patients};
 use looks::{looked_at, looks};
@@ -386,7 +388,7 @@ impl Holdings {
         entry.state == State::Live || self.is_void(entry)
     }
 
-    fn is_void(&self, entry: &Entry) -> bool {
+    pub(super) fn is_void(&self, entry: &Entry) -> bool {
         let voids = self.voids.lock().unwrap_or_else(PoisonError::into_inner);
         voids
             .get(&(entry.export, entry.file))

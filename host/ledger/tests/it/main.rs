@@ -10,13 +10,14 @@ mod files;
 mod journal;
 mod overlaps;
 mod place;
+mod quarantine;
 mod shared;
 mod state;
 mod voids;
 mod watermarks;
 
 use bulkhead_ledger::{
-    Completion, ExportId, FileArray, FileCheckpoint, Ledger, NewExport, NewFile,
+    Completion, ExportId, FileArray, FileCheckpoint, Kept, Ledger, NewExport, NewFile,
     QuarantineEntry, Watermark,
 };
 use bulkhead_model::{Instant, ResourceType};
@@ -95,6 +96,10 @@ fn refused(file: u32, line: u64) -> QuarantineEntry {
         stage: "cohort-filter".to_owned(),
         class: "rejected".to_owned(),
         code: "no-patient".to_owned(),
+        part: 0,
+        kept: Kept::Off,
+        segment: None,
+        made_by: None,
     }
 }
 

@@ -5,23 +5,32 @@
 //! that the stage saw, so that whatever earlier stages made of the id is what the destination
 //! knows. What fails for another reason stays a failure.
 
+use std::collections::BTreeMap;
+
 use bulkhead_ndjson::{Envelope, Peek};
 use bytes::Bytes;
 
 use crate::{
-    Batch, Change, Kinds, Output, Quarantined, Record, Reject, RejectClass, Tally,
-    Verdict,
+    Batch, Change, Kept, Kinds, Output, Quarantined, Record, Reject, RejectClass,
+    Remains, Tally, Verdict,
 };
 
 /// Applies one stage's verdicts.
 pub(super) struct Settle<'a> {
     stage: &'a str,
     peek: &'a Peek,
+    /// Where refused records are kept: what the plugin said of some of them.
+    said: Option<BTreeMap<usize, String>>,
 }
 
 impl<'a> Settle<'a> {
     pub(super) const fn new(stage: &'a str, peek: &'a Peek) -> Self {
-        Self { stage, peek }
+        Self { stage, peek, said: None }
+    }
+
+    /// The same, keeping what is refused, with what the plugin `said` of it.
+    pub(super) fn keeping(self, said: BTreeMap<usize, String>) -> Self {
+        Self { said: Some(said), ..self }
     }
 
     /// What is left of the batch; `None` when nothing is.
@@ -37,13 +46,13 @@ impl<'a> Settle<'a> {
         }
         let (id, mut kinds, records, block) = batch.into_parts();
         let mut left = Vec::with_capacity(records.len());
-        for (record, verdict) in records.into_iter().zip(verdicts) {
+        for (at, (record, verdict)) in records.into_iter().zip(verdicts).enumerate() {
             let name = kinds.name(record.kind).to_owned();
             let (seq, is_row) = (record.seq, record.is_row);
             let settled = match verdict {
                 Verdict::Keep => {
                     left.push(record);
-                    Ok(())
+                    continue;
                 }
                 Verdict::Drop => self
                     .drop(&record, &name, tally)
@@ -71,10 +80,19 @@ impl<'a> Settle<'a> {
                 }
                 tally.quarantine(&name, self.stage, class, &code);
                 let (line, stage) = (seq, self.stage.to_owned());
-                refused.push(Quarantined { line, kind: name, stage, class, code });
+                let kept = self.kept(at, &record);
+                refused.push(Quarantined { line, kind: name, stage, class, code, kept });
             }
         }
         (!left.is_empty()).then(|| Batch::from_parts(id, kinds, left, block))
+    }
+
+    /// What is kept of a refused record: it as it came to this stage.
+    fn kept(&self, at: usize, record: &Record) -> Kept {
+        match &self.said {
+            Some(said) => Remains::of(record, said.get(&at).cloned()),
+            None => Kept::Nothing,
+        }
     }
 
     /// Ends the record; what the destination must hear of it goes on.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Lane, LaneError};
 use crate::{
-    Batch, Change, Quarantined, Receipt, Record, Reject, RejectClass, SinkError,
-    tally::Counts,
+    Batch, Change, Kept, Quarantined, Receipt, Record, Reject, RejectClass, Remains,
+    SinkError, tally::Counts,
 };
 
 impl Lane {
@@ -20,7 +20,7 @@ impl Lane {
             if self.caution.poison.contains(&alone.first_seq()) {
                 let reject = Reject::new(RejectClass::RefusedDownstream, "sink-died");
                 for record in line {
-                    self.refuse(record, batch.kind_name(record), reject.clone());
+                    self.refuse(record, batch.kind_name(record), reject.clone(), None);
                 }
             } else {
                 self.hand_over(alone).await?;
@@ -34,10 +34,12 @@ impl Lane {
         let last = batch.last_seq();
         let mut left = batch;
         let mut in_vain = 0;
+        // What the sink said of the one record that is left.
+        let mut said = None;
         loop {
             let after = match self.sink.deliver(&left).await {
                 Ok(receipt) => {
-                    let rest = self.settle(&left, &receipt)?;
+                    let rest = self.settle(&left, &receipt, said.as_deref())?;
                     let first_left = rest.first().and_then(|at| left.records().get(*at));
                     let handed =
                         first_left.map_or(last, |record| record.seq.saturating_sub(1));
@@ -63,6 +65,7 @@ impl Lane {
                 Err(SinkError::Retryable { after, .. })
                     if in_vain < self.limits.retries =>
                 {
+                    said = self.sink.said().filter(|_| left.len() == 1);
                     after
                 }
                 Err(error) => {
@@ -81,6 +84,7 @@ impl Lane {
         &mut self,
         batch: &Batch,
         receipt: &Receipt,
+        said: Option<&str>,
     ) -> Result<BTreeSet<usize>, LaneError> {
         // The sink's adapter refuses receipts that break the contract; this is the second wall.
         if !receipt.accepted.fits(batch.len()) {
@@ -101,7 +105,8 @@ impl Lane {
                     }
                 }
                 (false, Some((_, reject))) => {
-                    self.refuse(record, batch.kind_name(record), reject.clone());
+                    let kind = batch.kind_name(record);
+                    self.refuse(record, kind, reject.clone(), said);
                 }
                 (false, None) => {
                     rest.insert(at);
@@ -116,7 +121,13 @@ impl Lane {
         if refused.next().is_some() { Err(self.breach()) } else { Ok(rest) }
     }
 
-    fn refuse(&mut self, record: &Record, kind: &str, reject: Reject) {
+    fn refuse(
+        &mut self,
+        record: &Record,
+        kind: &str,
+        reject: Reject,
+        said: Option<&str>,
+    ) {
         let Reject { class, code } = reject;
         let (line, kind, stage) =
             (record.seq, kind.to_owned(), self.sink.name().to_owned());
@@ -125,7 +136,12 @@ impl Lane {
             self.tally.of(&kind).added += 1;
         }
         self.tally.quarantine(&kind, &stage, class, &code);
-        self.marks.quarantine([Quarantined { line, kind, stage, class, code }]);
+        let kept = if self.chain.keeps_of_sink() {
+            Remains::of(record, said.map(str::to_owned))
+        } else {
+            Kept::Nothing
+        };
+        self.marks.quarantine([Quarantined { line, kind, stage, class, code, kept }]);
     }
 }
 

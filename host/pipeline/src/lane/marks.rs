@@ -26,13 +26,41 @@ struct Preceding {
 pub(super) struct Marks {
     ahead: VecDeque<(Mark, Preceding)>,
     quarantined: VecDeque<Quarantined>,
+    /// Bytes of bodies that wait with them.
+    waiting: usize,
     /// Bounded by what the sink takes before it makes something durable, or by who drains it.
     handled: VecDeque<Handled>,
 }
 
 impl Marks {
     pub(super) fn quarantine(&mut self, entries: impl IntoIterator<Item = Quarantined>) {
-        self.quarantined.extend(entries);
+        for entry in entries {
+            self.waiting += entry.kept.waiting();
+            self.quarantined.push_back(entry);
+        }
+    }
+
+    /// What waits in quarantine, once its bodies are `much`, in groups of which all or none is
+    /// handed out at once: marks are only ever added at the end. Whoever asks stores the bodies.
+    pub(super) fn much_refused(
+        &mut self,
+        much: usize,
+    ) -> Option<Vec<&mut [Quarantined]>> {
+        if self.waiting < much {
+            return None;
+        }
+        self.waiting = 0;
+        let mut groups = Vec::new();
+        let (mut rest, mut done) = (self.quarantined.make_contiguous(), 0);
+        for (_, preceding) in &self.ahead {
+            let len = preceding.quarantined.saturating_sub(done).min(rest.len());
+            let (group, after) = rest.split_at_mut(len);
+            (rest, done) = (after, done + len);
+            groups.push(group);
+        }
+        groups.push(rest);
+        groups.retain(|group| !group.is_empty());
+        Some(groups)
     }
 
     /// Notes a record of `batch` that the sink took; of several rows of one resource, one.
@@ -62,7 +90,10 @@ impl Marks {
             reached = self.ahead.pop_front();
         }
         let (mark, preceding) = reached?;
-        let entries = self.quarantined.drain(..preceding.quarantined).collect();
+        let entries: Vec<Quarantined> =
+            self.quarantined.drain(..preceding.quarantined).collect();
+        let left = entries.iter().map(|entry| entry.kept.waiting()).sum();
+        self.waiting = self.waiting.saturating_sub(left);
         let handled = in_order(self.handled.drain(..preceding.handled).collect());
         for (_, later) in &mut self.ahead {
             later.quarantined -= preceding.quarantined;

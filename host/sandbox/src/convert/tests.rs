@@ -208,7 +208,7 @@ fn a_complaint_carries_a_code_and_no_words() {
     for (name, wit, expected) in cases {
         let told = match complaint(wit) {
             Complaint::Fatal(code) => (code, None, false),
-            Complaint::Retryable(code, after) => (code, after, true),
+            Complaint::Retryable(code, after, _) => (code, after, true),
         };
         let (code, after, again) = expected;
         assert_eq!(told, (code.to_owned(), after, again), "case: {name}");

@@ -1,4 +1,4 @@
-//! Where a file's bytes come from: the server, or the host itself.
+//! Where a file's bytes come from: the server, the host itself, or its sealed quarantine.
 
 use std::{
     path::PathBuf,
@@ -11,12 +11,15 @@ use std::{
 use anyhow::Context as _;
 use bulkhead_bulk::{Client, Download, Error as BulkError, Manifest, OutputFile};
 use bulkhead_model::{Instant, Phi, ResourceType};
+use bulkhead_ndjson::FramerLimits;
+use bulkhead_pipeline::Handled;
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream::BoxStream};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
 use super::ended::{Ended, download_ended};
+use crate::export::replay::{Reader, SealedFile};
 
 /// Where a file's bytes come from.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub(in crate::export) enum Origin {
         status_url: Url,
         shared: Arc<Shared>,
     },
+    /// Records out of quarantine.
+    Sealed(Arc<SealedFile>),
 }
 
 /// What the files of one export tell one another.
@@ -47,14 +52,14 @@ impl Origin {
     /// How many resources were announced.
     pub(super) const fn count(&self) -> Option<u64> {
         match self {
-            Self::Everything { .. } | Self::Local(_) => None,
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => None,
             Self::Remote { file, .. } => file.count,
         }
     }
 
     pub(super) const fn resource_type(&self) -> Option<&ResourceType> {
         match self {
-            Self::Everything { .. } | Self::Local(_) => None,
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => None,
             Self::Remote { file, .. } => file.resource_type.as_ref(),
         }
     }
@@ -62,15 +67,42 @@ impl Origin {
     /// The file as the manifest has it.
     pub(super) fn remote(&self) -> Option<&OutputFile> {
         match self {
-            Self::Everything { .. } | Self::Local(_) => None,
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => None,
             Self::Remote { file, .. } => Some(file),
+        }
+    }
+
+    /// What it is when it comes out of quarantine.
+    pub(super) const fn sealed(&self) -> Option<&Arc<SealedFile>> {
+        match self {
+            Self::Everything { .. } | Self::Local(_) | Self::Remote { .. } => None,
+            Self::Sealed(sealed) => Some(sealed),
+        }
+    }
+
+    /// Where its lines end. One out of quarantine stands behind its label, and a stage may have
+    /// made it longer than any line that comes in.
+    pub(super) fn framing(&self, limits: FramerLimits) -> FramerLimits {
+        match self {
+            Self::Everything { .. } | Self::Local(_) | Self::Remote { .. } => limits,
+            Self::Sealed(_) => FramerLimits {
+                line_bytes: limits.line_bytes.saturating_add(LONGER),
+                ..limits
+            },
+        }
+    }
+
+    /// Puts right what is remembered of records that came with less than their line.
+    pub(super) fn mend(&self, handled: &mut [Handled]) {
+        if let Some(sealed) = self.sealed() {
+            sealed.mend(handled);
         }
     }
 
     /// Whether its link has run out by the manifest's own word, as far as that is worth one.
     pub(super) fn has_run_out(&self, now: Instant) -> bool {
         match self {
-            Self::Everything { .. } | Self::Local(_) => false,
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => false,
             Self::Remote { file, shared, .. } => {
                 file.expires.is_some_and(|expires| expires <= now)
                     && !shared.is_refresh_vain.load(Ordering::Relaxed)
@@ -94,14 +126,20 @@ impl Origin {
                 !download.is_labelled_ndjson
                     && !shared.is_label_told.swap(true, Ordering::Relaxed)
             }
-            (Self::Everything { .. } | Self::Local(_) | Self::Remote { .. }, _) => false,
+            (
+                Self::Everything { .. }
+                | Self::Local(_)
+                | Self::Remote { .. }
+                | Self::Sealed(_),
+                _,
+            ) => false,
         }
     }
 
     /// Whether the manifest says that its lines stand in blocks of all types.
     pub(super) fn is_organised(&self) -> bool {
         match self {
-            Self::Everything { .. } | Self::Local(_) => false,
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => false,
             Self::Remote { manifest, .. } => manifest.organized_by.is_some(),
         }
     }
@@ -121,6 +159,7 @@ impl Origin {
                 let download = client.download(manifest, file).await;
                 Ok(Incoming::Remote(Box::new(download.map_err(download_ended)?)))
             }
+            Self::Sealed(sealed) => Ok(Incoming::Sealed(Reader::new(sealed))),
         }
     }
 }
@@ -130,6 +169,7 @@ pub(super) enum Incoming {
     Everything(BoxStream<'static, Result<Bytes, BulkError>>),
     Local(tokio::fs::File),
     Remote(Box<Download>),
+    Sealed(Reader),
 }
 
 impl Incoming {
@@ -148,13 +188,14 @@ impl Incoming {
             Self::Remote(download) => {
                 Some(download.next().await?.map_err(download_ended))
             }
+            Self::Sealed(reader) => Some(reader.next().await?.map_err(Ended::Fatal)),
         }
     }
 
     /// Counts the bytes that came over the wire.
     pub(super) fn wire_bytes(&self) -> Arc<AtomicU64> {
         match self {
-            Self::Everything(_) | Self::Local(_) => Arc::default(),
+            Self::Everything(_) | Self::Local(_) | Self::Sealed(_) => Arc::default(),
             Self::Remote(download) => download.wire_bytes(),
         }
     }
@@ -163,7 +204,7 @@ impl Incoming {
     pub(super) fn is_proven_whole(&self) -> bool {
         match self {
             // A page that is cut is no JSON.
-            Self::Everything(_) | Self::Local(_) => true,
+            Self::Everything(_) | Self::Local(_) | Self::Sealed(_) => true,
             Self::Remote(download) => download.is_proven_whole(),
         }
     }
@@ -171,3 +212,6 @@ impl Incoming {
 
 /// Bytes of a local file read at once.
 const LOCAL_CHUNK: usize = 256 << 10;
+
+/// How much longer a line out of quarantine may be: more than a stage may return by default.
+const LONGER: usize = 64 << 20;

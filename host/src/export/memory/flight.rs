@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use bulkhead_ledger::{Voids, delivered::ResourceKey};
+use bulkhead_ledger::{
+    Voids,
+    delivered::{Entry, ResourceKey},
+};
 use bulkhead_pipeline::{Change, Recall};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -96,6 +99,11 @@ pub(super) fn tag(voids: &Voids, export: u64, file: u32) -> u32 {
 
 fn short(key: &ResourceKey) -> u128 {
     xxh3_128(format!("{}/{}", key.resource_type(), key.id()).as_bytes())
+}
+
+/// The file by which an entry was written, whichever try of it.
+pub(in crate::export) const fn file_of(entry: &Entry) -> u32 {
+    index(entry.file)
 }
 
 const fn index(tag: u32) -> u32 {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulkhead_ledger::delivered::Patients;
+use bulkhead_ledger::delivered::{Entry, Patients};
 use bulkhead_ndjson::Envelope;
 use bulkhead_pipeline::{Batch, Memory, MemoryError, Recall};
 use futures::{FutureExt, future::BoxFuture};
@@ -32,6 +32,13 @@ impl Memory for LaneMemory {
             }
         }
         .boxed()
+    }
+}
+
+impl Holdings {
+    /// Whether an entry was made by the chain as it is defined now.
+    pub(in crate::export) fn is_of_now(&self, entry: &Entry) -> bool {
+        entry.epoch == self.setting.epoch
     }
 }
 

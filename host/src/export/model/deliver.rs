@@ -110,7 +110,7 @@ impl Delivery<'_> {
         let (index, array, kind, lines, breaks) = incoming.clone();
         let file_kind = match array {
             FileArray::Deleted => FileKind::Deleted,
-            FileArray::Recalled => FileKind::Recalled,
+            FileArray::Recalled | FileArray::Replayed => FileKind::Recalled,
             FileArray::Output | FileArray::Outcome => {
                 FileKind::Output(kind.map(str::parse).transpose()?)
             }
