@@ -14,7 +14,8 @@ use bulkhead_pipeline::{
     Caution, Chain, ChainLimits, Intake, Lane, LaneLimits, Pause, Stage,
 };
 use bulkhead_sandbox::{
-    Cache, Package, Plugin, PluginSink, PluginStage, Resources, Sandbox, StateStore,
+    Cache, Children, Package, Plugin, PluginSink, PluginStage, Resources, Sandbox,
+    StateStore,
 };
 use futures::FutureExt;
 
@@ -46,7 +47,22 @@ pub(crate) fn ledger(config: &Config) -> anyhow::Result<Ledger> {
 /// When the cache cannot be used or this machine cannot run Wasm.
 pub(crate) fn sandbox(state: &Path) -> anyhow::Result<Sandbox> {
     let cache = Cache::open(&state.join("compiled"), &state.join("compiled.key"))?;
-    Ok(Sandbox::new(Some(cache))?)
+    Ok(Sandbox::new(Some(cache))?.with_children(children()?))
+}
+
+/// A sandbox that keeps no compiled code.
+///
+/// # Errors
+///
+/// When this machine cannot run Wasm.
+pub(crate) fn forgetful_sandbox() -> anyhow::Result<Sandbox> {
+    Ok(Sandbox::new(None)?.with_children(children()?))
+}
+
+/// Children of this program, as `bulkhead guest` (see `command::Guest`).
+fn children() -> anyhow::Result<Children> {
+    let refuse = "finding this program's own file, to start children with";
+    Children::of_this_program(&["guest"]).context(refuse)
 }
 
 /// The packages that a chain uses, by plugin name, with their digests checked.

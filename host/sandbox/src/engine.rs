@@ -8,7 +8,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use wasmtime::{Config, Engine, WasmBacktraceDetails, WasmFeatures};
 
-use crate::{Cache, Error};
+use crate::{Cache, Children, Error};
 
 /// How often a running guest looks at its clock.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -18,6 +18,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 pub struct Sandbox {
     pub(crate) engine: Engine,
     pub(crate) cache: Option<Arc<Cache>>,
+    pub(crate) children: Option<Children>,
 }
 
 impl Sandbox {
@@ -40,11 +41,19 @@ impl Sandbox {
                 }
             });
         ticking.map_err(|error| refuse(error.into()))?;
-        Ok(Self { engine, cache: cache.map(Arc::new) })
+        Ok(Self { engine, cache: cache.map(Arc::new), children: None })
+    }
+
+    /// The same, which starts children for what shall not be done in this process: it compiles
+    /// in them. Without, it compiles here, where nothing bounds the compiler.
+    #[must_use]
+    pub fn with_children(self, children: Children) -> Self {
+        Self { children: Some(children), ..self }
     }
 }
 
-fn config() -> Config {
+/// What Wasm may be, in this process and in its children.
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)

@@ -11,6 +11,8 @@
 
 mod bindings;
 mod cache;
+pub mod child;
+mod compile;
 mod context;
 mod convert;
 mod engine;
@@ -22,6 +24,7 @@ mod limits;
 mod manifest;
 mod package;
 mod plugin;
+mod process;
 mod provide;
 mod signature;
 mod sink;
@@ -38,6 +41,7 @@ pub use package::{
     Anatomy, CustomSection, EMBEDDED_MANIFEST, Extent, Package, SectionPlace, Tool,
 };
 pub use plugin::Plugin;
+pub use process::Children;
 pub use signature::{Day, KeyId, Signature, SignatureError, Signer, TrustedKey};
 pub use sink::{Conclusion, PluginSink};
 pub use stage::PluginStage;

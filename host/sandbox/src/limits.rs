@@ -28,11 +28,16 @@ pub struct Limits {
     pub http_bytes: ByteSize,
     /// Time in which they are under way, summed.
     pub http_time: Duration,
+    /// Time to compile the plugin, which is done once and kept.
+    pub compile: Duration,
+    /// Memory to compile it in.
+    pub compile_memory: ByteSize,
 }
 
 impl Default for Limits {
     /// 64 MiB holds a batch of 1 MiB as a tree several times over; 30 s of waiting covers a
-    /// slow disk; 10 s of work is a thousand times what a batch takes.
+    /// slow disk; 10 s of work is a thousand times what a batch takes. A plugin of 10 MiB
+    /// compiles in some 10 s and a few hundred MiB.
     fn default() -> Self {
         Self {
             memory: ByteSize::mib(64),
@@ -46,6 +51,8 @@ impl Default for Limits {
             http_requests: 1_000_000,
             http_bytes: ByteSize::mib(1 << 20),
             http_time: Duration::from_hours(720),
+            compile: Duration::from_mins(1),
+            compile_memory: ByteSize::mib(1024),
         }
     }
 }

@@ -10,7 +10,6 @@ use wasmtime::{
 use crate::{
     Error, Grants, Limits, Manifest, Metrics, Package, Resources, Sandbox,
     bindings::lifecycle::LifecycleExports,
-    cache::compile,
     context::Context,
     grant,
     guest::{Ended, Guest, bound, within},
@@ -55,7 +54,7 @@ impl Plugin {
         if !denied.is_empty() {
             return Err(Error::Denied { denied });
         }
-        let component = sandbox.component(package)?;
+        let component = sandbox.component(package, &limits).await?;
         if Some(sandbox.ask(&component, &limits).await?.as_str())
             != package.manifest_json()
         {
@@ -133,13 +132,6 @@ impl Plugin {
 }
 
 impl Sandbox {
-    fn component(&self, package: &Package) -> Result<Component, Error> {
-        match &self.cache {
-            Some(cache) => cache.component(&self.engine, package),
-            None => compile(&self.engine, package),
-        }
-    }
-
     /// Asks a component for its manifest, with no capability at all: whatever it imports
     /// traps when called. For building and inspecting plugins.
     ///
@@ -147,7 +139,8 @@ impl Sandbox {
     ///
     /// [`Error`] when it is no plugin or does not answer.
     pub async fn describe(&self, package: &Package) -> Result<String, Error> {
-        self.ask(&compile(&self.engine, package)?, &Limits::default()).await
+        let limits = Limits::default();
+        self.ask(&self.component(package, &limits).await?, &limits).await
     }
 
     /// The manifest as the component tells it, within `limits` and [`TELLING`].

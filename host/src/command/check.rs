@@ -48,7 +48,7 @@ impl Check {
             problems.push(format!("{error:#}"));
         }
         let cohorts = read_cohorts(&config, &mut text, &mut problems)?;
-        let sandbox = Sandbox::new(None)?;
+        let sandbox = assemble::forgetful_sandbox()?;
         for chain in &config.chains {
             check_chain(&config, chain, &sandbox, &cohorts, &mut text, &mut problems)
                 .await?;

@@ -118,6 +118,8 @@ fn limits(limits: &Reader<'_>) -> Limits {
             .unwrap_or(default.http_requests),
         http_bytes: bytes("http-bytes", default.http_bytes),
         http_time: limits.duration("http-time").unwrap_or(default.http_time),
+        compile: limits.duration("compile").unwrap_or(default.compile),
+        compile_memory: bytes("compile-memory", default.compile_memory),
     };
     limits.finish();
     found

@@ -11,6 +11,7 @@
 )]
 
 mod capabilities;
+mod compiling;
 mod crashes;
 mod features;
 mod guest;
