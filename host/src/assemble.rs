@@ -220,7 +220,7 @@ async fn stage(
 ) -> anyhow::Result<Plugin> {
     let (grants, limits) = (plugin.grants.clone(), plugin.limits);
     Plugin::load(
-        sandbox,
+        &sandbox.isolating(plugin.isolation),
         package,
         &stage.name,
         &stage.settings,

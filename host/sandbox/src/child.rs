@@ -3,5 +3,8 @@
 
 pub(crate) mod compile;
 pub mod jail;
+mod remote;
+mod run;
 
 pub use compile::compile;
+pub use run::run;

@@ -37,6 +37,18 @@ impl Sandbox {
         revive(&self.engine, &code).map_err(|source| Error::Compile { source })
     }
 
+    /// The component's code, for a child: not loaded here.
+    pub(crate) async fn code(
+        &self,
+        package: &Package,
+        limits: &Limits,
+    ) -> Result<Code, Error> {
+        match self.cache.as_ref().and_then(|cache| cache.find(&self.engine, package)) {
+            Some(code) => Ok(code),
+            None => self.compile(package, limits).await,
+        }
+    }
+
     async fn compile(&self, package: &Package, limits: &Limits) -> Result<Code, Error> {
         let code = match &self.children {
             Some(children) => apart(children, package, limits).await?,

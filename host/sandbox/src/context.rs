@@ -9,8 +9,8 @@ use aws_lc_rs::hmac;
 use bulkhead_egress::{Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_model::{Instant, PatientSet, Secret};
-use bulkhead_pipeline::Kinds;
-use wasmtime::component::ResourceTable;
+use bulkhead_pipeline::{Batch, Crash, Kinds};
+use wasmtime::component::{Resource, ResourceTable};
 
 use crate::{Grants, Limits, Manifest, limits::Meter, provide::outbound_http::Spending};
 
@@ -127,5 +127,17 @@ impl Context {
             events_left: EVENTS,
             spending,
         }
+    }
+
+    /// Lends the guest a batch, under a number in its own table.
+    pub(crate) fn lend(&mut self, batch: &Batch) -> Result<Resource<Batch>, Crash> {
+        self.kinds = batch.kinds().clone();
+        self.table.push(batch.clone()).map_err(|_| Crash::Memory)
+    }
+
+    /// Takes it back.
+    pub(crate) fn take_back(&mut self, lent: Resource<Batch>) {
+        // It is gone already only when the guest broke the contract and is thrown away.
+        let _ = self.table.delete(lent);
     }
 }

@@ -115,6 +115,14 @@ pub enum Error {
         #[source]
         source: SignatureError,
     },
+    /// The kernel cannot wall a child in.
+    #[error(
+        "putting walls around the plugin's process: this kernel lacks {missing}. Run on one that has it, or accept what walls there are with `isolation = \"process-unconfined\"`"
+    )]
+    Walls {
+        /// What is missing.
+        missing: String,
+    },
     /// The plugin does not accept its settings.
     #[error("{} with the stage's settings", count(problems.len(), "problem"))]
     Settings {
@@ -143,7 +151,8 @@ impl Error {
             | Self::ManifestLies
             | Self::NotAPlugin(_)
             | Self::Read { .. }
-            | Self::Signature { .. } => Crash::Trap,
+            | Self::Signature { .. }
+            | Self::Walls { .. } => Crash::Trap,
         }
     }
 }

@@ -11,6 +11,7 @@
 
 mod bindings;
 mod cache;
+mod calls;
 pub mod child;
 mod compile;
 mod context;
@@ -20,7 +21,9 @@ mod error;
 pub mod fuzzing;
 mod grant;
 mod guest;
+mod isolation;
 mod limits;
+mod live;
 mod manifest;
 mod package;
 mod plugin;
@@ -35,6 +38,7 @@ pub use context::{Clock, Entropy, Metrics, Resources, StateStore};
 pub use engine::Sandbox;
 pub use error::{ConfigProblem, Error};
 pub use grant::{Denied, Grants, beyond_grants};
+pub use isolation::{Isolation, Walls};
 pub use limits::Limits;
 pub use manifest::{Capability, Manifest, RejectCode, Role};
 pub use package::{

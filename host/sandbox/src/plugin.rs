@@ -1,19 +1,23 @@
 //! A plugin as one stage uses it: compiled, checked against its grants, linked, tried once.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use wasmtime::{
-    Engine, Store,
+    Store,
     component::{Component, InstancePre, Linker},
 };
 
 use crate::{
-    Error, Grants, Limits, Manifest, Metrics, Package, Resources, Sandbox,
+    Error, Grants, Isolation, Limits, Manifest, Metrics, Package, Resources, Sandbox,
+    Walls,
     bindings::lifecycle::LifecycleExports,
     context::Context,
     grant,
-    guest::{Ended, Guest, bound, within},
+    guest::{Ended, bound, within},
     limits::Meter,
+    live::Live,
+    manifest::Role,
+    process::apart::Outside,
     provide::{self, outbound_http::Spending},
 };
 
@@ -30,7 +34,15 @@ struct Inner {
     resources: Arc<Resources>,
     metrics: Metrics,
     spending: Spending,
-    linked: InstancePre<Context>,
+    housing: Housing,
+}
+
+/// Where a plugin's guests live.
+pub(crate) enum Housing {
+    /// Each in a process of its own.
+    Apart { outside: Outside, walls: Walls },
+    /// In this process.
+    Here(InstancePre<Context>),
 }
 
 impl Plugin {
@@ -54,16 +66,26 @@ impl Plugin {
         if !denied.is_empty() {
             return Err(Error::Denied { denied });
         }
-        let component = sandbox.component(package, &limits).await?;
-        if Some(sandbox.ask(&component, &limits).await?.as_str())
-            != package.manifest_json()
-        {
+        let (told, housing) = match sandbox.isolation {
+            Isolation::InProcess => {
+                let component = sandbox.component(package, &limits).await?;
+                let told = sandbox.ask(&component, &limits).await?;
+                let mut imports = Linker::new(&sandbox.engine);
+                let refuse = |source| Error::Link { source };
+                provide::link(&mut imports, &grants).map_err(refuse)?;
+                let linked = imports.instantiate_pre(&component).map_err(refuse)?;
+                (told, Housing::Here(linked))
+            }
+            isolation @ (Isolation::Process | Isolation::ProcessUnconfined) => {
+                let role = Some(manifest.role);
+                let outside = sandbox.outside(package, isolation, role, &limits).await?;
+                let (told, walls) = outside.describe(&limits).await?;
+                (told, Housing::Apart { outside, walls })
+            }
+        };
+        if Some(told.as_str()) != package.manifest_json() {
             return Err(Error::ManifestLies);
         }
-        let mut imports = Linker::new(&sandbox.engine);
-        let refuse = |source| Error::Link { source };
-        provide::link(&mut imports, &grants).map_err(refuse)?;
-        let linked = imports.instantiate_pre(&component).map_err(refuse)?;
         let plugin = Self(Arc::new(Inner {
             stage: stage.into(),
             manifest: Arc::new(manifest.clone()),
@@ -73,9 +95,9 @@ impl Plugin {
             resources: Arc::new(resources),
             metrics: Metrics::default(),
             spending: Spending::new(&limits),
-            linked,
+            housing,
         }));
-        Guest::configured(&plugin).await?;
+        Live::configured(&plugin).await?;
         Ok(plugin)
     }
 
@@ -108,12 +130,16 @@ impl Plugin {
         &self.0.settings
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        self.0.linked.engine()
+    /// The walls around its guests, when they have processes of their own.
+    pub fn walls(&self) -> Option<Walls> {
+        match &self.0.housing {
+            Housing::Apart { walls, .. } => Some(*walls),
+            Housing::Here(_) => None,
+        }
     }
 
-    pub(crate) fn linked(&self) -> &InstancePre<Context> {
-        &self.0.linked
+    pub(crate) fn housing(&self) -> &Housing {
+        &self.0.housing
     }
 
     pub(crate) fn context(&self) -> Context {
@@ -133,14 +159,36 @@ impl Plugin {
 
 impl Sandbox {
     /// Asks a component for its manifest, with no capability at all: whatever it imports
-    /// traps when called. For building and inspecting plugins.
+    /// traps when called. For building and inspecting plugins. Where there are children, it
+    /// runs in one, behind what walls there are.
     ///
     /// # Errors
     ///
     /// [`Error`] when it is no plugin or does not answer.
     pub async fn describe(&self, package: &Package) -> Result<String, Error> {
         let limits = Limits::default();
-        self.ask(&self.component(package, &limits).await?, &limits).await
+        if self.children.is_none() {
+            return self.ask(&self.component(package, &limits).await?, &limits).await;
+        }
+        // Who looks at a plugin does not trust it yet.
+        let walled = Isolation::ProcessUnconfined;
+        let outside = self.outside(package, walled, None, &limits).await?;
+        outside.describe(&limits).await.map(|(told, _)| told)
+    }
+
+    /// Children for guests of `package`.
+    async fn outside(
+        &self,
+        package: &Package,
+        isolation: Isolation,
+        role: Option<Role>,
+        limits: &Limits,
+    ) -> Result<Outside, Error> {
+        let nobody =
+            || Error::Child { source: io::Error::other("this sandbox has none") };
+        let children = self.children.clone().ok_or_else(nobody)?;
+        let code = Arc::new(self.code(package, limits).await?);
+        Ok(Outside { children, isolation, role, code })
     }
 
     /// The manifest as the component tells it, within `limits` and [`TELLING`].
@@ -171,4 +219,4 @@ fn died(ended: &Ended, store: &Store<Meter>) -> Error {
 }
 
 /// Processor time for starting and telling a manifest, which takes microseconds.
-const TELLING: Duration = Duration::from_millis(200);
+pub(crate) const TELLING: Duration = Duration::from_millis(200);

@@ -4,16 +4,17 @@ use bulkhead_pipeline::{Batch, Crash, Stage, StageError, Verdict};
 use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
-    Plugin,
+    Error, Plugin, Role,
+    calls::{Answer, Call},
     convert::{self, Complaint},
-    guest::{Exports, Guest, within},
+    live::Live,
 };
 
 /// A filter or a transform of one lane. Its guest is made when the first batch comes, and
 /// made anew after every crash.
 pub struct PluginStage {
     plugin: Plugin,
-    guest: Option<Guest>,
+    guest: Option<Live>,
 }
 
 impl PluginStage {
@@ -25,9 +26,9 @@ impl PluginStage {
     async fn verdicts(&mut self, batch: &Batch) -> Result<Vec<Verdict>, StageError> {
         let guest = match self.guest.take() {
             Some(guest) => guest,
-            None => Guest::configured(&self.plugin)
+            None => Live::configured(&self.plugin)
                 .await
-                .map_err(|error| self.crashed(error.crash()))?,
+                .map_err(|error| self.not_begun(&error))?,
         };
         let (judged, guest) = judge(guest, batch, &self.plugin).await;
         // Only a guest that answered well is used again.
@@ -37,6 +38,17 @@ impl PluginStage {
             Ok(Err(complaint)) => Err(self.complain(complaint)),
             Err(crash) => Err(self.crashed(crash)),
         }
+    }
+
+    /// Why there is no guest: it died, or this machine has no room for its process, which is
+    /// no record's fault.
+    fn not_begun(&self, error: &Error) -> StageError {
+        if let Error::Child { source } = error {
+            tracing::warn!(stage = self.plugin.stage(), %source, "a guest got no process");
+            let code = NO_PROCESS.to_owned();
+            return self.complain(Complaint::Retryable(code, None));
+        }
+        self.crashed(error.crash())
     }
 
     fn crashed(&self, crash: Crash) -> StageError {
@@ -54,50 +66,47 @@ impl PluginStage {
     }
 }
 
+/// The code of a guest that could not be started.
+pub(crate) const NO_PROCESS: &str = "no-process";
+
 type Judged = Result<Result<Vec<Verdict>, Complaint>, Crash>;
 
 async fn judge(
-    mut guest: Guest,
+    mut guest: Live,
     batch: &Batch,
     plugin: &Plugin,
-) -> (Judged, Option<Guest>) {
-    let lent = match guest.lend(batch) {
-        Ok(lent) => lent,
+) -> (Judged, Option<Live>) {
+    let (len, manifest) = (batch.len(), plugin.manifest());
+    let call = match manifest.role {
+        Role::Filter => Call::Evaluate,
+        Role::Transform => Call::Apply,
+        Role::Sink => return (Err(Crash::Contract), None),
+    };
+    let converted = match guest.lend(batch, call).await {
+        Ok(Answer::Decision(Ok(decision))) if manifest.role == Role::Filter => {
+            convert::decision(decision, len, manifest)
+        }
+        Ok(Answer::Changes(Ok(changes))) if manifest.role == Role::Transform => {
+            convert::changes(changes, len, manifest)
+        }
+        Ok(Answer::Decision(Err(complaint)) | Answer::Changes(Err(complaint))) => {
+            return (Ok(Err(convert::complaint(complaint))), Some(guest));
+        }
+        // Not an answer to this call: a child's lie.
+        Ok(
+            Answer::Changes(Ok(_))
+            | Answer::Checkpoint(_)
+            | Answer::Closed(_)
+            | Answer::Configured(_)
+            | Answer::Decision(Ok(_))
+            | Answer::Done(_)
+            | Answer::Receipt(_),
+        ) => Err(convert::Breach),
         Err(crash) => return (Err(crash), None),
     };
-    let borrowed = wasmtime::component::Resource::new_borrow(lent.rep());
-    let (len, manifest, wall) = (batch.len(), plugin.manifest(), guest.wall());
-    let answered = match &guest.exports {
-        Exports::Filter(calls) => {
-            let answer =
-                within(wall, calls.call_evaluate(&mut guest.store, borrowed)).await;
-            answer.map(|answer| {
-                answer
-                    .map(|decision| convert::decision(decision, len, manifest))
-                    .map_err(convert::complaint)
-            })
-        }
-        Exports::Transform(calls) => {
-            let answer = within(wall, calls.call_apply(&mut guest.store, borrowed)).await;
-            answer.map(|answer| {
-                answer
-                    .map(|changes| convert::changes(changes, len, manifest))
-                    .map_err(convert::complaint)
-            })
-        }
-        Exports::Sink(_) => return (Err(Crash::Contract), None),
-    };
-    match answered {
-        Err(ended) => (Err(ended.of_guest(&guest.store)), None),
-        Ok(Ok(Err(convert::Breach))) => (Err(Crash::Contract), None),
-        Ok(Ok(Ok(verdicts))) => {
-            guest.take_back(lent);
-            (Ok(Ok(verdicts)), Some(guest))
-        }
-        Ok(Err(complaint)) => {
-            guest.take_back(lent);
-            (Ok(Err(complaint)), Some(guest))
-        }
+    match converted {
+        Ok(verdicts) => (Ok(Ok(verdicts)), Some(guest)),
+        Err(convert::Breach) => (Err(Crash::Contract), None),
     }
 }
 

@@ -169,7 +169,15 @@ async fn check_chain(
         {
             // Grants stand with the plugin, settings with the stage.
             Err(error) => problems.push(at(config, stage.line, &error)),
-            Ok(plugin) => loaded.push(plugin),
+            Ok(plugin) => {
+                match plugin.walls() {
+                    Some(walls) => {
+                        writeln!(text, "    runs in a process of its own ({walls})")?;
+                    }
+                    None => writeln!(text, "    runs in this process")?,
+                }
+                loaded.push(plugin);
+            }
         }
         for name in &plugin.grants.destinations {
             let Some(to) = config.destinations.get(name) else { continue };

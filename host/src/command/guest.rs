@@ -19,6 +19,8 @@ pub(crate) struct Guest {
 enum Task {
     /// Compiles a plugin.
     Compile,
+    /// Runs a plugin.
+    Run,
 }
 
 impl Guest {
@@ -26,6 +28,7 @@ impl Guest {
     pub(crate) fn run(&self) -> ExitCode {
         match self.task {
             Task::Compile => child::compile(),
+            Task::Run => child::run(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bulkhead_model::ByteSize;
-use bulkhead_sandbox::{Grants, Limits};
+use bulkhead_sandbox::{Grants, Isolation, Limits};
 
 use super::{
     Pinning,
@@ -29,6 +29,8 @@ pub(crate) struct PluginConfig {
     pub(crate) grants: Grants,
     /// What it may use.
     pub(crate) limits: Limits,
+    /// Where its guests run.
+    pub(crate) isolation: Isolation,
 }
 
 pub(crate) fn read(
@@ -47,10 +49,12 @@ pub(crate) fn read(
         let signed_by = trust::signed_by(&plugin, &name, at, folder, trusted);
         let grants = grants(&plugin.section("grants"));
         let limits = limits(&plugin.section("limits"));
+        let isolation = isolation(&plugin);
         plugin.finish();
         if let Some(path) = path {
             let line = plugin.line();
-            let found = PluginConfig { line, path, sha256, signed_by, grants, limits };
+            let found =
+                PluginConfig { line, path, sha256, signed_by, grants, limits, isolation };
             plugins.insert(name, found);
         }
     }
@@ -75,6 +79,15 @@ fn sha256(plugin: &Reader<'_>, name: &str, pinning: Pinning) -> Option<String> {
         );
     }
     Some(text.to_ascii_lowercase())
+}
+
+fn isolation(plugin: &Reader<'_>) -> Isolation {
+    let words = ["in-process", "process", "process-unconfined"];
+    match plugin.word("isolation", &words).as_deref() {
+        Some("process") => Isolation::Process,
+        Some("process-unconfined") => Isolation::ProcessUnconfined,
+        _ => Isolation::InProcess,
+    }
 }
 
 fn grants(grants: &Reader<'_>) -> Grants {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("compile") => bulkhead_sandbox::child::compile(),
+        Some("run") => bulkhead_sandbox::child::run(),
         _ => ExitCode::FAILURE,
     }
 }

@@ -20,6 +20,7 @@ use std::{
     process::{Command, Stdio},
     sync::{Arc, mpsc},
     thread,
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
@@ -34,12 +35,14 @@ pub struct Children(Arc<mpsc::SyncSender<Order>>);
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Task {
     Compile,
+    Run,
 }
 
 impl Task {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Compile => "compile",
+            Self::Run => "run",
         }
     }
 }
@@ -55,7 +58,7 @@ const WAITING: usize = 64;
 
 impl Children {
     /// Children are `program`, started with `arguments` and the name of their task, which
-    /// must lead to [`crate::child::compile`] and its like before anything else is done.
+    /// must lead to [`fn@crate::child::compile`] and its like before anything else is done.
     ///
     /// # Errors
     ///
@@ -144,6 +147,21 @@ impl Child {
     /// The socket to it.
     pub(crate) fn pipe(&mut self) -> io::Result<&mut ParentEnd> {
         self.pipe.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Allows it this much processor time, over all its life. Where that cannot be told to
+    /// the kernel, the parent's clock and the child's own engine bound it.
+    pub(crate) fn allow(&self, time: Duration) {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::process::{Pid, Resource, Rlimit, prlimit};
+            let seconds = Some(time.as_secs().saturating_add(1));
+            let limit = Rlimit { current: seconds, maximum: None };
+            // A child that is gone needs no time.
+            let _ = prlimit(Some(Pid::from_child(&self.process)), Resource::Cpu, limit);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = time;
     }
 
     /// The signal that ended a child which stopped answering; `None` when it left by itself.
