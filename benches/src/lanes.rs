@@ -151,6 +151,7 @@ pub async fn plugin(
         state: None,
         now: Arc::new(|| Instant::from_unix_ms(0)),
         random: Arc::new(|bytes| bytes.fill(0)),
+        deterministic: None,
     };
     let resources = resources.with_key(KEY, &Secret::new(KEY_BYTES.to_vec()));
     let limits = Limits::default();

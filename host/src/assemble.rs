@@ -1,20 +1,22 @@
 //! Wiring: from a configuration to a client (`source`), plugins and lanes.
 
 mod destinations;
+mod sandbox;
 mod signed;
 mod source;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context as _;
 use aws_lc_rs::hmac;
 use bulkhead_egress::{Store, Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
+use bulkhead_model::Instant;
 use bulkhead_pipeline::{
-    Caution, Chain, ChainLimits, Intake, Lane, LaneLimits, Pause, Stage,
+    Caution, Chain, ChainLimits, Crash, Intake, Lane, LaneLimits, Pause, Stage,
 };
 use bulkhead_sandbox::{
-    Cache, Children, Package, Plugin, PluginSink, PluginStage, Resources, Sandbox,
+    Determinism, Limits, Package, Plugin, PluginSink, PluginStage, Resources, Sandbox,
     StateStore,
 };
 use futures::FutureExt;
@@ -26,9 +28,11 @@ use crate::{
         ChainConfig, Config, DestinationConfig, PluginConfig, Remembers, StageConfig,
     },
     failure::Failure,
+    trail,
 };
 
 pub(crate) use destinations::destinations;
+pub(crate) use sandbox::{forgetful_sandbox, sandbox};
 pub(crate) use source::client;
 
 /// The ledger of a configuration.
@@ -38,31 +42,6 @@ pub(crate) use source::client;
 /// When it cannot be opened.
 pub(crate) fn ledger(config: &Config) -> anyhow::Result<Ledger> {
     Ok(Ledger::open(config.state.join("ledger.db"))?)
-}
-
-/// The sandbox of a configuration, with its cache of compiled code.
-///
-/// # Errors
-///
-/// When the cache cannot be used or this machine cannot run Wasm.
-pub(crate) fn sandbox(state: &Path) -> anyhow::Result<Sandbox> {
-    let cache = Cache::open(&state.join("compiled"), &state.join("compiled.key"))?;
-    Ok(Sandbox::new(Some(cache))?.with_children(children()?))
-}
-
-/// A sandbox that keeps no compiled code.
-///
-/// # Errors
-///
-/// When this machine cannot run Wasm.
-pub(crate) fn forgetful_sandbox() -> anyhow::Result<Sandbox> {
-    Ok(Sandbox::new(None)?.with_children(children()?))
-}
-
-/// Children of this program, as `bulkhead guest` (see `command::Guest`).
-fn children() -> anyhow::Result<Children> {
-    let refuse = "finding this program's own file, to start children with";
-    Children::of_this_program(&["guest"]).context(refuse)
 }
 
 /// The packages that a chain uses, by plugin name, with their digests checked.
@@ -131,7 +110,11 @@ pub(crate) fn refused(error: &anyhow::Error) -> anyhow::Error {
     for line in denied.into_iter().flatten() {
         let _ = write!(what, "\n  - {line}");
     }
-    Failure { blame: "plugin or operator", ..Failure::refused(what) }.into()
+    let failure = Failure { blame: "plugin or operator", ..Failure::refused(what) };
+    match trail::refusal(error) {
+        Some(refusal) => anyhow::Error::new(refusal).context(failure),
+        None => failure.into(),
+    }
 }
 
 /// A chain whose plugins are loaded.
@@ -194,6 +177,9 @@ pub(crate) async fn chain(
             marks.push(format!("{cohort} {}", set.unwrap_or_default()));
         }
     }
+    if let Some(seed) = &chain.seed {
+        marks.push(format!("deterministic {seed}"));
+    }
     let sink = loaded.pop().ok_or_else(|| Failure::refused("a chain without a sink"))?;
     check_roles(chain, &loaded, &sink)?;
     let fingerprint =
@@ -229,8 +215,24 @@ async fn stage(
         resources,
     )
     .await
-    .with_context(|| format!("stage `{}` of chain `{}`", stage.name, chain.name))
-    .map_err(|error| refused(&error))
+    .map_err(|error| {
+        let advice = match &error {
+            bulkhead_sandbox::Error::Died { crash: Crash::Limit(limit) } => {
+                Some(crate::advice::raise(&stage.plugin, *limit))
+            }
+            _ => None,
+        };
+        let at = format!("stage `{}` of chain `{}`", stage.name, chain.name);
+        let refused = refused(&anyhow::Error::new(error).context(at));
+        match (refused.downcast::<Failure>(), advice) {
+            (Ok(failure), Some(advice)) => {
+                let what = format!("{}\n  - {advice}", failure.what);
+                Failure { what, ..failure }.into()
+            }
+            (Ok(failure), None) => failure.into(),
+            (Err(error), _) => error,
+        }
+    })
 }
 
 /// Tries one stage by itself, without opening a store: whether the plugin loads, its grants
@@ -287,8 +289,10 @@ fn resources(
     (stores, destinations): (&Stores, &Destinations),
     ledger: Option<&Ledger>,
 ) -> anyhow::Result<Resources> {
-    let grants = config.plugins.get(&stage.plugin).map(|plugin| &plugin.grants);
-    let Some(grants) = grants else { anyhow::bail!("no plugin `{}`", stage.plugin) };
+    let Some(plugin) = config.plugins.get(&stage.plugin) else {
+        anyhow::bail!("no plugin `{}`", stage.plugin)
+    };
+    let (grants, limits) = (&plugin.grants, plugin.limits);
     let mut resources = Resources {
         cohorts: cohorts.clone(),
         keys: BTreeMap::new(),
@@ -297,10 +301,11 @@ fn resources(
         state: ledger.map(|ledger| StateStore {
             ledger: ledger.clone(),
             namespace: format!("{}/{}", chain.name, stage.name),
-            quota: StateQuota::default(),
+            quota: state_quota(&limits),
         }),
         now: clock::shared(),
         random: Arc::new(clock::random),
+        deterministic: chain.seed.as_ref().map(Determinism::new),
     };
     for name in &grants.keys {
         let Some(source) = config.keys.get(name) else { continue };
@@ -313,6 +318,14 @@ fn resources(
         resources = resources.with_key(name, &key);
     }
     Ok(resources)
+}
+
+fn state_quota(limits: &Limits) -> StateQuota {
+    StateQuota {
+        value_bytes: limits.state_value_bytes.as_usize(),
+        namespace_bytes: limits.state_bytes.bytes(),
+        ..StateQuota::default()
+    }
 }
 
 /// Opens the stores that some plugin of the chain is granted.
@@ -334,22 +347,44 @@ pub(crate) fn stores(config: &Config, chain: &ChainConfig) -> anyhow::Result<Sto
     Ok(stores.into_values().collect())
 }
 
+/// Which file of which export a lane is for.
+pub(crate) struct FileOf<'a> {
+    /// The export.
+    pub(crate) export_id: &'a str,
+    /// Its moment, which stays the same however often the export is taken up.
+    pub(crate) export_time: Instant,
+    /// The file's number.
+    pub(crate) file: u32,
+}
+
 /// A lane for one file.
 pub(crate) fn lane(
     chain: &LoadedChain,
     intake: Intake,
-    export_id: &str,
-    file: u32,
+    of: &FileOf<'_>,
     caution: Caution,
 ) -> Lane {
     let stages: Vec<Box<dyn Stage>> = chain
         .stages
         .iter()
-        .map(|plugin| Box::new(PluginStage::new(plugin.clone())) as Box<dyn Stage>)
+        .map(|plugin| {
+            let stage = PluginStage::new(plugin.clone()).of_export_at(of.export_time);
+            Box::new(stage) as Box<dyn Stage>
+        })
         .collect();
-    let sink = Box::new(PluginSink::new(chain.sink.clone(), export_id.to_owned(), file));
-    let settled = Chain::new(stages, ChainLimits::default(), pause());
+    let sink = PluginSink::new(chain.sink.clone(), of.export_id.to_owned(), of.file);
+    let sink = Box::new(sink.of_export_at(of.export_time));
+    let settled = Chain::new(stages, chain_limits(chain), pause());
     Lane::new(intake, settled, sink, LaneLimits::default(), pause()).with_caution(caution)
+}
+
+/// Each stage counts the deaths of all files within a window; the chain those of one file,
+/// whatever the time they take: a plugin that dies slowly must not empty a file into quarantine
+/// record by record.
+fn chain_limits(chain: &LoadedChain) -> ChainLimits {
+    let restarts = chain.stages.iter().map(|plugin| plugin.limits().restarts);
+    let crashes = restarts.fold(0, u32::saturating_add);
+    ChainLimits { crashes, ..ChainLimits::default() }
 }
 
 fn pause() -> Pause {

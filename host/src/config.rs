@@ -11,6 +11,7 @@ mod secrets;
 mod settings;
 mod source;
 mod trust;
+mod written;
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +25,7 @@ pub(crate) use plugins::PluginConfig;
 #[cfg(test)]
 pub(crate) use problem::Problem;
 pub(crate) use problem::Problems;
+pub(crate) use reader::parse_duration as duration;
 pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{
     BackfillWay, LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig,
@@ -31,6 +33,7 @@ pub(crate) use settings::{
 };
 pub(crate) use source::{AuthConfig, ServicesConfig, SourceConfig};
 pub(crate) use trust::{Signatures, SignedBy, Trust, beside};
+pub(crate) use written::Written;
 
 use crate::failure::Failure;
 use reader::Reader;
@@ -40,6 +43,8 @@ use reader::Reader;
 pub(crate) struct Config {
     /// Where it was read from.
     pub(crate) path: PathBuf,
+    /// As it was written, for the audit log.
+    pub(crate) written: Written,
     /// Where data comes from.
     pub(crate) source: SourceConfig,
     /// The directory of ledger, cache and logs.
@@ -112,6 +117,7 @@ impl Config {
         let signatures = trust::signatures(&root);
         let config = Self {
             path: path.to_owned(),
+            written: Written::of(text, &folder),
             source: source::read(&root, &folder),
             state: folder
                 .join(root.section("state").text("path").unwrap_or(".bulkhead".into())),

@@ -4,7 +4,7 @@ mod drift;
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
-use bulkhead_ledger::Watermark;
+use bulkhead_ledger::{Watermark, audit::AuditHead};
 use bulkhead_model::{ByteSize, Instant, ResourceType};
 use bulkhead_pipeline::{Counts, Tally};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,9 @@ pub(crate) struct Report {
     pub(crate) metrics: BTreeMap<String, BTreeMap<String, u64>>,
     /// Where output lies, by store.
     pub(crate) stores: BTreeMap<String, String>,
+    /// Where the audit log ended when the run had ended. Not known in the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) audit: Option<AuditHead>,
     pub(crate) started_at: Instant,
     pub(crate) finished_at: Instant,
 }
@@ -268,6 +271,9 @@ impl Report {
         for (name, path) in &self.stores {
             writeln!(out, "Output in store `{name}`: {path}")?;
         }
+        if let Some(AuditHead { seq, hash }) = &self.audit {
+            writeln!(out, "Audit log ends at line {seq}: {hash}")?;
+        }
         Ok(())
     }
 }
@@ -315,6 +321,7 @@ mod tests {
             held: BTreeMap::new(),
             metrics: BTreeMap::new(),
             stores: BTreeMap::new(),
+            audit: None,
             started_at: Instant::from_unix_ms(0),
             finished_at: Instant::from_unix_ms(2_000),
         }

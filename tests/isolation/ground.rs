@@ -243,6 +243,7 @@ pub(crate) fn resources(stores: Stores, state: Option<StateStore>) -> Resources 
         state,
         now: Arc::new(|| Instant::from_unix_ms(0)),
         random: Arc::new(|bytes| bytes.fill(7)),
+        deterministic: None,
     }
 }
 

@@ -197,11 +197,15 @@ fn what_a_plugin_may_spend_is_named_when_it_is_used_up() {
     site.edit("bulkhead.toml", "grants = { destinations = [\"dwh\"] }", limits);
     let ended = site.run().expect(1);
     assert!(
-        ended.err.contains("sink `http-sink` gave up with `http.quota`"),
+        ended.err.contains("sink `http-sink` used up its `limits.http-requests`"),
         "{}",
         ended.err
     );
-    assert!(ended.err.contains("limits.http-requests"), "{}", ended.err);
+    assert!(
+        ended.err.contains("raise `plugins.http-sink.limits.http-requests`"),
+        "{}",
+        ended.err
+    );
     assert_eq!(warehouse.seen().len(), 2);
 
     // What is durable stays so; the next run may spend as much again, and goes on.

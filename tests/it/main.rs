@@ -10,6 +10,7 @@
     reason = "tests say what they expect by failing, and are read more often than run"
 )]
 
+mod audit;
 mod backfill;
 mod bytes;
 mod canaries;
@@ -17,6 +18,7 @@ mod changes;
 mod completeness;
 mod counting;
 mod destinations;
+mod deterministic;
 mod export_log;
 mod exports;
 mod faults;

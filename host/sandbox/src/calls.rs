@@ -16,8 +16,17 @@ use crate::{
         transform::{TransformExports, exports::bulkhead::plugin::transform},
         wit::types::PluginError,
     },
+    deterministic::Moment,
+    limits::Allowance,
     manifest::Role,
 };
+
+/// The time that one call has, and the moment that it is of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) allowance: Allowance,
+    pub(crate) moment: Moment,
+}
 
 /// One call of a guest. A batch is lent by its number in the host's table.
 pub(crate) enum Call {

@@ -9,10 +9,15 @@ use aws_lc_rs::hmac;
 use bulkhead_egress::{Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_model::{Instant, PatientSet, Secret};
-use bulkhead_pipeline::{Batch, Crash, Kinds};
+use bulkhead_pipeline::{Batch, Crash, Kinds, Limit};
 use wasmtime::component::{Resource, ResourceTable};
 
-use crate::{Grants, Limits, Manifest, limits::Meter, provide::outbound_http::Spending};
+use crate::{
+    Determinism, Grants, Limits, Manifest, Uses,
+    deterministic::Chance,
+    limits::{Meter, Shared, Written},
+    provide::outbound_http::Spending,
+};
 
 /// Where a stage's small durable values lie.
 #[derive(Clone, Debug)]
@@ -48,6 +53,8 @@ pub struct Resources {
     pub now: Clock,
     /// Randomness, likewise.
     pub random: Entropy,
+    /// In a deterministic chain guests see neither of the two.
+    pub deterministic: Option<Determinism>,
 }
 
 impl Resources {
@@ -83,9 +90,6 @@ impl Metrics {
     }
 }
 
-/// Events that one instance may emit; what is over is counted.
-const EVENTS: u32 = 10_000;
-
 /// What stands behind one live guest.
 pub(crate) struct Context {
     pub(crate) table: ResourceTable,
@@ -98,11 +102,24 @@ pub(crate) struct Context {
     pub(crate) grants: Arc<Grants>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) metrics: Metrics,
-    pub(crate) events_left: u32,
+    pub(crate) limits: Limits,
+    /// What all lanes of the stage use together.
+    pub(crate) shared: Arc<Shared>,
+    /// Artifacts of this guest, which is that of one file.
+    pub(crate) written: Written,
+    /// The time at which clocks stand that stand still.
+    pub(crate) frozen_at: Instant,
+    /// Chance where it is not the machine's.
+    pub(crate) chance: Chance,
+    pub(crate) uses: Uses,
     pub(crate) spending: Spending,
 }
 
 impl Context {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one for each thing that stands behind a guest"
+    )]
     pub(crate) fn new(
         stage: Arc<str>,
         limits: &Limits,
@@ -111,6 +128,9 @@ impl Context {
         resources: Arc<Resources>,
         metrics: Metrics,
         spending: Spending,
+        shared: Arc<Shared>,
+        chance: Chance,
+        frozen_at: Instant,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
@@ -124,20 +144,81 @@ impl Context {
             grants,
             resources,
             metrics,
-            events_left: EVENTS,
+            limits: *limits,
+            shared,
+            written: Written::default(),
+            frozen_at,
+            chance,
+            uses: Uses::default(),
             spending,
         }
+    }
+
+    /// The same, and what its guest calls is counted here.
+    pub(crate) fn counted_by(self, uses: &Uses) -> Self {
+        Self { uses: uses.clone(), ..self }
+    }
+
+    /// The time as the guest may know it.
+    pub(crate) fn time(&self) -> Instant {
+        match self.resources.deterministic {
+            Some(_) => self.frozen_at,
+            None => (self.resources.now)(),
+        }
+    }
+
+    /// Fills `bytes` with chance as the guest may have it.
+    pub(crate) fn draw(&mut self, bytes: &mut [u8]) {
+        match self.resources.deterministic {
+            Some(_) => self.chance.fill(bytes),
+            None => (self.resources.random)(bytes),
+        }
+    }
+
+    /// Of a guest that is only asked what it is: it has nothing.
+    pub(crate) fn of_nobody(limits: &Limits) -> Self {
+        let resources = Resources {
+            cohorts: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            stores: Stores::default(),
+            destinations: Destinations::default(),
+            state: None,
+            now: Arc::new(|| Instant::from_unix_ms(0)),
+            random: Arc::new(|_| {}),
+            deterministic: None,
+        };
+        Self::new(
+            "".into(),
+            limits,
+            Arc::new(Manifest::of_nobody()),
+            Arc::default(),
+            Arc::new(resources),
+            Metrics::default(),
+            Spending::new(limits),
+            Arc::new(Shared::new(limits)),
+            Chance::new(None, "", ""),
+            Instant::from_unix_ms(0),
+        )
     }
 
     /// Lends the guest a batch, under a number in its own table.
     pub(crate) fn lend(&mut self, batch: &Batch) -> Result<Resource<Batch>, Crash> {
         self.kinds = batch.kinds().clone();
-        self.table.push(batch.clone()).map_err(|_| Crash::Memory)
+        self.table.push(batch.clone()).map_err(|_| Crash::Limit(Limit::Handles))
     }
 
     /// Takes it back.
     pub(crate) fn take_back(&mut self, lent: Resource<Batch>) {
         // It is gone already only when the guest broke the contract and is thrown away.
         let _ = self.table.delete(lent);
+    }
+
+    /// Notes that something was refused to the guest for `limit`, and says so the first time
+    /// in a call.
+    pub(crate) fn used_up(&mut self, limit: Limit) {
+        if self.meter.refused().is_none() {
+            tracing::warn!(stage = %self.stage, "plugin used up its {limit}: raise it, or ask its authors");
+        }
+        self.meter.refuse(limit);
     }
 }

@@ -52,7 +52,7 @@ pub enum Error {
         bound: String,
     },
     /// The plugin died while it was being loaded.
-    #[error("trying the plugin, which {}", describe(*crash))]
+    #[error("trying the plugin, which {crash}")]
     Died {
         /// How.
         crash: Crash,
@@ -154,15 +154,6 @@ impl Error {
             | Self::Signature { .. }
             | Self::Walls { .. } => Crash::Trap,
         }
-    }
-}
-
-const fn describe(crash: Crash) -> &'static str {
-    match crash {
-        Crash::Contract => "broke the contract",
-        Crash::Deadline => "ran out of time",
-        Crash::Memory => "ran out of memory",
-        Crash::Trap => "trapped",
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Manifest, Package};
+use crate::{Manifest, Package, VirtualWasi};
 
 /// What the operator grants a plugin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,53 @@ pub struct Grants {
     /// Stores it may write artifacts to.
     pub stores: Vec<String>,
     /// Structured events and declared metrics.
-    pub telemetry: bool,
+    pub telemetry: Telemetry,
+    /// WASI 0.2, virtual and empty.
+    pub wasi: bool,
+}
+
+/// What is shown of a plugin's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "TelemetryWord", try_from = "TelemetryWord")]
+pub enum Telemetry {
+    /// The plugin has none.
+    #[default]
+    Off,
+    /// Declared codes with numbers and flags.
+    On,
+    /// Text of the plugin too, which may hold patient data: for rehearsals.
+    Text,
+}
+
+/// As it is written: `true`, `false` or `"text"`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum TelemetryWord {
+    Flag(bool),
+    Word(String),
+}
+
+impl From<Telemetry> for TelemetryWord {
+    fn from(telemetry: Telemetry) -> Self {
+        match telemetry {
+            Telemetry::Off => Self::Flag(false),
+            Telemetry::On => Self::Flag(true),
+            Telemetry::Text => Self::Word("text".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<TelemetryWord> for Telemetry {
+    type Error = &'static str;
+
+    fn try_from(written: TelemetryWord) -> Result<Self, Self::Error> {
+        match written {
+            TelemetryWord::Flag(false) => Ok(Self::Off),
+            TelemetryWord::Flag(true) => Ok(Self::On),
+            TelemetryWord::Word(word) if word == "text" => Ok(Self::Text),
+            TelemetryWord::Word(_) => Err("telemetry is true, false or \"text\""),
+        }
+    }
 }
 
 impl Grants {
@@ -50,7 +96,8 @@ impl Grants {
             ("projection", !self.fields.is_empty()),
             ("random", self.random),
             ("state", self.state),
-            ("telemetry", self.telemetry),
+            ("telemetry", self.telemetry != Telemetry::Off),
+            ("wasi", self.wasi),
         ]
         .into_iter()
         .filter_map(|(name, is_granted)| is_granted.then_some(name))
@@ -75,12 +122,14 @@ pub(crate) fn remedy(interface: &str) -> &'static str {
         "random" => "`grants = { random = true }`",
         "state" => "`grants = { state = true }`",
         "telemetry" => "`grants = { telemetry = true }`",
+        "wasi" => "`grants = { wasi = true }`",
         _ => "nothing: this version of bulkhead has no such capability",
     }
 }
 
 /// One disagreement between what a plugin imports, asks and was granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Denied {
     /// A field is asked and not granted.
     FieldNotGranted(String),
@@ -92,7 +141,8 @@ pub enum Denied {
     NotGranted {
         /// The interface.
         interface: String,
-        /// What the plugin wants it for.
+        /// What the plugin wants it for: its own words, not for logs.
+        #[serde(skip)]
         why: String,
     },
     /// Imported, but the manifest does not ask for it.
@@ -126,6 +176,12 @@ impl fmt::Display for Denied {
                     "field `{field}` is granted, but the plugin does not ask for it; remove it from `grants.fields`"
                 )
             }
+            Self::Foreign(import) if VirtualWasi::provides(import) => write!(
+                f,
+                "the plugin imports `{import}`, but its manifest does not ask for `wasi`; in Rust, \
+                 build it for wasm32-unknown-unknown with `bulkhead plugin build`, in other \
+                 languages let its manifest ask"
+            ),
             Self::Foreign(import) => write!(
                 f,
                 "the plugin imports `{import}`, which no grant can give; build it for \
@@ -160,7 +216,7 @@ impl fmt::Display for Denied {
 }
 
 /// Every interface that this host can link.
-const PROVIDED: [&str; 10] = [
+const PROVIDED: [&str; 11] = [
     "artifacts",
     "bodies",
     "clock",
@@ -171,6 +227,7 @@ const PROVIDED: [&str; 10] = [
     "random",
     "state",
     "telemetry",
+    "wasi",
 ];
 
 /// What stands against a plugin whatever an operator grants.
@@ -197,8 +254,10 @@ pub(crate) fn check(
     manifest: &Manifest,
     grants: &Grants,
 ) -> Vec<Denied> {
+    let has_wasi = manifest.asks("wasi");
     let mut denied: Vec<Denied> = package
         .foreign_imports()
+        .filter(|import| !(has_wasi && VirtualWasi::provides(import)))
         .map(|import| Denied::Foreign(import.to_owned()))
         .collect();
     let role = manifest.role;

@@ -5,7 +5,8 @@
 
 use std::{future::Future, time::Duration};
 
-use bulkhead_pipeline::{Batch, Crash};
+use bulkhead_model::Instant;
+use bulkhead_pipeline::{Batch, Crash, Limit};
 use wasmtime::{
     Store, Trap, UpdateDeadline,
     component::{InstancePre, ResourceTableError},
@@ -13,42 +14,51 @@ use wasmtime::{
 
 use crate::{
     Error, Limits, Plugin,
-    calls::{Answer, Call, Exports},
+    calls::{Answer, Call, Exports, Terms},
     context::Context,
-    limits::Meter,
+    deterministic::Moment,
+    limits::{Allowance, Meter},
 };
 
 /// One live guest of this process.
 pub(crate) struct Guest {
     store: Store<Context>,
     exports: Exports,
-    limits: Limits,
 }
 
 impl Guest {
     /// A fresh guest, not configured.
+    ///
+    /// Clocks that stand still show `frozen_at`.
     pub(crate) async fn start(
         plugin: &Plugin,
         linked: &InstancePre<Context>,
+        frozen_at: Instant,
     ) -> Result<Self, Error> {
-        let limits = *plugin.limits();
-        let mut store = Store::new(linked.engine(), plugin.context());
-        bound(&mut store, &limits, |context| &mut context.meter);
+        let limits = plugin.limits();
+        let mut store = Store::new(linked.engine(), plugin.context(frozen_at));
+        bound(&mut store, limits, |context| &mut context.meter);
         let started = linked.instantiate_async(&mut store);
         let instance = within(limits.call, started)
             .await
             .map_err(|ended| Error::Died { crash: ended.of_guest(store.data()) })?;
         let exports = Exports::of(Some(plugin.manifest().role), &mut store, &instance);
         let exports = exports.map_err(|source| Error::Link { source })?;
-        Ok(Self { store, exports, limits })
+        Ok(Self { store, exports })
     }
 
     /// Calls the guest: its time and its return budget are fresh.
-    pub(crate) async fn call(&mut self, call: Call) -> Result<Answer, Crash> {
-        self.store.data_mut().meter.renew(&self.limits);
+    pub(crate) async fn call(
+        &mut self,
+        call: Call,
+        terms: &Terms,
+    ) -> Result<Answer, Crash> {
+        let context = self.store.data_mut();
+        context.meter.renew(&terms.allowance);
+        context.chance.begin(terms.moment);
         self.store.set_epoch_deadline(1);
         let answer = self.exports.call(&mut self.store, call);
-        let answer = within(self.limits.call, answer).await;
+        let answer = within(terms.allowance.wall, answer).await;
         answer.map_err(|ended| ended.of_guest(self.store.data()))
     }
 
@@ -57,11 +67,23 @@ impl Guest {
         &mut self,
         batch: &Batch,
         call: fn(u32) -> Call,
+        allowance: Allowance,
     ) -> Result<Answer, Crash> {
         let lent = self.store.data_mut().lend(batch)?;
-        let answer = self.call(call(lent.rep())).await?;
+        let terms = Terms { allowance, moment: Moment::Batch(batch.id()) };
+        let answer = self.call(call(lent.rep()), &terms).await?;
         self.store.data_mut().take_back(lent);
         Ok(answer)
+    }
+
+    /// What was refused first in the call at hand.
+    pub(crate) fn refused(&self) -> Option<Limit> {
+        self.store.data().meter.refused()
+    }
+
+    /// Ticks that the call at hand took so far.
+    pub(crate) fn ticks_used(&self) -> u64 {
+        self.store.data().meter.ticks_used()
     }
 }
 
@@ -76,7 +98,7 @@ pub(crate) fn bound<T: 'static>(
     // Fresh for every call of the host and every answer to it, says wasmtime.
     store.set_hostcall_fuel(limits.return_bytes.as_usize());
     store.set_max_component_handles(limits.handles);
-    meter(store.data_mut()).renew(limits);
+    meter(store.data_mut()).renew(&Allowance::of_a_call(limits));
     store.set_epoch_deadline(1);
     // At every tick the guest gives way, so that neighbours and the wall clock come to their
     // turn. A tick that passed while it waited for the host counts once, however long.
@@ -110,26 +132,34 @@ impl Ended {
     /// The same of any store.
     pub(crate) fn of(&self, meter: &Meter) -> Crash {
         let error = match self {
-            Self::Late => return Crash::Deadline,
+            Self::Late => return Crash::Limit(meter.wall_of()),
             Self::Error(error) => error,
         };
-        if meter.ran_out_of_time || error.downcast_ref() == Some(&Trap::Interrupt) {
-            Crash::Deadline
-        } else if meter.was_refused || is_too_much(error) {
-            Crash::Memory
-        } else {
-            Crash::Trap
-        }
+        let interrupted =
+            (error.downcast_ref() == Some(&Trap::Interrupt)).then_some(meter.ticks_of());
+        let limit = meter.time_out().or(interrupted).or(meter.refused());
+        limit.or_else(|| used_up(error)).map_or(Crash::Trap, Crash::Limit)
     }
 }
 
-/// Whether a guest passed more bytes to the host, or held more handles, than it may.
+/// What a guest used up of which the engine keeps count.
 ///
-/// The engine's error for bytes has no public type, only its text; a test holds it fast.
-fn is_too_much(error: &wasmtime::Error) -> bool {
-    matches!(error.downcast_ref(), Some(ResourceTableError::Full))
-        || error.root_cause().to_string().contains("fuel allocated for hostcalls")
+/// Most of its errors have no public type, only their text; tests hold each fast.
+fn used_up(error: &wasmtime::Error) -> Option<Limit> {
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return Some(Limit::Handles);
+    }
+    let cause = error.root_cause().to_string();
+    TEXTS.iter().find(|(text, _)| cause.contains(text)).map(|(_, limit)| *limit)
 }
+
+const TEXTS: [(&str, Limit); 5] = [
+    ("fuel allocated for hostcalls", Limit::ReturnBytes),
+    ("resource limit exceeded: instance", Limit::Instances),
+    ("resource limit exceeded: memory", Limit::Memories),
+    ("resource limit exceeded: table", Limit::Tables),
+    ("store handle limit exceeded", Limit::Handles),
+];
 
 /// Runs a call for at most `wall`. A call that is given up leaves a store that must not be
 /// used again.

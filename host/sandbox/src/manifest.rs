@@ -29,10 +29,11 @@ impl Role {
         }
     }
 
-    /// The interfaces that this role may import, as the worlds of `wit/worlds.wit` say.
+    /// The interfaces that this role may import, as the worlds of `wit/worlds.wit` say, and
+    /// `wasi`, which is empty: its clocks and its randomness are those of other grants.
     pub const fn interfaces(self) -> &'static [&'static str] {
         match self {
-            Self::Filter => &["bodies", "cohorts", "projection", "telemetry"],
+            Self::Filter => &["bodies", "cohorts", "projection", "telemetry", "wasi"],
             Self::Sink => &[
                 "artifacts",
                 "bodies",
@@ -42,6 +43,7 @@ impl Role {
                 "random",
                 "state",
                 "telemetry",
+                "wasi",
             ],
             Self::Transform => &[
                 "bodies",
@@ -52,6 +54,7 @@ impl Role {
                 "random",
                 "state",
                 "telemetry",
+                "wasi",
             ],
         }
     }
@@ -121,6 +124,24 @@ const VERSION: u32 = 1;
 const MOST: usize = 256;
 
 impl Manifest {
+    /// That of a guest which is still to be asked for its own: it declares nothing.
+    pub(crate) const fn of_nobody() -> Self {
+        Self {
+            bulkhead: VERSION,
+            name: String::new(),
+            version: String::new(),
+            description: String::new(),
+            role: Role::Filter,
+            settings: serde_json::Value::Null,
+            capabilities: Vec::new(),
+            fields: Vec::new(),
+            streams: Vec::new(),
+            events: Vec::new(),
+            metrics: Vec::new(),
+            rejects: Vec::new(),
+        }
+    }
+
     /// What is wrong with it beyond its shape.
     pub(crate) fn flaw(&self) -> Option<&'static str> {
         let Self { capabilities, fields, streams, events, metrics, rejects, .. } = self;

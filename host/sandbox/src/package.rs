@@ -9,7 +9,8 @@ use bulkhead_model::Instant;
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::{
-    Error, Manifest, Signature, SignatureError, Signer, TrustedKey, convert::is_plain,
+    Denied, Error, Grants, Manifest, Signature, SignatureError, Signer, TrustedKey,
+    convert::is_plain, grant,
 };
 
 pub use anatomy::{Anatomy, CustomSection, Extent, SectionPlace, Tool};
@@ -135,6 +136,12 @@ impl Package {
         ))
     }
 
+    /// Every disagreement between what it imports, what its manifest asks for and `grants`,
+    /// as loading it would find them. Runs nothing.
+    pub fn denied(&self, manifest: &Manifest, grants: &Grants) -> Vec<Denied> {
+        grant::check(self, manifest, grants)
+    }
+
     /// The embedded manifest as it stands in the file.
     pub fn manifest_json(&self) -> Option<&str> {
         self.manifest_json.as_deref()
@@ -159,6 +166,12 @@ impl Package {
     pub fn uses(&self, interface: &str) -> bool {
         match interface {
             "wasi" => self.foreign_imports().any(|import| import.starts_with("wasi:")),
+            // With WASI they come by WASI's names.
+            "clock" | "random" => {
+                let own = self.interfaces().any(|imported| imported == interface);
+                let prefix = format!("wasi:{interface}");
+                own || self.foreign_imports().any(|import| import.starts_with(&prefix))
+            }
             _ => self.interfaces().any(|imported| imported == interface),
         }
     }

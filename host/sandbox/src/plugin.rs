@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use bulkhead_model::{ByteSize, Instant};
 use wasmtime::{
     Store,
     component::{Component, InstancePre, Linker},
@@ -9,12 +10,13 @@ use wasmtime::{
 
 use crate::{
     Error, Grants, Isolation, Limits, Manifest, Metrics, Package, Resources, Sandbox,
-    Walls,
+    Uses, VirtualWasi, Walls,
     bindings::lifecycle::LifecycleExports,
     context::Context,
+    deterministic::Chance,
     grant,
     guest::{Ended, bound, within},
-    limits::Meter,
+    limits::Shared,
     live::Live,
     manifest::Role,
     process::apart::Outside,
@@ -27,6 +29,7 @@ pub struct Plugin(Arc<Inner>);
 
 struct Inner {
     stage: Arc<str>,
+    sha256: String,
     manifest: Arc<Manifest>,
     settings: String,
     grants: Arc<Grants>,
@@ -34,6 +37,8 @@ struct Inner {
     resources: Arc<Resources>,
     metrics: Metrics,
     spending: Spending,
+    shared: Arc<Shared>,
+    uses: Uses,
     housing: Housing,
 }
 
@@ -72,11 +77,15 @@ impl Plugin {
                 let told = sandbox.ask(&component, &limits).await?;
                 let mut imports = Linker::new(&sandbox.engine);
                 let refuse = |source| Error::Link { source };
-                provide::link(&mut imports, &grants).map_err(refuse)?;
+                provide::link(&mut imports, &component, &grants).map_err(refuse)?;
                 let linked = imports.instantiate_pre(&component).map_err(refuse)?;
                 (told, Housing::Here(linked))
             }
             isolation @ (Isolation::Process | Isolation::ProcessUnconfined) => {
+                if needs_wasi(package) {
+                    let source = wasmtime::Error::msg(NO_WASI);
+                    return Err(Error::Link { source });
+                }
                 let role = Some(manifest.role);
                 let outside = sandbox.outside(package, isolation, role, &limits).await?;
                 let (told, walls) = outside.describe(&limits).await?;
@@ -88,16 +97,20 @@ impl Plugin {
         }
         let plugin = Self(Arc::new(Inner {
             stage: stage.into(),
+            sha256: package.sha256().to_owned(),
             manifest: Arc::new(manifest.clone()),
             settings: settings.to_string(),
+            uses: Uses::of(&grants),
             grants: Arc::new(grants),
             limits,
             resources: Arc::new(resources),
             metrics: Metrics::default(),
             spending: Spending::new(&limits),
+            shared: Arc::new(Shared::new(&limits)),
             housing,
         }));
-        Live::configured(&plugin).await?;
+        // No export is at hand yet.
+        Live::configured(&plugin, Instant::from_unix_ms(0)).await?;
         Ok(plugin)
     }
 
@@ -126,6 +139,26 @@ impl Plugin {
         &self.0.metrics
     }
 
+    /// The time, for limits. What guests see of it is another matter.
+    pub(crate) fn now(&self) -> Instant {
+        (self.0.resources.now)()
+    }
+
+    /// Counts a death; says whether the stage may have another guest.
+    pub(crate) fn may_restart(&self) -> bool {
+        self.0.shared.may_restart(self.now(), &self.0.limits)
+    }
+
+    /// What its guests called.
+    pub fn uses(&self) -> &Uses {
+        &self.0.uses
+    }
+
+    /// SHA-256 of the package, in lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
     pub(crate) fn settings(&self) -> &str {
         &self.0.settings
     }
@@ -142,9 +175,12 @@ impl Plugin {
         &self.0.housing
     }
 
-    pub(crate) fn context(&self) -> Context {
-        let Inner { stage, manifest, grants, limits, resources, metrics, .. } = &*self.0;
+    pub(crate) fn context(&self, frozen_at: Instant) -> Context {
+        let Inner { stage, manifest, grants, limits, resources, metrics, shared, .. } =
+            &*self.0;
         let spending = self.0.spending.clone();
+        let seed = resources.deterministic.as_ref();
+        let chance = Chance::new(seed, &self.0.sha256, stage);
         Context::new(
             Arc::clone(stage),
             limits,
@@ -153,21 +189,34 @@ impl Plugin {
             Arc::clone(resources),
             metrics.clone(),
             spending,
+            Arc::clone(shared),
+            chance,
+            frozen_at,
         )
+        .counted_by(&self.0.uses)
     }
 }
 
 impl Sandbox {
     /// Asks a component for its manifest, with no capability at all: whatever it imports
-    /// traps when called. For building and inspecting plugins. Where there are children, it
-    /// runs in one, behind what walls there are.
+    /// traps when called, but for WASI, which is empty. For building and inspecting plugins.
+    /// Where there are children, it runs in one, behind what walls there are; a component that
+    /// imports WASI runs here.
     ///
     /// # Errors
     ///
     /// [`Error`] when it is no plugin or does not answer.
     pub async fn describe(&self, package: &Package) -> Result<String, Error> {
-        let limits = Limits::default();
-        if self.children.is_none() {
+        // No operator is there to raise a limit; what is measured is time.
+        let limits = Limits {
+            memory: ByteSize::mib(512),
+            memories: 100,
+            table_elements: 1_000_000,
+            tables: 1_000,
+            instances: 1_000,
+            ..Limits::default()
+        };
+        if self.children.is_none() || needs_wasi(package) {
             return self.ask(&self.component(package, &limits).await?, &limits).await;
         }
         // Who looks at a plugin does not trust it yet.
@@ -194,11 +243,11 @@ impl Sandbox {
     /// The manifest as the component tells it, within `limits` and [`TELLING`].
     async fn ask(&self, component: &Component, limits: &Limits) -> Result<String, Error> {
         let refuse = |source| Error::Link { source };
-        let mut linker: Linker<Meter> = Linker::new(&self.engine);
-        linker.define_unknown_imports_as_traps(component).map_err(refuse)?;
+        let mut linker = Linker::new(&self.engine);
+        provide::link_nothing(&mut linker, component).map_err(refuse)?;
         let limits = Limits { cpu: limits.cpu.min(TELLING), ..*limits };
-        let mut store = Store::new(&self.engine, Meter::new(&limits));
-        bound(&mut store, &limits, |meter| meter);
+        let mut store = Store::new(&self.engine, Context::of_nobody(&limits));
+        bound(&mut store, &limits, |context| &mut context.meter);
         // No import waits here; the wall clock is for a machine that is busy elsewhere.
         let started = linker.instantiate_async(&mut store, component);
         let instance =
@@ -214,8 +263,15 @@ impl Sandbox {
     }
 }
 
-fn died(ended: &Ended, store: &Store<Meter>) -> Error {
-    Error::Died { crash: ended.of(store.data()) }
+fn needs_wasi(package: &Package) -> bool {
+    package.imports().iter().any(|import| VirtualWasi::provides(import))
+}
+
+const NO_WASI: &str = "a plugin that imports WASI cannot have a process of its own, because its \
+    WASI is served in the host's: set `isolation = \"in-process\"`";
+
+fn died(ended: &Ended, store: &Store<Context>) -> Error {
+    Error::Died { crash: ended.of(&store.data().meter) }
 }
 
 /// Processor time for starting and telling a manifest, which takes microseconds.

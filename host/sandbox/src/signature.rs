@@ -78,12 +78,11 @@ impl TrustedKey {
             line = lines.next().unwrap_or_default();
         }
         let key = PublicKey::from_base64(line).ok();
-        match (key, KeyId::in_base64(line), lines.next()) {
-            (Some(key), Some(id), None) => Ok(Self { name: name.to_owned(), id, key }),
-            (Some(_) | None, Some(_) | None, Some(_) | None) => {
-                Err(SignatureError::NotAKey)
-            }
-        }
+        let parts = (key, KeyId::in_base64(line), lines.next());
+        let (Some(key), Some(id), None) = parts else {
+            return Err(SignatureError::NotAKey);
+        };
+        Ok(Self { name: name.to_owned(), id, key })
     }
 
     /// The operator's name for it.
@@ -148,9 +147,12 @@ impl Signature {
     /// [`SignatureError::Missing`], [`SignatureError::Unreadable`], and as
     /// [`Signature::parse`].
     pub fn read(path: &Path) -> Result<Self, SignatureError> {
-        let refuse = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => SignatureError::Missing,
-            _ => SignatureError::Unreadable { source },
+        let refuse = |source: io::Error| {
+            if source.kind() == io::ErrorKind::NotFound {
+                SignatureError::Missing
+            } else {
+                SignatureError::Unreadable { source }
+            }
         };
         let mut bytes = Vec::new();
         let file = fs_err::File::open(path).map_err(refuse)?;

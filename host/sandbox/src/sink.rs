@@ -1,7 +1,8 @@
 //! A sink at work: one guest a file, and one more to conclude the export.
 
+use bulkhead_model::Instant;
 use bulkhead_pipeline::{
-    Batch, Checkpoint, CloseReason, Crash, Receipt, Sink, SinkError,
+    Batch, Checkpoint, CloseReason, Crash, Limit, Receipt, Sink, SinkError,
 };
 use futures::{FutureExt, future::BoxFuture};
 
@@ -10,6 +11,8 @@ use crate::{
     bindings::{sink::exports::bulkhead::plugin::sink as wit, wit::types::PluginError},
     calls::{Answer, Call},
     convert::{self, Breach, Complaint},
+    deterministic::Moment,
+    limits::Budget,
     live::Live,
     stage::NO_PROCESS,
 };
@@ -34,12 +37,21 @@ pub struct PluginSink {
     export_id: String,
     file: u32,
     guest: Option<Live>,
+    budget: Budget,
+    frozen_at: Instant,
 }
 
 impl PluginSink {
     /// For one file of an export.
-    pub const fn new(plugin: Plugin, export_id: String, file: u32) -> Self {
-        Self { plugin, export_id, file, guest: None }
+    pub fn new(plugin: Plugin, export_id: String, file: u32) -> Self {
+        let (budget, frozen_at) = (Budget::default(), Instant::from_unix_ms(0));
+        Self { plugin, export_id, file, guest: None, budget, frozen_at }
+    }
+
+    /// In an export of that moment: what clocks show in a deterministic chain.
+    #[must_use]
+    pub fn of_export_at(self, time: Instant) -> Self {
+        Self { frozen_at: time, ..self }
     }
 
     /// Says to the sink that every file is closed: publish what belongs to the whole.
@@ -49,6 +61,9 @@ impl PluginSink {
     /// [`SinkError`] when that failed; it may be said again.
     pub async fn conclude(plugin: &Plugin, done: Conclusion) -> Result<(), SinkError> {
         let mut sink = Self::new(plugin.clone(), done.export_id.clone(), 0);
+        if let Ok(time) = done.transaction_time.parse() {
+            sink = sink.of_export_at(time);
+        }
         let done = wit::FinishedExport {
             export_id: done.export_id,
             transaction_time: done.transaction_time,
@@ -60,11 +75,12 @@ impl PluginSink {
                 .collect(),
         };
         let guest = sink.begin().await?;
-        sink.call(guest, Call::Conclude(done), done_with).await
+        sink.call(guest, Call::Conclude(done), Moment::File(0, "conclude"), done_with)
+            .await
     }
 
     async fn begin(&mut self) -> Result<Live, SinkError> {
-        let begun = Live::configured(&self.plugin).await;
+        let begun = Live::configured(&self.plugin, self.frozen_at).await;
         begun.map_err(|error| self.not_begun(&error))
     }
 
@@ -73,13 +89,13 @@ impl PluginSink {
         if let Error::Child { source } = error {
             tracing::warn!(sink = self.plugin.stage(), %source, "a guest got no process");
             let code = NO_PROCESS.to_owned();
-            return self.complain(Complaint::Retryable(code, None));
+            return self.complain(Complaint::Retryable(code, None), None);
         }
         self.crashed(error.crash())
     }
 
     fn live(&mut self) -> Result<Live, SinkError> {
-        self.guest.take().ok_or_else(|| self.crashed(Crash::Trap))
+        self.guest.take().ok_or_else(|| self.dead())
     }
 
     /// Calls the guest; `expected` picks the answer to this call.
@@ -87,10 +103,16 @@ impl PluginSink {
         &mut self,
         mut guest: Live,
         call: Call,
+        moment: Moment,
         expected: fn(Answer) -> Option<Result<T, PluginError>>,
     ) -> Result<T, SinkError> {
-        let answer = guest.call(call).await;
+        let answer = guest.call(call, &self.plugin, moment).await;
         self.settle(guest, answer, expected)
+    }
+
+    /// What a sink says whose guest has died: that was counted then.
+    fn dead(&self) -> SinkError {
+        SinkError::Crashed { sink: self.plugin.stage().to_owned(), crash: Crash::Trap }
     }
 
     /// Keeps the guest when it answered, whatever the answer; else throws it away.
@@ -103,8 +125,9 @@ impl PluginSink {
         let answer = answer.map_err(|crash| self.crashed(crash))?;
         // Another answer than the one to this call is a child's lie.
         let answer = expected(answer).ok_or_else(|| self.crashed(Crash::Contract))?;
+        let refused = guest.refused();
         self.guest = Some(guest);
-        answer.map_err(|error| self.complain(convert::complaint(error)))
+        answer.map_err(|error| self.complain(convert::complaint(error), refused))
     }
 
     fn checked<T>(&mut self, converted: Result<T, Breach>) -> Result<T, SinkError> {
@@ -114,15 +137,33 @@ impl PluginSink {
         })
     }
 
+    /// What a death means: a fresh guest may do better, unless there can be none or no guest
+    /// would have more.
     fn crashed(&self, crash: Crash) -> SinkError {
+        self.plugin.uses().died(crash);
+        if !self.plugin.may_restart() {
+            tracing::warn!(stage = self.plugin.stage(), %crash, "a guest died once too often");
+            return self.spent(Limit::Restarts);
+        }
+        if let Crash::Limit(limit) = crash
+            && limit.is_for_good()
+        {
+            return self.spent(limit);
+        }
         SinkError::Crashed { sink: self.plugin.stage().to_owned(), crash }
     }
 
-    fn complain(&self, complaint: Complaint) -> SinkError {
+    fn spent(&self, limit: Limit) -> SinkError {
+        SinkError::Spent { sink: self.plugin.stage().to_owned(), limit }
+    }
+
+    fn complain(&self, complaint: Complaint, refused: Option<Limit>) -> SinkError {
         let sink = self.plugin.stage().to_owned();
-        match complaint {
-            Complaint::Fatal(code) => SinkError::Fatal { sink, code },
-            Complaint::Retryable(code, after) => {
+        match (complaint, refused) {
+            // It gave up because of what it was refused, as far as one can tell.
+            (Complaint::Fatal(_), Some(limit)) => self.spent(limit),
+            (Complaint::Fatal(code), None) => SinkError::Fatal { sink, code },
+            (Complaint::Retryable(code, after), _) => {
                 SinkError::Retryable { sink, code, after }
             }
         }
@@ -138,12 +179,17 @@ impl PluginSink {
                 token: at.token,
             }),
         };
-        self.call(guest, Call::Open(work), done_with).await
+        self.call(guest, Call::Open(work), Moment::File(self.file, "open"), done_with)
+            .await
     }
 
     async fn deliver(&mut self, batch: &Batch) -> Result<Receipt, SinkError> {
         let mut guest = self.live()?;
-        let answer = guest.lend(batch, Call::Deliver).await;
+        let allowance =
+            self.budget.allow(batch.id(), self.plugin.now(), self.plugin.limits());
+        let allowance = allowance.map_err(|limit| self.spent(limit))?;
+        let answer = guest.lend(batch, Call::Deliver, allowance).await;
+        self.budget.charge(guest.ticks_used());
         let receipt = self.settle(guest, answer, |answer| {
             if let Answer::Receipt(receipt) = answer { Some(receipt) } else { None }
         })?;
@@ -153,7 +199,8 @@ impl PluginSink {
 
     async fn flush(&mut self) -> Result<Checkpoint, SinkError> {
         let guest = self.live()?;
-        let flushed = self.call(guest, Call::Flush, |answer| {
+        let moment = Moment::File(self.file, "flush");
+        let flushed = self.call(guest, Call::Flush, moment, |answer| {
             if let Answer::Checkpoint(checkpoint) = answer {
                 Some(checkpoint)
             } else {
@@ -171,7 +218,8 @@ impl PluginSink {
             CloseReason::FatalElsewhere => wit::CloseReason::FatalElsewhere,
             CloseReason::Shutdown => wit::CloseReason::Shutdown,
         };
-        let closed = self.call(guest, Call::Close(why), |answer| {
+        let moment = Moment::File(self.file, "close");
+        let closed = self.call(guest, Call::Close(why), moment, |answer| {
             if let Answer::Closed(checkpoint) = answer { Some(checkpoint) } else { None }
         });
         let checkpoint = closed.await?;
@@ -200,6 +248,7 @@ impl Sink for PluginSink {
         &'a mut self,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        self.plugin.uses().handed_over(batch);
         Self::deliver(self, batch).boxed()
     }
 

@@ -1,12 +1,14 @@
 //! A filter or a transform at work.
 
-use bulkhead_pipeline::{Batch, Crash, Stage, StageError, Verdict};
+use bulkhead_model::Instant;
+use bulkhead_pipeline::{Batch, Crash, Limit, Stage, StageError, Verdict};
 use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
     Error, Plugin, Role,
     calls::{Answer, Call},
     convert::{self, Complaint},
+    limits::{Allowance, Budget},
     live::Live,
 };
 
@@ -15,27 +17,41 @@ use crate::{
 pub struct PluginStage {
     plugin: Plugin,
     guest: Option<Live>,
+    budget: Budget,
+    frozen_at: Instant,
 }
 
 impl PluginStage {
     /// Of a plugin that is a filter or a transform.
-    pub const fn new(plugin: Plugin) -> Self {
-        Self { plugin, guest: None }
+    pub fn new(plugin: Plugin) -> Self {
+        let frozen_at = Instant::from_unix_ms(0);
+        Self { plugin, guest: None, budget: Budget::default(), frozen_at }
+    }
+
+    /// In an export of that moment: what clocks show in a deterministic chain.
+    #[must_use]
+    pub fn of_export_at(self, time: Instant) -> Self {
+        Self { frozen_at: time, ..self }
     }
 
     async fn verdicts(&mut self, batch: &Batch) -> Result<Vec<Verdict>, StageError> {
+        let (now, limits) = (self.plugin.now(), *self.plugin.limits());
+        let allowance = self.budget.allow(batch.id(), now, &limits);
+        let allowance = allowance.map_err(|limit| self.spent(limit))?;
         let guest = match self.guest.take() {
             Some(guest) => guest,
-            None => Live::configured(&self.plugin)
+            None => Live::configured(&self.plugin, self.frozen_at)
                 .await
                 .map_err(|error| self.not_begun(&error))?,
         };
-        let (judged, guest) = judge(guest, batch, &self.plugin).await;
+        let Outcome { judged, ticks, refused, guest } =
+            judge(guest, batch, &self.plugin, allowance).await;
+        self.budget.charge(ticks);
         // Only a guest that answered well is used again.
         self.guest = guest;
         match judged {
             Ok(Ok(verdicts)) => Ok(verdicts),
-            Ok(Err(complaint)) => Err(self.complain(complaint)),
+            Ok(Err(complaint)) => Err(self.complain(complaint, refused)),
             Err(crash) => Err(self.crashed(crash)),
         }
     }
@@ -46,20 +62,38 @@ impl PluginStage {
         if let Error::Child { source } = error {
             tracing::warn!(stage = self.plugin.stage(), %source, "a guest got no process");
             let code = NO_PROCESS.to_owned();
-            return self.complain(Complaint::Retryable(code, None));
+            return self.complain(Complaint::Retryable(code, None), None);
         }
         self.crashed(error.crash())
     }
 
+    /// What a death means: a fresh guest may do better, unless there can be none or no guest
+    /// would have more.
     fn crashed(&self, crash: Crash) -> StageError {
+        self.plugin.uses().died(crash);
+        if !self.plugin.may_restart() {
+            tracing::warn!(stage = self.plugin.stage(), %crash, "a guest died once too often");
+            return self.spent(Limit::Restarts);
+        }
+        if let Crash::Limit(limit) = crash
+            && limit.is_for_good()
+        {
+            return self.spent(limit);
+        }
         StageError::Crashed { stage: self.plugin.stage().to_owned(), crash }
     }
 
-    fn complain(&self, complaint: Complaint) -> StageError {
+    fn spent(&self, limit: Limit) -> StageError {
+        StageError::Spent { stage: self.plugin.stage().to_owned(), limit }
+    }
+
+    fn complain(&self, complaint: Complaint, refused: Option<Limit>) -> StageError {
         let stage = self.plugin.stage().to_owned();
-        match complaint {
-            Complaint::Fatal(code) => StageError::Fatal { stage, code },
-            Complaint::Retryable(code, after) => {
+        match (complaint, refused) {
+            // It gave up because of what it was refused, as far as one can tell.
+            (Complaint::Fatal(_), Some(limit)) => self.spent(limit),
+            (Complaint::Fatal(code), None) => StageError::Fatal { stage, code },
+            (Complaint::Retryable(code, after), _) => {
                 StageError::Retryable { stage, code, after }
             }
         }
@@ -71,43 +105,60 @@ pub(crate) const NO_PROCESS: &str = "no-process";
 
 type Judged = Result<Result<Vec<Verdict>, Complaint>, Crash>;
 
+/// How one call went.
+struct Outcome {
+    judged: Judged,
+    ticks: u64,
+    refused: Option<Limit>,
+    /// The guest, if it may be used again.
+    guest: Option<Live>,
+}
+
 async fn judge(
     mut guest: Live,
     batch: &Batch,
     plugin: &Plugin,
-) -> (Judged, Option<Live>) {
-    let (len, manifest) = (batch.len(), plugin.manifest());
-    let call = match manifest.role {
+    allowance: Allowance,
+) -> Outcome {
+    let call = match plugin.manifest().role {
         Role::Filter => Call::Evaluate,
         Role::Transform => Call::Apply,
-        Role::Sink => return (Err(Crash::Contract), None),
+        Role::Sink => {
+            let judged = Err(Crash::Contract);
+            return Outcome { judged, ticks: 0, refused: None, guest: None };
+        }
     };
-    let converted = match guest.lend(batch, call).await {
-        Ok(Answer::Decision(Ok(decision))) if manifest.role == Role::Filter => {
+    let answer = guest.lend(batch, call, allowance).await;
+    let (ticks, refused) = (guest.ticks_used(), guest.refused());
+    let judged = answer.and_then(|answer| verdicts(answer, batch, plugin));
+    let guest = judged.is_ok().then_some(guest);
+    Outcome { judged, ticks, refused, guest }
+}
+
+/// What a guest's answer comes to.
+fn verdicts(answer: Answer, batch: &Batch, plugin: &Plugin) -> Judged {
+    let (len, manifest) = (batch.len(), plugin.manifest());
+    let converted = match answer {
+        Answer::Decision(Ok(decision)) if manifest.role == Role::Filter => {
             convert::decision(decision, len, manifest)
         }
-        Ok(Answer::Changes(Ok(changes))) if manifest.role == Role::Transform => {
+        Answer::Changes(Ok(changes)) if manifest.role == Role::Transform => {
             convert::changes(changes, len, manifest)
+                .map(|verdicts| convert::bounded(verdicts, batch, plugin.limits()))
         }
-        Ok(Answer::Decision(Err(complaint)) | Answer::Changes(Err(complaint))) => {
-            return (Ok(Err(convert::complaint(complaint))), Some(guest));
+        Answer::Decision(Err(complaint)) | Answer::Changes(Err(complaint)) => {
+            return Ok(Err(convert::complaint(complaint)));
         }
         // Not an answer to this call: a child's lie.
-        Ok(
-            Answer::Changes(Ok(_))
-            | Answer::Checkpoint(_)
-            | Answer::Closed(_)
-            | Answer::Configured(_)
-            | Answer::Decision(Ok(_))
-            | Answer::Done(_)
-            | Answer::Receipt(_),
-        ) => Err(convert::Breach),
-        Err(crash) => return (Err(crash), None),
+        Answer::Changes(Ok(_))
+        | Answer::Checkpoint(_)
+        | Answer::Closed(_)
+        | Answer::Configured(_)
+        | Answer::Decision(Ok(_))
+        | Answer::Done(_)
+        | Answer::Receipt(_) => Err(convert::Breach),
     };
-    match converted {
-        Ok(verdicts) => (Ok(Ok(verdicts)), Some(guest)),
-        Err(convert::Breach) => (Err(Crash::Contract), None),
-    }
+    converted.map(Ok).map_err(|convert::Breach| Crash::Contract)
 }
 
 impl Stage for PluginStage {
@@ -119,6 +170,7 @@ impl Stage for PluginStage {
         &'a mut self,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Vec<Verdict>, StageError>> {
+        self.plugin.uses().handed_over(batch);
         self.verdicts(batch).boxed()
     }
 }

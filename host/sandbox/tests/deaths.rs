@@ -3,10 +3,12 @@
 //! The tests look for children of this process, so they take turns.
 
 #![cfg(target_os = "linux")]
-#![allow(
+#![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "helpers of tests say what they expect by failing, as tests do"
+    clippy::print_stdout,
+    reason = "helpers of tests say what they expect by failing, as tests do; one of them is a \
+              parent that tells what it started"
 )]
 
 #[path = "live/guest.rs"]
@@ -25,7 +27,7 @@ use std::{
 };
 
 use bulkhead_model::Instant;
-use bulkhead_pipeline::{Crash, Stage as _, StageError, Verdict};
+use bulkhead_pipeline::{Crash, Limit, Stage as _, StageError, Verdict};
 use bulkhead_sandbox::{Children, Isolation, Limits, Plugin, PluginStage, Role, Sandbox};
 use guest::{Ground, Guest, batch, children, tight};
 use rustix::process::{Pid, Signal, kill_process};
@@ -75,7 +77,8 @@ async fn a_child_that_is_late_is_killed_and_one_that_is_dropped_in_mid_call_too(
         Limits { call: Duration::from_secs(2), cpu: Duration::from_mins(10), ..tight() };
     let plugin = asking_for_the_time(spins, limits, || {}).await;
     let mut stage = PluginStage::new(plugin);
-    let late = StageError::Crashed { stage: "a".to_owned(), crash: Crash::Deadline };
+    let late =
+        StageError::Crashed { stage: "a".to_owned(), crash: Crash::Limit(Limit::Call) };
     assert_eq!(stage.judge(&batch(1)).await, Err(late));
     assert_eq!(children_of(std::process::id()), Vec::new());
     let records = batch(1);
@@ -159,18 +162,30 @@ async fn a_machine_without_room_for_a_process_is_no_records_fault() {
 #[tokio::test]
 async fn a_child_that_was_taken_over_gets_nothing_that_was_not_granted() {
     let _turn = TURN.lock().await;
-    // A filter's `{keep: all, rejects: []}`, and what a child could say in its place.
-    let cases: [(&str, &[u8], Result<Verdict, Crash>); 10] = [
-        ("as it should", b"\0\x04\x01\0\0\0\0\0", Ok(Verdict::Keep)),
-        ("asks for bodies", b"\x01\x02\0\0\0\0\0\0\0\0\x01\0\0\0", Err(Crash::Trap)),
-        ("asks for the state", b"\x01\x0f\x01\0\0\0k", Err(Crash::Trap)),
-        ("asks for a batch it has not", b"\x01\0\x07\x63\0\0\0", Err(Crash::Trap)),
-        ("drops a writer it has not", b"\x01\x08\0\0\0\0", Err(Crash::Trap)),
-        ("answers another call", b"\0\x05\x01", Err(Crash::Contract)),
-        ("answers as another role", b"\0\x00\x01\0\0\0\0\0\0\0\0", Err(Crash::Contract)),
-        ("says it has started", b"\x03", Err(Crash::Contract)),
-        ("says more than a value", b"\0\x04\x01\0\0\0\0\0\0", Err(Crash::Contract)),
-        ("dies of what it likes", b"\x02\x02", Err(Crash::Memory)),
+    // A filter's `{keep: all, rejects: []}`, and what a child could say in its place. An answer
+    // and a death end with what they took: nine bytes of zero.
+    let (said, died) = (
+        |answer: &[u8]| [b"\0", answer, &[0; 9]].concat(),
+        |crash: &[u8]| [b"\x02", crash, &[0; 9]].concat(),
+    );
+    let memory = Crash::Limit(Limit::Memory);
+    let bodies = b"\x01\x02\0\0\0\0\0\0\0\0\x01\0\0\0";
+    let changes = b"\x00\x01\0\0\0\0\0\0\0\0";
+    let cases: [(&str, Vec<u8>, Result<Verdict, Crash>); 10] = [
+        ("as it should", said(b"\x04\x01\0\0\0\0\0"), Ok(Verdict::Keep)),
+        ("asks for bodies", bodies.to_vec(), Err(Crash::Trap)),
+        ("asks for the state", b"\x01\x0f\x01\0\0\0k".to_vec(), Err(Crash::Trap)),
+        (
+            "asks for a batch it has not",
+            b"\x01\0\x07\x63\0\0\0".to_vec(),
+            Err(Crash::Trap),
+        ),
+        ("drops a writer it has not", b"\x01\x08\0\0\0\0".to_vec(), Err(Crash::Trap)),
+        ("answers another call", said(b"\x05\x01"), Err(Crash::Contract)),
+        ("answers as another role", said(changes), Err(Crash::Contract)),
+        ("says it has started", b"\x03".to_vec(), Err(Crash::Contract)),
+        ("says more than a value", said(b"\x04\x01\0\0\0\0\0\0"), Err(Crash::Contract)),
+        ("dies of what it likes", died(b"\x01\x0a"), Err(memory)),
     ];
     let guest = Guest::new(Role::Filter);
     for (name, answer, expected) in cases {
@@ -185,7 +200,7 @@ async fn a_child_that_was_taken_over_gets_nothing_that_was_not_granted() {
         ]
         .concat();
         let describes = [begun.clone(), frame(&describes)].concat();
-        let judges = [begun, frame(b"\0\x03\x01"), frame(answer)].concat();
+        let judges = [begun, frame(&said(b"\x03\x01")), frame(&answer)].concat();
         fs_err::write(dir.path().join("describes"), describes).unwrap();
         fs_err::write(dir.path().join("judges"), judges).unwrap();
         let sandbox = Sandbox::new(None).unwrap().with_children(liar(dir.path()));

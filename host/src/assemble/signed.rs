@@ -32,10 +32,11 @@ pub(crate) fn signer(
     let hint = hint(name, &source);
     let place = format!("plugin `{name}`, signature {}", file.display());
     let error = anyhow::Error::new(Error::Signature { source }).context(place);
-    Err(match refused(&error).downcast::<Failure>() {
-        Ok(failure) => failure.hint(hint).into(),
-        Err(error) => error,
-    })
+    let mut refused = refused(&error);
+    if let Some(failure) = refused.downcast_mut::<Failure>() {
+        failure.hint = Some(hint);
+    }
+    Err(refused)
 }
 
 /// What to do about it.

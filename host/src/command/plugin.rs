@@ -4,6 +4,7 @@ mod build;
 mod cargo;
 mod componentize;
 mod diff;
+mod embed;
 mod faults;
 mod inspect;
 mod interface;
@@ -16,6 +17,9 @@ mod sign;
 mod signed;
 mod text;
 mod wasi;
+
+pub(super) use self::interface::can;
+pub(crate) use self::text::plain;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,7 @@ pub(crate) struct Plugin {
 #[derive(Debug, Subcommand)]
 enum Task {
     Build(build::Build),
+    Embed(embed::Embed),
     Inspect(inspect::Inspect),
     Keygen(keygen::Keygen),
     Sign(sign::Sign),
@@ -49,6 +54,7 @@ impl Plugin {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.task {
             Task::Build(build) => build.run().await,
+            Task::Embed(embed) => embed.run().await,
             Task::Inspect(inspect) => inspect.run().await,
             Task::Keygen(keygen) => keygen.run(),
             Task::Sign(sign) => sign.run(),

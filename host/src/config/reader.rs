@@ -143,6 +143,11 @@ impl<'a> Reader<'a> {
         self.value(key).is_some()
     }
 
+    /// Whether `key` holds text.
+    pub(crate) fn is_text(&self, key: &str) -> bool {
+        self.value(key).is_some_and(|value| matches!(value.get_ref(), DeValue::String(_)))
+    }
+
     /// Text.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         let value = self.value(key)?;
@@ -287,7 +292,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// A time as text: see [`Reader::duration`].
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(split);
     let number: u64 = number.parse().ok()?;

@@ -1,3 +1,5 @@
+mod limits;
+
 use super::*;
 
 const WHOLE: &str = r#"

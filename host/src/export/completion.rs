@@ -1,6 +1,8 @@
 //! The end of an export: the sink's last word, verdicts, watermarks, the report.
 
-use std::{collections::BTreeMap, time::Duration};
+mod uses;
+
+use std::collections::BTreeMap;
 
 use bulkhead_bulk::{Coverage, GrantedScope, Kickoff, Manifest};
 use bulkhead_ledger::{
@@ -13,6 +15,7 @@ use bulkhead_sandbox::{Conclusion, PluginSink};
 use super::{
     Acceptance, Export, OutcomeCounts, TypeEvidence, Verdict, asked, clocks, evidence,
     history::{self, Asked},
+    journalled::export_time,
     judge,
     kickoff::Met,
     kickoff_of,
@@ -24,6 +27,7 @@ use super::{
     stopped,
 };
 use crate::{
+    advice::advice,
     clock,
     failure::{Exit, Failure},
     output::Event,
@@ -38,8 +42,7 @@ impl Export {
             .into_iter()
             .filter(|file| file.array != FileArray::Outcome)
             .filter_map(|file| Some((file.index, file.checkpoint?.token)));
-        let time =
-            record.transaction_time.unwrap_or(clocks(record).effective(Duration::ZERO));
+        let time = export_time(record);
         let conclusion = Conclusion {
             export_id: record.id.to_string(),
             transaction_time: time.to_string(),
@@ -47,8 +50,10 @@ impl Export {
             files: delivered.collect(),
         };
         PluginSink::conclude(&self.loaded.sink, conclusion).await.map_err(|error| {
-            let hint = "the log says why; running again concludes again".to_owned();
             let what = format!("concluding the export: {error}");
+            let again = "the log says why; running again concludes again";
+            let hint = advice(&error.into(), &self.chain);
+            let hint = hint.unwrap_or_else(|| again.to_owned());
             Failure { exit: Exit::Failed, blame: "plugin", what, hint: Some(hint) }.into()
         })
     }
@@ -143,6 +148,7 @@ impl Export {
         record: &ExportRecord,
         manifest: &Manifest,
     ) -> anyhow::Result<Report> {
+        self.note_uses(&record.id)?;
         let Weighed {
             kickoff,
             files,
@@ -212,6 +218,7 @@ impl Export {
             effective: Some(effective),
             metrics: self.metrics(),
             stores: self.places(),
+            audit: None,
             started_at: record.started_at,
             finished_at: now,
             held: BTreeMap::new(),

@@ -13,8 +13,8 @@ use bulkhead_model::Phi;
 use tokio::task::JoinSet;
 
 use super::{
-    Export, OutcomeCounts, Tried, asked, file, kickoff::Met, kickoff_of, listed, outcome,
-    status_url, stopped,
+    Export, OutcomeCounts, Tried, asked, file, journalled::export_time, kickoff::Met,
+    kickoff_of, listed, outcome, status_url, stopped,
 };
 use crate::output::Event;
 
@@ -90,6 +90,7 @@ impl Export {
                         }
                     }),
                     asked: Arc::clone(&asked),
+                    export_time: export_time(record),
                     holdings: holdings.clone(),
                 });
             }
@@ -98,12 +99,15 @@ impl Export {
             let mut lanes = JoinSet::new();
             for _ in 0..at_once {
                 let queue = Arc::clone(&queue);
+                let (export, id) = (Arc::clone(self), record.id.clone());
                 lanes.spawn(async move {
                     let next = || {
                         queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
                     };
                     while let Some(work) = next() {
-                        work.process().await?;
+                        let came = work.process().await;
+                        export.note_uses(&id)?;
+                        came?;
                     }
                     Ok(())
                 });

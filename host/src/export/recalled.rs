@@ -37,7 +37,9 @@ use self::{
     spool::{private_folder, remove},
 };
 use super::{
-    Export, file, kickoff_of, listed,
+    Export, file,
+    journalled::export_time,
+    kickoff_of, listed,
     memory::{Holdings, Span},
     new_files,
 };
@@ -92,6 +94,7 @@ impl Export {
             array: FileArray::Recalled,
             origin: file::Origin::Local(spool.clone()),
             asked: Arc::default(),
+            export_time: export_time(record),
             holdings: Some(Arc::clone(holdings)),
         };
         work.process().await?;
@@ -313,13 +316,15 @@ pub(super) async fn find_left(
     spool: &mut Spool,
 ) -> anyhow::Result<()> {
     let mut entries = holdings.delivered().of_type(None);
+    let mut first = 1;
     loop {
         let (rest, chunk) = next_held(holdings, entries).await?;
         entries = rest;
         if chunk.is_empty() {
             return Ok(());
         }
-        let mut stays = judged(filters, &chunk).await?;
+        let mut stays = judged(filters, &chunk, first).await?;
+        first += chunk.len() as u64;
         for (stays, (_, entry)) in stays.iter_mut().zip(&chunk) {
             *stays = *stays && !also_left(entry);
         }

@@ -1,6 +1,6 @@
 ;; attacks = [14]
 ;; does = "returns twice as many bytes as one answer may have"
-;; dies = "plugin-memory"
+;; dies = "plugin-return-bytes"
 ;; -- on-batch
 (drop (memory.grow (i32.const 4)))
 (i32.store8 (i32.const 1028) (i32.const 2))

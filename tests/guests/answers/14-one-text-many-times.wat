@@ -1,6 +1,6 @@
 ;; attacks = [14]
 ;; does = "returns a rejection whose code is a long text, again and again the same bytes: small in its memory, huge when copied"
-;; dies = "plugin-memory"
+;; dies = "plugin-return-bytes"
 ;; -- on-batch
 (local.set $len (i32.const 0))
 (memory.fill (i32.const 40000) (i32.const 97) (i32.const 20000))

@@ -1,6 +1,6 @@
 ;; attacks = [14]
 ;; does = "returns a list of rejections that all share the same few bytes"
-;; dies = "plugin-memory"
+;; dies = "plugin-return-bytes"
 ;; -- items
 (data (i32.const 4096) "no")
 ;; -- on-batch

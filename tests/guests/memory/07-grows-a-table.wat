@@ -1,6 +1,6 @@
 ;; attacks = [7]
 ;; does = "grows a table towards 2^30 entries"
-;; dies = "plugin-memory"
+;; dies = "plugin-table-elements"
 ;; -- items
 (table $t 1 funcref)
 ;; -- on-batch

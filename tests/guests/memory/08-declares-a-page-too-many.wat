@@ -1,5 +1,5 @@
 ;; attacks = [8]
 ;; does = "declares one page more than its limit"
-;; refused = "ran out of memory"
+;; refused = "limits.memory"
 ;; -- memory
 17

@@ -2,7 +2,7 @@
 ;; does = "a sink that opens artifacts until it may not"
 ;; role = "sink"
 ;; asks = ["artifacts"]
-;; dies = "plugin-memory"
+;; dies = "plugin-handles"
 ;; -- imports
 (import "bulkhead:plugin/artifacts@0.1.0" "create"
   (func $create (param i32 i32 i32 i32 i32 i32 i32)))

@@ -1,6 +1,6 @@
 ;; attacks = [3]
 ;; does = "loops for ever in cabi_realloc, while the host lowers a column into its memory"
-;; dies = "plugin-deadline"
+;; dies = "plugin-cpu"
 ;; -- imports
 (import "bulkhead:plugin/batches@0.1.0" "[method]batch.seqs" (func $seqs (param i32 i32)))
 ;; -- items

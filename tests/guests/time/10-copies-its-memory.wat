@@ -1,6 +1,6 @@
 ;; attacks = [10]
 ;; does = "copies half of its memory over the other again and again"
-;; dies = "plugin-deadline"
+;; dies = "plugin-cpu"
 ;; -- on-batch
 (drop (memory.grow (i32.const 14)))
 (loop $l

@@ -1,6 +1,6 @@
 ;; attacks = [10]
 ;; does = "fills all of its memory again and again with one instruction each"
-;; dies = "plugin-deadline"
+;; dies = "plugin-cpu"
 ;; -- items
 (global $all (mut i32) (i32.const 0))
 ;; -- on-batch

@@ -21,10 +21,11 @@ use crate::{
     calls::Exports,
     engine,
     guest::{Ended, bound},
+    limits::Allowance,
     manifest::Role,
     process::{
         frame::{ChildEnd, framed},
-        message::{Begun, Imports, Refusal, Request, Setup, Word},
+        message::{Begun, Imports, Refusal, Request, Setup, Took, Word},
         wire,
     },
 };
@@ -49,9 +50,10 @@ fn serve() -> Option<()> {
     loop {
         let request = wire::read(&guest.store.data_mut().parent.receive().ok()?)?;
         let word = ready(guest.answer(request)).unwrap_or_else(|error| {
-            Word::Died(Ended::Error(error).of(&guest.store.data().meter))
+            let crash = Ended::Error(error).of(&guest.store.data().meter);
+            Word::Died { crash, took: guest.took() }
         });
-        let is_over = matches!(word, Word::Died(_));
+        let is_over = matches!(word, Word::Died { .. });
         guest.store.data_mut().parent.send(&framed(&word).ok()?).ok()?;
         if is_over {
             return Some(());
@@ -132,8 +134,18 @@ impl Guest {
         Self { linked: linked.clone(), role, limits, store, exports: None }
     }
 
+    /// What the request at hand took.
+    fn took(&self) -> Took {
+        let meter = &self.store.data().meter;
+        Took { ticks: meter.ticks_used(), refused: meter.refused() }
+    }
+
     async fn answer(&mut self, request: Request) -> Result<Word> {
-        self.store.data_mut().meter.renew(&self.limits);
+        let allowance = match &request {
+            Request::Call { allowance, .. } => *allowance,
+            Request::Describe | Request::Start => Allowance::of_a_call(&self.limits),
+        };
+        self.store.data_mut().meter.renew(&allowance);
         self.store.set_epoch_deadline(1);
         match (request, &self.exports) {
             (Request::Start, _) => {
@@ -146,13 +158,14 @@ impl Guest {
                     Err(error) => Ok(Word::Unlinked(format!("{error:#}"))),
                 }
             }
-            (Request::Call(call), Some(exports)) => {
-                exports.call(&mut self.store, call).await.map(Word::Answer)
+            (Request::Call { call, .. }, Some(exports)) => {
+                let answer = exports.call(&mut self.store, call).await?;
+                Ok(Word::Answer { answer, took: self.took() })
             }
             (Request::Describe, Some(exports)) => {
                 exports.describe(&mut self.store).await.map(Word::Told)
             }
-            (Request::Call(_) | Request::Describe, None) => {
+            (Request::Call { .. } | Request::Describe, None) => {
                 wasmtime::bail!("a guest was called before it was started")
             }
         }

@@ -20,6 +20,7 @@ fn written() -> Vec<(&'static str, &'static str, Value)> {
         ("clock", "clock", json!(true)),
         ("cohorts", "cohorts", json!(["x"])),
         ("keyed-hash", "keys", json!(["x"])),
+        ("outbound-http", "destinations", json!(["x"])),
         ("projection", "fields", json!(["x"])),
         ("random", "random", json!(true)),
         ("state", "state", json!(true)),
@@ -78,7 +79,7 @@ fn link(grants: &Grants, component: &[u8]) -> Result<(), String> {
     let engine = Engine::default();
     let component = Component::from_binary(&engine, component).unwrap();
     let mut linker: Linker<Context> = Linker::new(&engine);
-    provide::link(&mut linker, grants).unwrap();
+    provide::link(&mut linker, &component, grants).unwrap();
     let linked = linker.instantiate_pre(&component).map(|_| ());
     linked.map_err(|error| error.to_string())
 }

@@ -6,23 +6,26 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use bulkhead_pipeline::{Batch, Crash};
+use bulkhead_model::Instant;
+use bulkhead_pipeline::{Batch, Crash, Limit};
 
 use super::{
     Children,
     children::{Child, Task},
     frame::framed,
-    message::{Begun, Imports, Refusal, Request, Setup, Word},
+    message::{Begun, Imports, Refusal, Request, Setup, Took, Word},
     serve::serve,
     wire,
 };
 use crate::{
     Error, Isolation, Limits, Plugin, Walls,
     cache::Code,
-    calls::{Answer, Call},
+    calls::{Answer, Call, Terms},
     context::Context,
     convert,
+    deterministic::Moment,
     guest::Ended,
+    limits::Allowance,
     manifest::Role,
     plugin::TELLING,
 };
@@ -46,7 +49,7 @@ impl Outside {
     ) -> Result<(Line, Walls), Error> {
         let refuse = |source| Error::Child { source };
         let child = self.children.start(Task::Run).await.map_err(refuse)?;
-        let mut line = Line { child, limits: *limits, calls: 0 };
+        let mut line = Line { child, limits: *limits, calls: 0, took: Took::default() };
         let setup = Setup {
             isolation: self.isolation,
             limits: *limits,
@@ -76,8 +79,9 @@ impl Outside {
         let died = |crash| Error::Died { crash };
         let limits = Limits { cpu: limits.cpu.min(TELLING), ..*limits };
         let (mut line, walls) = self.begin(&limits, Imports::Traps).await?;
-        started(line.request(&Request::Start, None).await)?;
-        let told = line.request(&Request::Describe, None).await.map_err(died)?;
+        let time = Allowance::of_a_call(&limits);
+        started(line.request(&Request::Start, &time, None).await)?;
+        let told = line.request(&Request::Describe, &time, None).await.map_err(died)?;
         let Word::Told(manifest) = told else { return Err(died(Crash::Contract)) };
         Ok((manifest, walls))
     }
@@ -91,20 +95,47 @@ pub(crate) struct Apart {
 
 impl Apart {
     /// A fresh guest, not configured.
-    pub(crate) async fn start(plugin: &Plugin, outside: &Outside) -> Result<Self, Error> {
+    pub(crate) async fn start(
+        plugin: &Plugin,
+        outside: &Outside,
+        frozen_at: Instant,
+    ) -> Result<Self, Error> {
         let granted = plugin.grants().interfaces().map(str::to_owned).collect();
         let imports = Imports::Granted(granted);
         let (line, _) = outside.begin(plugin.limits(), imports).await?;
-        let mut guest = Self { line, context: plugin.context() };
-        started(guest.request(&Request::Start).await)?;
+        let mut guest = Self { line, context: plugin.context(frozen_at) };
+        let time = Allowance::of_a_call(plugin.limits());
+        let begun = guest.line.request(&Request::Start, &time, Some(&mut guest.context));
+        started(begun.await)?;
         Ok(guest)
     }
 
     /// Calls the guest, which must be thrown away after an error.
-    pub(crate) async fn call(&mut self, call: Call) -> Result<Answer, Crash> {
-        let word = self.request(&Request::Call(call)).await?;
-        let Word::Answer(answer) = word else { return Err(Crash::Contract) };
-        Ok(answer)
+    pub(crate) async fn call(
+        &mut self,
+        call: Call,
+        terms: &Terms,
+    ) -> Result<Answer, Crash> {
+        let Terms { allowance, moment } = *terms;
+        self.context.meter.renew(&allowance);
+        self.context.chance.begin(moment);
+        let request = Request::Call { call, allowance };
+        let word = self.line.request(&request, &allowance, Some(&mut self.context));
+        match word.await {
+            Ok(Word::Answer { answer, .. }) => Ok(answer),
+            Ok(
+                Word::Ask(_)
+                | Word::Died { .. }
+                | Word::Started
+                | Word::Told(_)
+                | Word::Unlinked(_),
+            ) => Err(Crash::Contract),
+            // What the host refused it, the child does not know.
+            Err(Crash::Trap) => {
+                Err(self.context.meter.refused().map_or(Crash::Trap, Crash::Limit))
+            }
+            Err(crash) => Err(crash),
+        }
     }
 
     /// Calls the guest over a batch that it has for this call.
@@ -112,15 +143,23 @@ impl Apart {
         &mut self,
         batch: &Batch,
         call: fn(u32) -> Call,
+        allowance: Allowance,
     ) -> Result<Answer, Crash> {
         let lent = self.context.lend(batch)?;
-        let answer = self.call(call(lent.rep())).await?;
+        let terms = Terms { allowance, moment: Moment::Batch(batch.id()) };
+        let answer = self.call(call(lent.rep()), &terms).await?;
         self.context.take_back(lent);
         Ok(answer)
     }
 
-    async fn request(&mut self, request: &Request) -> Result<Word, Crash> {
-        self.line.request(request, Some(&mut self.context)).await
+    /// What was refused first in the latest call, by the host or in the child.
+    pub(crate) fn refused(&self) -> Option<Limit> {
+        self.context.meter.refused().or(self.line.took.refused)
+    }
+
+    /// Ticks that the latest call took, by the child's count.
+    pub(crate) const fn ticks_used(&self) -> u64 {
+        self.line.took.ticks
     }
 }
 
@@ -129,7 +168,7 @@ fn started(said: Result<Word, Crash>) -> Result<(), Error> {
     match said {
         Ok(Word::Started) => Ok(()),
         Ok(Word::Unlinked(why)) => Err(unlinked(&why)),
-        Ok(Word::Answer(_) | Word::Ask(_) | Word::Died(_) | Word::Told(_)) => {
+        Ok(Word::Answer { .. } | Word::Ask(_) | Word::Died { .. } | Word::Told(_)) => {
             Err(Error::Died { crash: Crash::Contract })
         }
         Err(crash) => Err(Error::Died { crash }),
@@ -147,6 +186,8 @@ struct Line {
     child: Child,
     limits: Limits,
     calls: u64,
+    /// What the latest request took.
+    took: Took,
 }
 
 /// What a frame may hold besides the bytes that a guest may pass.
@@ -165,16 +206,17 @@ impl Line {
     async fn request(
         &mut self,
         request: &Request,
+        time: &Allowance,
         context: Option<&mut Context>,
     ) -> Result<Word, Crash> {
         self.calls += 1;
+        // A child that does not say took all that it had.
+        self.took = Took { ticks: time.ticks, refused: None };
         self.child.allow(self.processor_time());
-        match tokio::time::timeout(self.limits.call, self.converse(request, context))
-            .await
-        {
+        match tokio::time::timeout(time.wall, self.converse(request, context)).await {
             Ok(Ok(word)) => Ok(word),
             Ok(Err(crash)) => Err(crash),
-            Err(_) => Err(Crash::Deadline),
+            Err(_) => Err(Crash::Limit(time.wall_of)),
         }
     }
 
@@ -206,11 +248,17 @@ impl Line {
             let heard = heard.map_err(|error| self.silent(&error))?;
             let ask = match wire::read(&heard).ok_or(Crash::Contract)? {
                 Word::Ask(ask) => ask,
-                Word::Died(crash) => return Err(crash),
-                word @ (Word::Answer(_)
-                | Word::Started
-                | Word::Told(_)
-                | Word::Unlinked(_)) => return Ok(word),
+                Word::Died { crash, took } => {
+                    self.took = took;
+                    return Err(crash);
+                }
+                Word::Answer { answer, took } => {
+                    self.took = took;
+                    return Ok(Word::Answer { answer, took });
+                }
+                word @ (Word::Started | Word::Told(_) | Word::Unlinked(_)) => {
+                    return Ok(word);
+                }
             };
             drop(heard);
             // A guest that calls what is not there traps; this one did not even that.
@@ -231,9 +279,9 @@ impl Line {
         let signal = self.child.signal();
         tracing::debug!(%error, ?signal, "a guest's process was lost");
         if error.kind() == io::ErrorKind::FileTooLarge {
-            Crash::Memory
+            Crash::Limit(Limit::ReturnBytes)
         } else if signal == Some(XCPU) {
-            Crash::Deadline
+            Crash::Limit(Limit::Cpu)
         } else {
             Crash::Trap
         }

@@ -11,7 +11,7 @@
 //! ```
 
 use bulkhead_model::ByteSize;
-use bulkhead_pipeline::Crash;
+use bulkhead_pipeline::{Crash, Limit};
 
 use super::{
     wire::Wire,
@@ -26,6 +26,7 @@ use crate::{
         types::Positions,
     },
     calls::{Answer, Call},
+    limits::Allowance,
     manifest::Role,
 };
 
@@ -62,8 +63,8 @@ pub(crate) enum Refusal {
 
 /// What the parent wants of a guest.
 pub(crate) enum Request {
-    /// An answer.
-    Call(Call),
+    /// An answer, within this time.
+    Call { call: Call, allowance: Allowance },
     /// Its manifest.
     Describe,
     /// That it is there.
@@ -72,18 +73,26 @@ pub(crate) enum Request {
 
 /// What a child says during a request.
 pub(crate) enum Word {
-    /// The guest's answer.
-    Answer(Answer),
+    /// The guest's answer, and what it took.
+    Answer { answer: Answer, took: Took },
     /// The guest calls the host.
     Ask(Ask),
     /// The guest died.
-    Died(Crash),
+    Died { crash: Crash, took: Took },
     /// The guest is there.
     Started,
     /// The guest's manifest.
     Told(String),
     /// The guest is not what its role must be: the engine's words.
     Unlinked(String),
+}
+
+/// What a call took, by the child's count.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Took {
+    pub(crate) ticks: u64,
+    /// What the guest was refused first.
+    pub(crate) refused: Option<Limit>,
 }
 
 /// A guest's call of the host. Handles are numbers of the parent's own table.
@@ -216,17 +225,43 @@ record!(Walls { landlock, seccomp });
 choice!(Imports { 0 Granted(interfaces), 1 Traps });
 choice!(Isolation { 0 InProcess, 1 Process, 2 ProcessUnconfined });
 choice!(Refusal { 0 Walls(missing), 1 Link(why) });
-choice!(Request { 0 Call(call), 1 Describe, 2 Start });
+record!(Took { ticks, refused });
+record!(Allowance { wall, wall_of, ticks, ticks_of });
+choice!(Request { 0 Call { call, allowance }, 1 Describe, 2 Start });
 choice!(Word {
-    0 Answer(answer),
+    0 Answer { answer, took },
     1 Ask(ask),
-    2 Died(crash),
+    2 Died { crash, took },
     3 Started,
     4 Told(manifest),
     5 Unlinked(why),
 });
 choice!(Role { 0 Filter, 1 Sink, 2 Transform });
-choice!(Crash { 0 Contract, 1 Deadline, 2 Memory, 3 Trap });
+choice!(Crash { 0 Contract, 1 Limit(limit), 2 Trap });
+choice!(Limit {
+    0 ArtifactBytes,
+    1 Artifacts,
+    2 Batch,
+    3 BatchCpu,
+    4 Call,
+    5 Cpu,
+    6 Expansion,
+    7 Handles,
+    8 Instances,
+    9 Memories,
+    10 Memory,
+    11 Restarts,
+    12 ReturnBytes,
+    13 RunArtifactBytes,
+    14 RunArtifacts,
+    15 StateBytes,
+    16 StateValueBytes,
+    17 TableElements,
+    18 Tables,
+    19 HttpBytes,
+    20 HttpRequests,
+    21 HttpTime,
+});
 choice!(Column {
     0 Attempt,
     1 ByteLen,
@@ -285,115 +320,40 @@ choice!(Answer {
 /// What of the limits binds in a child; the rest binds in the parent.
 impl Wire for Limits {
     fn put(&self, to: &mut Vec<u8>) {
+        let counts = [
+            self.memories,
+            self.table_elements,
+            self.tables,
+            self.instances,
+            self.handles,
+        ];
         self.memory.bytes().put(to);
-        (self.table_elements as u64).put(to);
+        for count in counts {
+            (count as u64).put(to);
+        }
         self.call.put(to);
         self.cpu.put(to);
         self.return_bytes.bytes().put(to);
-        (self.handles as u64).put(to);
     }
 
     fn take(from: &mut &[u8]) -> Option<Self> {
-        let number = |number: u64| usize::try_from(number).ok();
+        fn count(from: &mut &[u8]) -> Option<usize> {
+            usize::try_from(u64::take(from)?).ok()
+        }
         Some(Self {
             memory: ByteSize::from_bytes(u64::take(from)?),
-            table_elements: number(u64::take(from)?)?,
+            memories: count(from)?,
+            table_elements: count(from)?,
+            tables: count(from)?,
+            instances: count(from)?,
+            handles: count(from)?,
             call: Wire::take(from)?,
             cpu: Wire::take(from)?,
             return_bytes: ByteSize::from_bytes(u64::take(from)?),
-            handles: number(u64::take(from)?)?,
             ..Self::default()
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{super::wire, *};
-    use crate::bindings::{
-        filter::exports::bulkhead::plugin::filter::Decision,
-        transform::exports::bulkhead::plugin::transform::{
-            Action, Changes, Edit, Output,
-        },
-        wit::types::{Failure, PluginError, RejectClass, Rejection, Retry},
-    };
-
-    fn words() -> Vec<Word> {
-        let name = || "a name".to_owned();
-        let rejects =
-            vec![Rejection { index: 3, class: RejectClass::Policy, code: name() }];
-        let failure = Failure { code: name(), message: String::new() };
-        let outputs = vec![Output { stream: Some(name()), body: vec![1, 2, 3] }];
-        let edits = vec![
-            Edit { index: 0, action: Action::Drop },
-            Edit { index: 1, action: Action::Replace(b"{}".to_vec()) },
-            Edit { index: 2, action: Action::Emit(outputs) },
-        ];
-        let retry = Retry { failure, after_ms: Some(7) };
-        let bits = || Positions::Bits(vec![u64::MAX, 1]);
-        let (fields, values) = (vec![(name(), Value::Float(1.5))], vec![vec![1], vec![]]);
-        let (level, framing) = (Level::Warn, Framing::DeleteBundles);
-        let asks = [
-            Ask::Column { column: Column::Seqs, of: 7 },
-            Ask::Bodies { of: 1, start: 0, count: u32::MAX },
-            Ask::Create {
-                store: name(),
-                name: name(),
-                compression: Compression::Zstd,
-                digest: Digest::Sha256,
-            },
-            Ask::Event { level, code: name(), fields },
-            Ask::Hash { key: name(), values },
-            Ask::WriteRecords { writer: 1, of: 2, which: bits(), framing },
-        ];
-        let answers = [
-            Answer::Changes(Ok(Changes { edits, rejects: Vec::new() })),
-            Answer::Decision(Ok(Decision { keep: bits(), rejects })),
-            Answer::Done(Err(PluginError::Retryable(retry))),
-        ];
-        let asks = asks.into_iter().map(Word::Ask);
-        asks.chain(answers.into_iter().map(Word::Answer)).collect()
-    }
-
-    fn put(word: &Word) -> Vec<u8> {
-        let mut frame = Vec::new();
-        word.put(&mut frame);
-        frame
-    }
-
-    /// Attacks: 13, 16.
-    #[test]
-    fn any_bytes_are_one_word_or_none() {
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut next = |below: usize| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            usize::try_from(random % below as u64).unwrap()
-        };
-        let (mut read, mut refused) = (0, 0);
-        for word in words() {
-            let whole = put(&word);
-            assert_eq!(
-                wire::read::<Word>(&whole).map(|word| put(&word)),
-                Some(whole.clone())
-            );
-            for _ in 0..20_000 {
-                let mut frame = whole.clone();
-                for _ in 0..=next(3) {
-                    let at = next(frame.len());
-                    frame[at] = u8::try_from(next(256)).unwrap();
-                }
-                frame.truncate(whole.len() - next(whole.len().min(4)));
-                match wire::read::<Word>(&frame) {
-                    Some(word) => {
-                        read += 1;
-                        assert_eq!(put(&word), frame, "two frames for one word");
-                    }
-                    None => refused += 1,
-                }
-            }
-        }
-        assert!(read > 1000 && refused > 1000, "read {read}, refused {refused}");
-    }
-}
+mod tests;

@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use bulkhead_egress::http::{Framing, Head, HttpError, Method, Payload, Quota};
-use bulkhead_pipeline::Batch;
+use bulkhead_egress::http::{Framing, Head, HttpError, Method, Payload, Quota, Spent};
+use bulkhead_pipeline::{Batch, Limit};
 use wasmtime::{Result, component::Resource};
 
 use crate::{
@@ -89,13 +89,16 @@ impl Context {
         let is_granted = self.grants.destinations.iter().any(|name| name == destination);
         let found = self.resources.destinations.find(destination).filter(|_| is_granted);
         let Some(to) = found.cloned() else {
+            self.uses.refuse("outbound-http");
             // The name is whatever the guest made up: it is not repeated.
             return Err(self.refuse("", &HttpError::UnknownDestination));
         };
+        self.uses.count("outbound-http", to.name(), 0);
         self.metrics.count("http-requests", 1);
         let payload = payload.map_err(|error| self.refuse(to.name(), &error))?;
         match to.send(&asked(head), &payload, &self.spending.quota).await {
             Ok(answer) => {
+                self.uses.add_bytes("outbound-http", to.name(), payload.len());
                 self.metrics.count("http-bytes-sent", payload.len());
                 Ok(Response {
                     status: answer.status,
@@ -104,7 +107,12 @@ impl Context {
                     truncated: answer.is_truncated,
                 })
             }
-            Err(error) => Err(self.refuse(to.name(), &error)),
+            Err(error) => {
+                if let HttpError::Spent { spent } = &error {
+                    self.meter.refuse(limit(*spent));
+                }
+                Err(self.refuse(to.name(), &error))
+            }
         }
     }
 
@@ -130,6 +138,14 @@ fn causes(error: &HttpError) -> Option<String> {
         cause = error.source();
     }
     (!causes.is_empty()).then(|| causes.join(": "))
+}
+
+fn limit(spent: Spent) -> Limit {
+    match spent {
+        Spent::Bytes => Limit::HttpBytes,
+        Spent::Requests => Limit::HttpRequests,
+        Spent::Time => Limit::HttpTime,
+    }
 }
 
 fn asked(head: wit::Head) -> Head {

@@ -55,7 +55,12 @@ const DOORS: [Door; 10] = [
         "(param i32 i32 i32 i32 i32)",
         Some(r#"{ "keys": ["study"] }"#)
     ),
-    door!("outbound-http", "send", "", None),
+    door!(
+        "outbound-http",
+        "send",
+        "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)",
+        Some(r#"{ "destinations": ["warehouse"] }"#)
+    ),
     door!(
         "projection",
         "text",

@@ -16,13 +16,17 @@
 )]
 
 mod compiling;
+mod deterministic;
 mod features;
 mod guest;
 mod http;
 mod keys;
+mod limits;
 mod loading;
 mod returns;
 mod supply;
+mod uses;
+mod wasi;
 
 /// Guests of this process.
 #[path = "."]

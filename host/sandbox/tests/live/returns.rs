@@ -4,7 +4,9 @@
 //! The guest gets its answer as its settings, in hexadecimal, so that one compiled guest gives
 //! thousands of answers. The same ones every time.
 
-use bulkhead_pipeline::{Crash, Sink as _, SinkError, Stage as _, StageError, Verdict};
+use bulkhead_pipeline::{
+    Crash, Limit, Sink as _, SinkError, Stage as _, StageError, Verdict,
+};
 use bulkhead_sandbox::{Cache, Package, Plugin, PluginSink, PluginStage, Role, Sandbox};
 use serde_json::Value;
 
@@ -95,8 +97,8 @@ async fn with(sandbox: &Sandbox, package: &Package, answer: &[u8]) -> Plugin {
 
 fn ends_well(crash: Crash) -> bool {
     match crash {
-        Crash::Contract | Crash::Memory | Crash::Trap => true,
-        Crash::Deadline => false,
+        Crash::Contract | Crash::Trap => true,
+        Crash::Limit(limit) => !matches!(limit, Limit::Call | Limit::Cpu),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use bulkhead_model::Instant;
-use bulkhead_pipeline::{Crash, Stage as _, Verdict};
+use bulkhead_pipeline::{Crash, Limit, Stage as _, Verdict};
 use bulkhead_sandbox::{
     Cache, Error, Package, Plugin, PluginStage, Role, Sandbox, Signature, SignatureError,
     TrustedKey,
@@ -139,7 +139,7 @@ async fn a_plugin_that_spins_before_it_says_what_it_is_ends_in_time() {
     for (name, items, on_describe) in cases {
         let guest = Guest { items, on_describe, ..Guest::new(Role::Filter) };
         let refused = guest.load(&sandbox, Ground::bare("a")).await;
-        let died = Some(Crash::Deadline);
+        let died = Some(Crash::Limit(Limit::Cpu));
         let found = refused.err().map(|error| match error {
             Error::Died { crash } => crash,
             other => panic!("case: {name}: {other:?}"),

@@ -1,7 +1,7 @@
 //! Grants of things that have names, and that no stage's settings name.
 //!
-//! A plugin learns the names of stores, cohorts and keys from its settings, or has them built
-//! in. So this is a remark: a grant that is not named is most likely one too many.
+//! A plugin learns the names of stores, destinations, cohorts and keys from its settings, or
+//! has them built in. So this is a remark: what is not named is most likely one too many.
 
 use bulkhead_sandbox::Grants;
 use serde_json::Value;
@@ -30,6 +30,7 @@ fn unnamed<'a>(
 ) -> impl Iterator<Item = (&'static str, &'a String)> {
     let lists = [
         ("cohorts", &grants.cohorts),
+        ("destinations", &grants.destinations),
         ("keys", &grants.keys),
         ("stores", &grants.stores),
     ];
@@ -59,6 +60,7 @@ mod tests {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let grants = Grants {
             cohorts: list(&["study"]),
+            destinations: list(&["warehouse"]),
             keys: list(&["research"]),
             stores: list(&["lake", "far"]),
             ..Grants::default()
@@ -68,9 +70,9 @@ mod tests {
             json!({ "key": ["research"], "farther": "far away" }),
         ];
         let cases = [
-            ("both", vec![&settings[0], &settings[1]], vec!["far"]),
-            ("one", vec![&settings[0]], vec!["research", "far"]),
-            ("none", vec![], vec!["study", "research", "lake", "far"]),
+            ("both", vec![&settings[0], &settings[1]], vec!["warehouse", "far"]),
+            ("one", vec![&settings[0]], vec!["warehouse", "research", "far"]),
+            ("none", vec![], vec!["study", "warehouse", "research", "lake", "far"]),
         ];
         for (name, settings, expected) in cases {
             let found: Vec<&str> =

@@ -4,7 +4,7 @@
 
 #[cfg(test)]
 use bulkhead_sandbox::Grants;
-use bulkhead_sandbox::Package;
+use bulkhead_sandbox::{Package, VirtualWasi};
 
 use super::wasi;
 
@@ -22,7 +22,7 @@ pub(super) struct Interface {
 }
 
 /// Every interface that takes a grant, alphabetical.
-pub(super) const INTERFACES: [Interface; 10] = [
+pub(super) const INTERFACES: [Interface; 11] = [
     Interface {
         name: "artifacts",
         can: "can write files to the stores that you grant, by name, and to nowhere else",
@@ -87,6 +87,12 @@ pub(super) const INTERFACES: [Interface; 10] = [
         without: "write to your logs or metrics",
         grant: Some("telemetry = true"),
     },
+    Interface {
+        name: "wasi",
+        can: VirtualWasi::SUMMARY,
+        without: "call WASI",
+        grant: Some("wasi = true"),
+    },
 ];
 
 /// What comes with every batch, granted or not.
@@ -104,6 +110,11 @@ pub(super) const NEVER: [&str; 4] = [
 /// The interface called `name`.
 pub(super) fn find(name: &str) -> Option<&'static Interface> {
     INTERFACES.iter().find(|interface| interface.name == name)
+}
+
+/// What a plugin that is granted `name` can do.
+pub(in crate::command) fn can(name: &str) -> Option<&'static str> {
+    find(name).map(|interface| interface.can)
 }
 
 /// What `package` provably cannot do. Means something only while nothing is imported from
@@ -130,7 +141,8 @@ fn is_provided(name: &str) -> bool {
         random: true,
         state: true,
         stores: one(),
-        telemetry: true,
+        telemetry: bulkhead_sandbox::Telemetry::On,
+        wasi: true,
     };
     everything.grants(name)
 }

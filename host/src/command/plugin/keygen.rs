@@ -13,7 +13,7 @@ use bulkhead_sandbox::TrustedKey;
 use minisign::KeyPair;
 
 use super::password::Password;
-use crate::command::keys::store;
+use crate::{command::keys::store, failure::Failure};
 
 /// Makes a key that signs plugins and prints its public half, in minisign's format.
 ///
@@ -39,17 +39,18 @@ pub(super) struct Keygen {
     password: Password,
 
     /// Leaves the secret key readable for whoever gets the file.
-    #[arg(
-        long,
-        conflicts_with_all = ["password_env", "password_file"],
-        required_unless_present_any = ["password_env", "password_file"]
-    )]
+    #[arg(long, conflicts_with_all = ["password_env", "password_file"])]
     no_password: bool,
 }
 
 impl Keygen {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let password = self.password.read()?;
+        if password.is_none() && !self.no_password {
+            let hint = "name its place with --password-env or --password-file, or say \
+                        --no-password";
+            return Err(Failure::refused("the key needs a password").hint(hint).into());
+        }
         let comment = match &password {
             Some(_) => "minisign encrypted secret key",
             None => "minisign secret key without a password",

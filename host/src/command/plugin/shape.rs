@@ -178,10 +178,10 @@ impl Declared {
             || "no end of its own: your limit holds".to_owned(),
             |most| format!("at most {}", of(most)),
         );
-        match self.count {
-            0 => "none".to_owned(),
-            _ => format!("{} at its start, {most}", of(self.minimum)),
+        if self.count == 0 {
+            return "none".to_owned();
         }
+        format!("{} at its start, {most}", of(self.minimum))
     }
 }
 

@@ -60,11 +60,11 @@ impl Trusted {
     fn configured(&mut self, config: &Config, plugin: &Path) {
         let place = |path: &Path| fs_err::canonicalize(path).ok();
         let here = place(plugin);
-        let named = config.plugins.values().filter_map(|known| {
+        let mut named = config.plugins.values().filter_map(|known| {
             let is_this = here.is_some() && place(&known.path) == here;
             known.signed_by.clone().filter(|_| is_this)
         });
-        if let Some(signed_by) = named.last() {
+        if let Some(signed_by) = named.next_back() {
             (self.keys, self.file) = (signed_by.keys, Some(signed_by.file));
             self.need = Need::Required;
         } else {

@@ -14,7 +14,7 @@ pub(super) struct Part {
 }
 
 /// The more exact ones first.
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 8] = [
     Part {
         start: "wasi:cli/environment@",
         finds: "no variables, no arguments",
@@ -23,20 +23,19 @@ const PARTS: [Part; 9] = [
     Part { start: "wasi:cli/exit@", finds: "an end, as by a trap", like: None },
     Part {
         start: "wasi:cli/",
-        finds: "no input, no terminal; what it writes is cut and not shown unless you grant text",
+        finds: "no input, no terminal; what it writes is counted and dropped",
         like: None,
     },
     Part {
         start: "wasi:clocks/",
-        finds: "the time, rounded by the host",
+        finds: "clocks that stand still, unless you grant `clock`",
         like: Some("clock"),
     },
     Part { start: "wasi:filesystem/", finds: "no folder and no file", like: None },
-    Part { start: "wasi:http/", finds: "no network", like: None },
     Part { start: "wasi:io/", finds: "streams, with nothing behind them", like: None },
     Part {
         start: "wasi:random/",
-        finds: "randomness from the host",
+        finds: "what is the same in every run, unless you grant `random`",
         like: Some("random"),
     },
     Part { start: "wasi:sockets/", finds: "no network", like: None },
@@ -56,9 +55,13 @@ mod tests {
         let cases = [
             ("wasi:cli/environment@0.2.6", Some("no variables, no arguments")),
             ("wasi:cli/exit@0.2.6", Some("an end, as by a trap")),
-            ("wasi:clocks/wall-clock@0.2.6", Some("the time, rounded by the host")),
+            (
+                "wasi:clocks/wall-clock@0.2.6",
+                Some("clocks that stand still, unless you grant `clock`"),
+            ),
             ("wasi:io/poll@0.2.6", Some("streams, with nothing behind them")),
             ("wasi:sockets/tcp@0.2.6", Some("no network")),
+            ("wasi:http/outgoing-handler@0.2.6", None),
             ("wasi:nn/tensor@0.2.0", None),
             ("bulkhead:plugin/bodies@0.1.0", None),
         ];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulkhead_pipeline::{Crash, SinkError};
+use bulkhead_pipeline::{Crash, Limit, SinkError};
 
 use super::{
     ask::{Ask, Expect, Word},
@@ -154,6 +154,6 @@ async fn a_call_that_waits_for_a_server_ends_with_the_time_of_the_call() {
     let mut ground = ground(to(&server));
     ground.limits.call = Duration::from_millis(300);
     let ended = Ask::post("/x").expect(Expect::Whatever, ground).await;
-    let crash = Crash::Deadline;
+    let crash = Crash::Limit(Limit::Call);
     assert_eq!(ended, Err(SinkError::Crashed { sink: "dwh".to_owned(), crash }));
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bulkhead_egress::http::{Auth, ClientCredentials};
 use bulkhead_model::{ByteSize, Instant, Secret};
 use bulkhead_net::{ClearText, Place};
-use bulkhead_pipeline::{Crash, SinkError};
+use bulkhead_pipeline::{Crash, Limit, SinkError};
 use bulkhead_sandbox::Sandbox;
 
 use super::{
@@ -64,7 +64,11 @@ async fn a_name_that_was_not_granted_leads_nowhere_and_is_never_looked_up() {
     let mut small = ground(to(&server));
     small.limits.return_bytes = ByteSize::from_bytes(64 << 10);
     let ended = longer.expect(Expect::Whatever, small).await;
-    assert_eq!(ended, Err(died(Crash::Memory)), "more than a call may pass");
+    assert_eq!(
+        ended,
+        Err(died(Crash::Limit(Limit::ReturnBytes))),
+        "more than a call may pass"
+    );
     assert_eq!(server.seen.count(), 0);
 }
 
