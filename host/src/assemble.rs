@@ -2,10 +2,11 @@
 
 mod destinations;
 mod lane;
+mod sandbox;
 mod signed;
 mod source;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context as _;
 use aws_lc_rs::hmac;
@@ -13,7 +14,7 @@ use bulkhead_egress::{Store, Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_pipeline::{Crash, Keeping};
 use bulkhead_sandbox::{
-    Cache, Determinism, Limits, Package, Plugin, Resources, Role, Sandbox, StateStore,
+    Determinism, Limits, Package, Plugin, Resources, Role, Sandbox, StateStore,
 };
 
 use crate::{
@@ -28,6 +29,7 @@ use crate::{
 
 pub(crate) use destinations::destinations;
 pub(crate) use lane::{FileOf, lane, replaying};
+pub(crate) use sandbox::{forgetful_sandbox, sandbox};
 pub(crate) use source::client;
 
 /// The ledger of a configuration.
@@ -37,16 +39,6 @@ pub(crate) use source::client;
 /// When it cannot be opened.
 pub(crate) fn ledger(config: &Config) -> anyhow::Result<Ledger> {
     Ok(Ledger::open(config.state.join("ledger.db"))?)
-}
-
-/// The sandbox of a configuration, with its cache of compiled code.
-///
-/// # Errors
-///
-/// When the cache cannot be used or this machine cannot run Wasm.
-pub(crate) fn sandbox(state: &Path) -> anyhow::Result<Sandbox> {
-    let cache = Cache::open(&state.join("compiled"), &state.join("compiled.key"))?;
-    Ok(Sandbox::new(Some(cache))?)
 }
 
 /// The packages that a chain uses, by plugin name, with their digests checked.
@@ -251,7 +243,7 @@ async fn stage(
 ) -> anyhow::Result<Plugin> {
     let (grants, limits) = (plugin.grants.clone(), plugin.limits);
     Plugin::load(
-        sandbox,
+        &sandbox.isolating(plugin.isolation),
         package,
         &stage.name,
         &stage.settings,

@@ -35,6 +35,7 @@ enum Command {
     Check(command::Check),
     Completions(command::Completions),
     Demo(command::Demo),
+    Guest(command::Guest),
     Init(command::Init),
     Keys(command::Keys),
     Plugin(command::Plugin),
@@ -46,6 +47,15 @@ enum Command {
 }
 
 impl Cli {
+    /// Does what this process was started for, when it is a child of another `bulkhead`: with
+    /// no log, no runtime and no thread.
+    pub(crate) fn run_as_child(&self) -> Option<ExitCode> {
+        match &self.command {
+            Command::Guest(guest) => Some(guest.run()),
+            _ => None,
+        }
+    }
+
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Audit(audit) => audit.run(),
@@ -53,6 +63,7 @@ impl Cli {
             Command::Check(check) => check.run().await,
             Command::Completions(completions) => completions.run(Self::command()),
             Command::Demo(demo) => demo.run().await,
+            Command::Guest(guest) => Ok(guest.run()),
             Command::Init(init) => init.run(),
             Command::Keys(keys) => keys.run(),
             Command::Plugin(plugin) => plugin.run().await,

@@ -28,6 +28,7 @@ mod links;
 mod members;
 mod network;
 mod plugins;
+mod processes;
 mod quarantine;
 mod refusals;
 mod remarks;

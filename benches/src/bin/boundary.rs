@@ -1,10 +1,11 @@
-//! What the sandbox costs: first-party plugins as components against the same code native.
+//! What the sandbox costs: first-party plugins as components against the same code native, and
+//! in processes of their own.
 //!
 //! `bench-boundary [PATIENTS] [ROUNDS]`; 1,700 patients are 64 MB, 11 rounds.
 
 #![expect(clippy::print_stdout, reason = "a measurement tells its numbers there")]
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::ensure;
 use bulkhead_benches::{
@@ -14,18 +15,27 @@ use bulkhead_benches::{
         self, Closure, NativeFilter, NativeTransform, Prepared, filter_settings,
         transform_settings,
     },
-    rounds::{self, Contestant, take_turns},
+    rounds::{self, Contestant, Series, take_turns},
 };
 use bulkhead_model::PatientSet;
 use bulkhead_pipeline::{Batch, Stage};
-use bulkhead_sandbox::{Grants, Plugin, PluginStage, Sandbox};
+use bulkhead_sandbox::{
+    Children, Grants, Isolation, Plugin, PluginStage, Sandbox, child,
+};
 use tokio::runtime::Runtime;
 
-fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
+fn main() -> anyhow::Result<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    // As `bulkhead guest` does.
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["guest", "compile"] => return Ok(child::compile()),
+        ["guest", "run"] => return Ok(child::run()),
+        _ => {}
+    }
+    let mut arguments = words.into_iter();
     let patients = arguments.next().map_or(Ok(1700), |text| text.parse())?;
     let rounds = arguments.next().map_or(Ok(11), |text| text.parse())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     println!("{}", rounds::load());
     let made_up = data::files(&data::made_up(patients)?)?;
     measure(&runtime, &format!("made-up, {patients} patients"), &made_up, rounds)?;
@@ -35,7 +45,7 @@ fn main() -> anyhow::Result<()> {
         measure(&runtime, "synthea, 10 patients", &data::files(&synthea)?, rounds)?;
     }
     println!("{}", rounds::load());
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// All measurements over one set of files.
@@ -45,7 +55,9 @@ fn measure(
     files: &[File],
     rounds: usize,
 ) -> anyhow::Result<()> {
-    let sandbox = Sandbox::new(None)?;
+    let children = Children::of_this_program(&["guest"])?;
+    let sandbox = Sandbox::new(None)?.with_children(children);
+    let apart = sandbox.isolating(Isolation::Process);
     let ids = data::patients(files)?;
     let batches: Vec<Vec<Batch>> =
         files.iter().map(lanes::batches).collect::<anyhow::Result<_>>()?;
@@ -54,16 +66,24 @@ fn measure(
         let cohort = Arc::new(data::cohort(&ids, nth));
         let grants = Grants { cohorts: vec![COHORT.to_owned()], ..Grants::default() };
         let settings = filter_settings();
-        let load = lanes::plugin(&sandbox, "cohort_filter", &settings, grants, &cohort);
-        let plugin = runtime.block_on(load)?;
-        bench.filter(&format!("{name}: cohort-filter {passing}"), &plugin, &cohort)?;
+        let load = async |sandbox: &Sandbox| {
+            let grants = grants.clone();
+            lanes::plugin(sandbox, "cohort_filter", &settings, grants, &cohort).await
+        };
+        let here = runtime.block_on(load(&sandbox))?;
+        let apart = runtime.block_on(load(&apart))?;
+        let title = format!("{name}: cohort-filter {passing}");
+        bench.filter(&title, [&here, &apart], &cohort)?;
     }
     let cohort = Arc::new(PatientSet::default());
     let grants = Grants { bodies: true, keys: vec![KEY.to_owned()], ..Grants::default() };
     let settings = transform_settings();
-    let load = lanes::plugin(&sandbox, "deidentify", &settings, grants, &cohort);
-    let plugin = runtime.block_on(load)?;
-    bench.transform(&format!("{name}: deidentify"), &plugin)
+    let load = async |sandbox: &Sandbox| {
+        lanes::plugin(sandbox, "deidentify", &settings, grants.clone(), &cohort).await
+    };
+    let here = runtime.block_on(load(&sandbox))?;
+    let apart = runtime.block_on(load(&apart))?;
+    bench.transform(&format!("{name}: deidentify"), [&here, &apart])
 }
 
 /// Makes a stage for the file of that number.
@@ -80,7 +100,7 @@ impl Bench<'_> {
     fn filter(
         &self,
         title: &str,
-        plugin: &Plugin,
+        [here, apart]: [&Plugin; 2],
         cohort: &Arc<PatientSet>,
     ) -> anyhow::Result<()> {
         let facts: Vec<Prepared> =
@@ -94,20 +114,28 @@ impl Bench<'_> {
             title,
             &[
                 ("native", native),
-                ("sandboxed", sandboxed(plugin)),
+                ("sandboxed", sandboxed(here)),
+                ("in a process of its own", sandboxed(apart)),
                 ("native closure", closure),
             ],
         )
     }
 
-    fn transform(&self, title: &str, plugin: &Plugin) -> anyhow::Result<()> {
+    fn transform(&self, title: &str, [here, apart]: [&Plugin; 2]) -> anyhow::Result<()> {
         let bodies: Vec<Prepared> =
             self.batches.iter().map(|of| native::bodies(of)).collect();
         let native: Make<'_> = Box::new(|at| {
             let prepared = bodies.get(at).cloned().unwrap_or_default();
             Ok(Box::new(NativeTransform::new(prepared)?))
         });
-        self.compare(title, &[("native", native), ("sandboxed", sandboxed(plugin))])
+        self.compare(
+            title,
+            &[
+                ("native", native),
+                ("sandboxed", sandboxed(here)),
+                ("in a process of its own", sandboxed(apart)),
+            ],
+        )
     }
 
     /// The stages on the whole path, then alone.
@@ -124,6 +152,7 @@ impl Bench<'_> {
             .collect();
         let series = take_turns(self.rounds, &mut whole)?;
         println!("{}", rounds::table(&format!("{title}, whole path"), bytes, &series));
+        apart_to_here(&series);
         let mut alone = Vec::new();
         for (name, make) in makes {
             let mut stages: Vec<Box<dyn Stage>> =
@@ -132,6 +161,7 @@ impl Bench<'_> {
         }
         let series = take_turns(self.rounds, &mut alone)?;
         println!("{}", rounds::table(&format!("{title}, stage alone"), bytes, &series));
+        apart_to_here(&series);
         let records: usize = self.batches.iter().flatten().map(Batch::len).sum();
         let calls: usize = self.batches.iter().map(Vec::len).sum();
         for one in &series {
@@ -145,10 +175,10 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// A comparison is worth nothing when the two sides do not do the same.
+    /// A comparison is worth nothing when the sides do not do the same.
     fn agree(&self, makes: &[(&str, Make<'_>)]) -> anyhow::Result<()> {
         let mut first = None;
-        for (name, make) in makes.iter().take(2) {
+        for (name, make) in makes.iter().take(3) {
             let mut left = Vec::new();
             for (at, file) in self.files.iter().enumerate() {
                 let tally =
@@ -175,6 +205,13 @@ impl Bench<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What a process of its own costs beside the sandbox, which both have.
+fn apart_to_here(series: &[Series]) {
+    if let [_, here, apart, ..] = series {
+        println!("{} : {} = {:.3}", apart.name, here.name, apart.ratio(here));
     }
 }
 

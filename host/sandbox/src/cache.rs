@@ -17,6 +17,23 @@ use crate::{Error, Package, package::hex};
 
 const MAC_LEN: usize = 32;
 
+/// Machine code that this program made: by [`Engine::precompile_component`], in this process
+/// or in a child of it. To hold one is to say so.
+pub(crate) struct Code(Vec<u8>);
+
+impl Code {
+    /// Of bytes that a compiler of ours gave: `compile`, a child of ours at the other end of
+    /// its pipe, or, in such a child, the parent.
+    pub(crate) const fn compiled(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// A directory of compiled code.
 #[derive(Debug)]
 pub struct Cache {
@@ -43,25 +60,17 @@ impl Cache {
         Ok(Self { dir: dir.to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, &key) })
     }
 
-    /// The compiled form of `package`: from the cache where it can be trusted, else compiled
-    /// and kept.
-    pub(crate) fn component(
-        &self,
-        engine: &Engine,
-        package: &Package,
-    ) -> Result<Component, Error> {
-        let path = self.path(engine, package);
-        if let Some(code) = self.load(&path)
-            && let Some(component) = revive(engine, &code)
-        {
-            return Ok(component);
-        }
-        let component = compile(engine, package)?;
-        if let Err(error) = self.keep(&path, &component) {
+    /// The compiled form of `package`, where there is one that can be trusted.
+    pub(crate) fn find(&self, engine: &Engine, package: &Package) -> Option<Code> {
+        self.load(&self.path(engine, package))
+    }
+
+    /// Keeps the compiled form of `package`.
+    pub(crate) fn keep(&self, engine: &Engine, package: &Package, code: &Code) {
+        if let Err(error) = self.write(&self.path(engine, package), code) {
             // The run can do without; the next start will be slower.
             tracing::warn!(%error, "compiled code could not be kept");
         }
-        Ok(component)
     }
 
     fn path(&self, engine: &Engine, package: &Package) -> PathBuf {
@@ -73,21 +82,20 @@ impl Cache {
 
     /// The code of a file that carries our MAC over it and over the name it must have, which
     /// is that of one plugin on one engine.
-    fn load(&self, path: &Path) -> Option<Vec<u8>> {
+    fn load(&self, path: &Path) -> Option<Code> {
         // Read whole before it is checked: what is checked is what is used.
         let mut bytes = fs_err::read(path).ok()?;
         let code_len = bytes.len().checked_sub(MAC_LEN)?;
         let mac = bytes.split_off(code_len);
         constant_time::verify_slices_are_equal(self.mac(path, &bytes).as_ref(), &mac)
             .ok()?;
-        Some(bytes)
+        Some(Code(bytes))
     }
 
-    fn keep(&self, path: &Path, component: &Component) -> io::Result<()> {
-        let code = component.serialize().map_err(io::Error::other)?;
-        let mac = self.mac(path, &code);
+    fn write(&self, path: &Path, code: &Code) -> io::Result<()> {
+        let mac = self.mac(path, code.bytes());
         let fresh = path.with_extension(format!("{}.new", std::process::id()));
-        write_private(&fresh, &[&code, mac.as_ref()])?;
+        write_private(&fresh, &[code.bytes(), mac.as_ref()])?;
         fs_err::rename(fresh, path)
     }
 
@@ -100,18 +108,21 @@ impl Cache {
     }
 }
 
-/// Compiles; accepts binary components alone.
-pub(crate) fn compile(engine: &Engine, package: &Package) -> Result<Component, Error> {
-    Component::from_binary(engine, package.bytes())
-        .map_err(|source| Error::Compile { source })
-}
-
-#[expect(unsafe_code, reason = "the bytes carry our MAC: this host compiled them")]
-fn revive(engine: &Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: `code` was made by `Component::serialize` in this program: its MAC, under a key
-    // that only its owner can read, was verified by `Cache::load` over these very bytes.
-    // An engine of another version or configuration is refused by wasmtime itself.
-    unsafe { Component::deserialize(engine, code) }.ok()
+/// Loads compiled code: maps it, and runs nothing of it yet.
+///
+/// # Errors
+///
+/// When it is of an engine of another version or configuration.
+#[expect(unsafe_code, reason = "code that this program compiled: see `Code`")]
+pub(crate) fn revive(engine: &Engine, code: &Code) -> wasmtime::Result<Component> {
+    // SAFETY: `code` was made by `Engine::precompile_component` of this program. In this
+    // process, that is seen at the call. From the cache, its MAC, under a key that only its
+    // owner can read, was verified by `Cache::load` over these very bytes. From a child, it
+    // came over a socket that only the child and we hold, and the child is this program, which
+    // does nothing there but compile; what a flaw of the compiler could make it answer, the
+    // compiler could as well have made here. An engine of another version or configuration is
+    // refused by wasmtime itself.
+    unsafe { Component::deserialize(engine, code.bytes()) }
 }
 
 fn make_private_dir(dir: &Path) -> io::Result<()> {

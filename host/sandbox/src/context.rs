@@ -9,8 +9,8 @@ use aws_lc_rs::hmac;
 use bulkhead_egress::{Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_model::{Instant, PatientSet, Secret};
-use bulkhead_pipeline::{Kinds, Limit};
-use wasmtime::component::ResourceTable;
+use bulkhead_pipeline::{Batch, Crash, Kinds, Limit};
+use wasmtime::component::{Resource, ResourceTable};
 
 use crate::{
     Determinism, Grants, Limits, Manifest, Uses,
@@ -199,6 +199,18 @@ impl Context {
             Chance::new(None, "", ""),
             Instant::from_unix_ms(0),
         )
+    }
+
+    /// Lends the guest a batch, under a number in its own table.
+    pub(crate) fn lend(&mut self, batch: &Batch) -> Result<Resource<Batch>, Crash> {
+        self.kinds = batch.kinds().clone();
+        self.table.push(batch.clone()).map_err(|_| Crash::Limit(Limit::Handles))
+    }
+
+    /// Takes it back.
+    pub(crate) fn take_back(&mut self, lent: Resource<Batch>) {
+        // It is gone already only when the guest broke the contract and is thrown away.
+        let _ = self.table.delete(lent);
     }
 
     /// Notes that something was refused to the guest for `limit`, and says so the first time

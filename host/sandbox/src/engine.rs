@@ -4,11 +4,16 @@
 //! collection, exceptions, threads, 64-bit and several memories, tail calls, component async,
 //! and whatever a later engine brings. NaNs are canonical, so that a plugin is a function of its input.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use wasmtime::{Config, Engine, WasmBacktraceDetails, WasmFeatures};
 
-use crate::{Cache, Error};
+use crate::{Cache, Children, Error, Isolation};
 
 /// How often a running guest looks at its clock.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -18,6 +23,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 pub struct Sandbox {
     pub(crate) engine: Engine,
     pub(crate) cache: Option<Arc<Cache>>,
+    pub(crate) children: Option<Children>,
+    pub(crate) isolation: Isolation,
 }
 
 impl Sandbox {
@@ -29,22 +36,45 @@ impl Sandbox {
     pub fn new(cache: Option<Cache>) -> Result<Self, Error> {
         let refuse = |source| Error::Engine { source };
         let engine = Engine::new(&config()).map_err(refuse)?;
-        // An own thread, not a task: a guest that spins must not be able to starve it.
-        let weak = engine.weak();
-        let ticking =
-            thread::Builder::new().name("bulkhead-tick".to_owned()).spawn(move || {
-                while let Some(engine) = weak.upgrade() {
-                    engine.increment_epoch();
-                    drop(engine);
-                    thread::sleep(TICK);
-                }
-            });
-        ticking.map_err(|error| refuse(error.into()))?;
-        Ok(Self { engine, cache: cache.map(Arc::new) })
+        tick(&engine).map_err(|error| refuse(error.into()))?;
+        let (cache, isolation) = (cache.map(Arc::new), Isolation::default());
+        Ok(Self { engine, cache, children: None, isolation })
+    }
+
+    /// The same, which starts children for what shall not be done in this process: it compiles
+    /// in them. Without, it compiles here, where nothing bounds the compiler.
+    #[must_use]
+    pub fn with_children(self, children: Children) -> Self {
+        Self { children: Some(children), ..self }
+    }
+
+    /// The same, which runs the guests of plugins that are loaded with it there.
+    #[must_use]
+    pub fn isolating(&self, isolation: Isolation) -> Self {
+        Self { isolation, ..self.clone() }
     }
 }
 
-fn config() -> Config {
+/// Starts the clock of an engine, which ends with it. The clock runs when this returns: a
+/// child then puts up walls that no thread could be set up behind.
+pub(crate) fn tick(engine: &Engine) -> io::Result<()> {
+    let (runs, is_running) = mpsc::sync_channel(1);
+    // An own thread, not a task: a guest that spins must not be able to starve it.
+    let weak = engine.weak();
+    thread::Builder::new().name("bulkhead-tick".to_owned()).spawn(move || {
+        // Whoever started it may be gone; the engine then is too.
+        let _ = runs.send(());
+        while let Some(engine) = weak.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(TICK);
+        }
+    })?;
+    is_running.recv().map_err(io::Error::other)
+}
+
+/// What Wasm may be, in this process and in its children.
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)

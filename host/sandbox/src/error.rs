@@ -31,12 +31,25 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A child process could not be started, or does not speak as it should.
+    #[error("working in a child process")]
+    Child {
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The engine refused the component.
     #[error("compiling the plugin")]
     Compile {
         /// What the engine said: the feature or the flaw.
         #[source]
         source: wasmtime::Error,
+    },
+    /// Compiling the component took more than it may.
+    #[error("compiling the plugin needs more than {bound}")]
+    CompileBound {
+        /// What ran out, with the setting to change.
+        bound: String,
     },
     /// The plugin died while it was being loaded.
     #[error("trying the plugin, which {crash}")]
@@ -102,6 +115,14 @@ pub enum Error {
         #[source]
         source: SignatureError,
     },
+    /// The kernel cannot wall a child in.
+    #[error(
+        "putting walls around the plugin's process: this kernel lacks {missing}. Run on one that has it, or accept what walls there are with `isolation = \"process-unconfined\"`"
+    )]
+    Walls {
+        /// What is missing.
+        missing: String,
+    },
     /// The plugin does not accept its settings.
     #[error("{} with the stage's settings", count(problems.len(), "problem"))]
     Settings {
@@ -118,7 +139,9 @@ impl Error {
             Self::Died { crash } => *crash,
             Self::Settings { .. } => Crash::Contract,
             Self::Cache { .. }
+            | Self::Child { .. }
             | Self::Compile { .. }
+            | Self::CompileBound { .. }
             | Self::Denied { .. }
             | Self::Digest { .. }
             | Self::Engine { .. }
@@ -128,7 +151,8 @@ impl Error {
             | Self::ManifestLies
             | Self::NotAPlugin(_)
             | Self::Read { .. }
-            | Self::Signature { .. } => Crash::Trap,
+            | Self::Signature { .. }
+            | Self::Walls { .. } => Crash::Trap,
         }
     }
 }

@@ -9,39 +9,21 @@ use bulkhead_model::Instant;
 use bulkhead_pipeline::{Batch, Crash, Limit};
 use wasmtime::{
     Store, Trap, UpdateDeadline,
-    component::{Instance, Resource, ResourceTableError},
+    component::{InstancePre, ResourceTableError},
 };
 
 use crate::{
     Error, Limits, Plugin,
-    bindings::{
-        filter::{FilterExports, exports::bulkhead::plugin::filter},
-        lifecycle::LifecycleExports,
-        sink::{SinkExports, exports::bulkhead::plugin::sink},
-        transform::{TransformExports, exports::bulkhead::plugin::transform},
-    },
+    calls::{Answer, Call, Exports, Terms},
     context::Context,
-    convert,
     deterministic::Moment,
     limits::{Allowance, Meter},
-    manifest::Role,
 };
 
-/// What a guest exports, by role.
-pub(crate) enum Exports {
-    Filter(filter::Guest),
-    Sink(sink::Guest),
-    Transform(transform::Guest),
-}
-
-/// One live guest.
+/// One live guest of this process.
 pub(crate) struct Guest {
-    pub(crate) store: Store<Context>,
-    pub(crate) exports: Exports,
-    lifecycle: LifecycleExports,
-    limits: Limits,
-    /// The time of the call at hand.
-    allowance: Allowance,
+    store: Store<Context>,
+    exports: Exports,
 }
 
 impl Guest {
@@ -50,74 +32,48 @@ impl Guest {
     /// Clocks that stand still show `frozen_at`.
     pub(crate) async fn start(
         plugin: &Plugin,
+        linked: &InstancePre<Context>,
         frozen_at: Instant,
     ) -> Result<Self, Error> {
-        let limits = *plugin.limits();
-        let mut store = Store::new(plugin.engine(), plugin.context(frozen_at));
-        bound(&mut store, &limits, |context| &mut context.meter);
-        let started = plugin.linked().instantiate_async(&mut store);
+        let limits = plugin.limits();
+        let mut store = Store::new(linked.engine(), plugin.context(frozen_at));
+        bound(&mut store, limits, |context| &mut context.meter);
+        let started = linked.instantiate_async(&mut store);
         let instance = within(limits.call, started)
             .await
-            .map_err(|ended| Error::Died { crash: ended.of_guest(&store) })?;
-        let refuse = |source| Error::Link { source };
-        let lifecycle = LifecycleExports::new(&mut store, &instance).map_err(refuse)?;
-        let exports = exports(plugin.manifest().role, &mut store, &instance)?;
-        let allowance = Allowance::of_a_call(&limits);
-        Ok(Self { store, exports, lifecycle, limits, allowance })
+            .map_err(|ended| Error::Died { crash: ended.of_guest(store.data()) })?;
+        let exports = Exports::of(Some(plugin.manifest().role), &mut store, &instance);
+        let exports = exports.map_err(|source| Error::Link { source })?;
+        Ok(Self { store, exports })
     }
 
-    /// A fresh guest with its settings.
-    pub(crate) async fn configured(
-        plugin: &Plugin,
-        frozen_at: Instant,
-    ) -> Result<Self, Error> {
-        let mut guest = Self::start(plugin, frozen_at).await?;
-        guest.refresh(Moment::Start);
-        let calls = guest.lifecycle.bulkhead_plugin_lifecycle();
-        let answer = calls.call_configure(&mut guest.store, plugin.settings());
-        match within(guest.limits.call, answer).await {
-            Ok(Ok(())) => Ok(guest),
-            Ok(Err(problems)) => {
-                Err(Error::Settings { problems: convert::config_problems(problems) })
-            }
-            Err(ended) => Err(Error::Died { crash: ended.of_guest(&guest.store) }),
-        }
+    /// Calls the guest: its time and its return budget are fresh.
+    pub(crate) async fn call(
+        &mut self,
+        call: Call,
+        terms: &Terms,
+    ) -> Result<Answer, Crash> {
+        let context = self.store.data_mut();
+        context.meter.renew(&terms.allowance);
+        context.chance.begin(terms.moment);
+        self.store.set_epoch_deadline(1);
+        let answer = self.exports.call(&mut self.store, call);
+        let answer = within(terms.allowance.wall, answer).await;
+        answer.map_err(|ended| ended.of_guest(self.store.data()))
     }
 
-    /// Lends a batch for one call, which has this time and a fresh return budget.
-    pub(crate) fn lend(
+    /// Calls the guest over a batch, which it has for this call.
+    pub(crate) async fn lend(
         &mut self,
         batch: &Batch,
+        call: fn(u32) -> Call,
         allowance: Allowance,
-    ) -> Result<Resource<Batch>, Crash> {
-        self.begin(allowance, Moment::Batch(batch.id()));
-        self.store.data_mut().kinds = batch.kinds().clone();
-        let owned = self.store.data_mut().table.push(batch.clone());
-        owned.map_err(|_| Crash::Limit(Limit::Handles))
-    }
-
-    /// Fresh time for one call.
-    pub(crate) fn refresh(&mut self, moment: Moment) {
-        self.begin(Allowance::of_a_call(&self.limits), moment);
-    }
-
-    fn begin(&mut self, allowance: Allowance, moment: Moment) {
-        self.allowance = allowance;
-        let context = self.store.data_mut();
-        context.meter.renew(&allowance);
-        context.chance.begin(moment);
-        self.store.set_epoch_deadline(1);
-    }
-
-    /// Takes the batch back.
-    pub(crate) fn take_back(&mut self, lent: Resource<Batch>) {
-        // It is gone already only when the guest broke the contract and was thrown away.
-        let _ = self.store.data_mut().table.delete(lent);
-    }
-
-    /// The longest that the call at hand may take.
-    pub(crate) const fn wall(&self) -> Duration {
-        self.allowance.wall
+    ) -> Result<Answer, Crash> {
+        let lent = self.store.data_mut().lend(batch)?;
+        let terms = Terms { allowance, moment: Moment::Batch(batch.id()) };
+        let answer = self.call(call(lent.rep()), &terms).await?;
+        self.store.data_mut().take_back(lent);
+        Ok(answer)
     }
 
     /// What was refused first in the call at hand.
@@ -152,28 +108,6 @@ pub(crate) fn bound<T: 'static>(
     });
 }
 
-fn exports(
-    role: Role,
-    store: &mut Store<Context>,
-    instance: &Instance,
-) -> Result<Exports, Error> {
-    let refuse = |source| Error::Link { source };
-    Ok(match role {
-        Role::Filter => {
-            let exports = FilterExports::new(store, instance).map_err(refuse)?;
-            Exports::Filter(exports.bulkhead_plugin_filter().clone())
-        }
-        Role::Sink => {
-            let exports = SinkExports::new(store, instance).map_err(refuse)?;
-            Exports::Sink(exports.bulkhead_plugin_sink().clone())
-        }
-        Role::Transform => {
-            let exports = TransformExports::new(store, instance).map_err(refuse)?;
-            Exports::Transform(exports.bulkhead_plugin_transform().clone())
-        }
-    })
-}
-
 /// How a call ended that gave no answer.
 #[derive(Debug)]
 pub(crate) enum Ended {
@@ -185,8 +119,7 @@ pub(crate) enum Ended {
 
 impl Ended {
     /// Whose fault it was, as far as the guest goes.
-    pub(crate) fn of_guest(&self, store: &Store<Context>) -> Crash {
-        let context = store.data();
+    pub(crate) fn of_guest(&self, context: &Context) -> Crash {
         let crash = self.of(&context.meter);
         if let Self::Error(error) = self {
             // The engine's words are for developers: they carry no guest text.

@@ -11,6 +11,9 @@
 
 mod bindings;
 mod cache;
+mod calls;
+pub mod child;
+mod compile;
 mod context;
 mod convert;
 mod deterministic;
@@ -19,10 +22,13 @@ mod error;
 pub mod fuzzing;
 mod grant;
 mod guest;
+mod isolation;
 mod limits;
+mod live;
 mod manifest;
 mod package;
 mod plugin;
+mod process;
 mod provide;
 mod signature;
 mod sink;
@@ -35,12 +41,14 @@ pub use deterministic::Determinism;
 pub use engine::Sandbox;
 pub use error::{ConfigProblem, Error};
 pub use grant::{Denied, Grants, Telemetry, beyond_grants};
+pub use isolation::{Isolation, Walls};
 pub use limits::Limits;
 pub use manifest::{Capability, Manifest, RejectCode, Role};
 pub use package::{
     Anatomy, CustomSection, EMBEDDED_MANIFEST, Extent, Package, SectionPlace, Tool,
 };
 pub use plugin::Plugin;
+pub use process::Children;
 pub use provide::wasi::VirtualWasi;
 pub use signature::{Day, KeyId, Signature, SignatureError, Signer, TrustedKey};
 pub use sink::{Conclusion, PluginSink};

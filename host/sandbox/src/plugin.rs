@@ -1,22 +1,25 @@
 //! A plugin as one stage uses it: compiled, checked against its grants, linked, tried once.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bulkhead_model::{ByteSize, Instant};
 use wasmtime::{
-    Engine, Store,
+    Store,
     component::{Component, InstancePre, Linker},
 };
 
 use crate::{
-    Error, Grants, Limits, Manifest, Metrics, Package, Resources, Sandbox, Uses,
+    Error, Grants, Isolation, Limits, Manifest, Metrics, Package, Resources, Sandbox,
+    Uses, VirtualWasi, Walls,
     bindings::lifecycle::LifecycleExports,
-    cache::compile,
     context::Context,
     deterministic::Chance,
     grant,
-    guest::{Ended, Guest, bound, within},
+    guest::{Ended, bound, within},
     limits::Shared,
+    live::Live,
+    manifest::Role,
+    process::apart::Outside,
     provide::{self, outbound_http::Spending},
 };
 
@@ -36,7 +39,15 @@ struct Inner {
     spending: Spending,
     shared: Arc<Shared>,
     uses: Uses,
-    linked: InstancePre<Context>,
+    housing: Housing,
+}
+
+/// Where a plugin's guests live.
+pub(crate) enum Housing {
+    /// Each in a process of its own.
+    Apart { outside: Outside, walls: Walls },
+    /// In this process.
+    Here(InstancePre<Context>),
 }
 
 impl Plugin {
@@ -60,16 +71,30 @@ impl Plugin {
         if !denied.is_empty() {
             return Err(Error::Denied { denied });
         }
-        let component = sandbox.component(package)?;
-        if Some(sandbox.ask(&component, &limits).await?.as_str())
-            != package.manifest_json()
-        {
+        let (told, housing) = match sandbox.isolation {
+            Isolation::InProcess => {
+                let component = sandbox.component(package, &limits).await?;
+                let told = sandbox.ask(&component, &limits).await?;
+                let mut imports = Linker::new(&sandbox.engine);
+                let refuse = |source| Error::Link { source };
+                provide::link(&mut imports, &component, &grants).map_err(refuse)?;
+                let linked = imports.instantiate_pre(&component).map_err(refuse)?;
+                (told, Housing::Here(linked))
+            }
+            isolation @ (Isolation::Process | Isolation::ProcessUnconfined) => {
+                if needs_wasi(package) {
+                    let source = wasmtime::Error::msg(NO_WASI);
+                    return Err(Error::Link { source });
+                }
+                let role = Some(manifest.role);
+                let outside = sandbox.outside(package, isolation, role, &limits).await?;
+                let (told, walls) = outside.describe(&limits).await?;
+                (told, Housing::Apart { outside, walls })
+            }
+        };
+        if Some(told.as_str()) != package.manifest_json() {
             return Err(Error::ManifestLies);
         }
-        let mut imports = Linker::new(&sandbox.engine);
-        let refuse = |source| Error::Link { source };
-        provide::link(&mut imports, &component, &grants).map_err(refuse)?;
-        let linked = imports.instantiate_pre(&component).map_err(refuse)?;
         let plugin = Self(Arc::new(Inner {
             stage: stage.into(),
             sha256: package.sha256().to_owned(),
@@ -82,10 +107,10 @@ impl Plugin {
             metrics: Metrics::default(),
             spending: Spending::new(&limits),
             shared: Arc::new(Shared::new(&limits)),
-            linked,
+            housing,
         }));
         // No export is at hand yet.
-        Guest::configured(&plugin, Instant::from_unix_ms(0)).await?;
+        Live::configured(&plugin, Instant::from_unix_ms(0)).await?;
         Ok(plugin)
     }
 
@@ -138,12 +163,16 @@ impl Plugin {
         &self.0.settings
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        self.0.linked.engine()
+    /// The walls around its guests, when they have processes of their own.
+    pub fn walls(&self) -> Option<Walls> {
+        match &self.0.housing {
+            Housing::Apart { walls, .. } => Some(*walls),
+            Housing::Here(_) => None,
+        }
     }
 
-    pub(crate) fn linked(&self) -> &InstancePre<Context> {
-        &self.0.linked
+    pub(crate) fn housing(&self) -> &Housing {
+        &self.0.housing
     }
 
     pub(crate) fn context(&self, frozen_at: Instant) -> Context {
@@ -169,15 +198,10 @@ impl Plugin {
 }
 
 impl Sandbox {
-    fn component(&self, package: &Package) -> Result<Component, Error> {
-        match &self.cache {
-            Some(cache) => cache.component(&self.engine, package),
-            None => compile(&self.engine, package),
-        }
-    }
-
     /// Asks a component for its manifest, with no capability at all: whatever it imports
     /// traps when called, but for WASI, which is empty. For building and inspecting plugins.
+    /// Where there are children, it runs in one, behind what walls there are; a component that
+    /// imports WASI runs here.
     ///
     /// # Errors
     ///
@@ -192,7 +216,28 @@ impl Sandbox {
             instances: 1_000,
             ..Limits::default()
         };
-        self.ask(&compile(&self.engine, package)?, &limits).await
+        if self.children.is_none() || needs_wasi(package) {
+            return self.ask(&self.component(package, &limits).await?, &limits).await;
+        }
+        // Who looks at a plugin does not trust it yet.
+        let walled = Isolation::ProcessUnconfined;
+        let outside = self.outside(package, walled, None, &limits).await?;
+        outside.describe(&limits).await.map(|(told, _)| told)
+    }
+
+    /// Children for guests of `package`.
+    async fn outside(
+        &self,
+        package: &Package,
+        isolation: Isolation,
+        role: Option<Role>,
+        limits: &Limits,
+    ) -> Result<Outside, Error> {
+        let nobody =
+            || Error::Child { source: io::Error::other("this sandbox has none") };
+        let children = self.children.clone().ok_or_else(nobody)?;
+        let code = Arc::new(self.code(package, limits).await?);
+        Ok(Outside { children, isolation, role, code })
     }
 
     /// The manifest as the component tells it, within `limits` and [`TELLING`].
@@ -218,9 +263,16 @@ impl Sandbox {
     }
 }
 
+fn needs_wasi(package: &Package) -> bool {
+    package.imports().iter().any(|import| VirtualWasi::provides(import))
+}
+
+const NO_WASI: &str = "a plugin that imports WASI cannot have a process of its own, because its \
+    WASI is served in the host's: set `isolation = \"in-process\"`";
+
 fn died(ended: &Ended, store: &Store<Context>) -> Error {
     Error::Died { crash: ended.of(&store.data().meter) }
 }
 
 /// Processor time for starting and telling a manifest, which takes microseconds.
-const TELLING: Duration = Duration::from_millis(200);
+pub(crate) const TELLING: Duration = Duration::from_millis(200);

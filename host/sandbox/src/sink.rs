@@ -7,12 +7,14 @@ use bulkhead_pipeline::{
 use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
-    Plugin,
-    bindings::sink::exports::bulkhead::plugin::sink as wit,
+    Error, Plugin,
+    bindings::{sink::exports::bulkhead::plugin::sink as wit, wit::types::PluginError},
+    calls::{Answer, Call},
     convert::{self, Breach, Complaint},
     deterministic::Moment,
-    guest::{Ended, Exports, Guest, within},
     limits::Budget,
+    live::Live,
+    stage::NO_PROCESS,
 };
 
 /// What an export as a whole came to, for the sink's last word.
@@ -34,7 +36,7 @@ pub struct PluginSink {
     plugin: Plugin,
     export_id: String,
     file: u32,
-    guest: Option<Guest>,
+    guest: Option<Live>,
     /// What it said when it last complained: tainted, never shown.
     said: Option<String>,
     budget: Budget,
@@ -74,31 +76,40 @@ impl PluginSink {
                 .map(|(file, token)| wit::FinishedFile { file, token })
                 .collect(),
         };
-        let mut guest = sink.begin().await?;
-        let (calls, wall) = (sink.calls(&guest)?, guest.wall());
-        guest.refresh(Moment::File(0, "conclude"));
-        let answer = within(wall, calls.call_conclude(&mut guest.store, &done)).await;
-        sink.settle(guest, answer)
+        let guest = sink.begin().await?;
+        sink.call(guest, Call::Conclude(done), Moment::File(0, "conclude"), done_with)
+            .await
     }
 
-    async fn begin(&mut self) -> Result<Guest, SinkError> {
-        let begun = Guest::configured(&self.plugin, self.frozen_at).await;
-        begun.map_err(|error| self.crashed(error.crash()))
+    async fn begin(&mut self) -> Result<Live, SinkError> {
+        let begun = Live::configured(&self.plugin, self.frozen_at).await;
+        begun.map_err(|error| self.not_begun(&error))
     }
 
-    fn live(&mut self, call: &'static str) -> Result<Guest, SinkError> {
-        let mut guest = self.guest.take().ok_or_else(|| self.dead())?;
-        guest.refresh(Moment::File(self.file, call));
-        Ok(guest)
-    }
-
-    fn calls(&self, guest: &Guest) -> Result<wit::Guest, SinkError> {
-        match &guest.exports {
-            Exports::Sink(calls) => Ok(calls.clone()),
-            Exports::Filter(_) | Exports::Transform(_) => {
-                Err(self.crashed(Crash::Contract))
-            }
+    /// See `PluginStage`.
+    fn not_begun(&self, error: &Error) -> SinkError {
+        if let Error::Child { source } = error {
+            tracing::warn!(sink = self.plugin.stage(), %source, "a guest got no process");
+            let code = NO_PROCESS.to_owned();
+            return self.complain(Complaint::Retryable(code, None), None);
         }
+        self.crashed(error.crash())
+    }
+
+    fn live(&mut self) -> Result<Live, SinkError> {
+        self.guest.take().ok_or_else(|| self.dead())
+    }
+
+    /// Calls the guest; `expected` picks the answer to this call.
+    async fn call<T>(
+        &mut self,
+        mut guest: Live,
+        call: Call,
+        moment: Moment,
+        expected: fn(Answer) -> Option<Result<T, PluginError>>,
+    ) -> Result<T, SinkError> {
+        let answer = guest.call(call, &self.plugin, moment).await;
+        self.settle(guest, answer, expected)
     }
 
     /// What a sink says whose guest has died: that was counted then.
@@ -109,17 +120,16 @@ impl PluginSink {
     /// Keeps the guest when it answered, whatever the answer; else throws it away.
     fn settle<T>(
         &mut self,
-        guest: Guest,
-        answer: Result<Result<T, crate::bindings::wit::types::PluginError>, Ended>,
+        guest: Live,
+        answer: Result<Answer, Crash>,
+        expected: fn(Answer) -> Option<Result<T, PluginError>>,
     ) -> Result<T, SinkError> {
-        match answer {
-            Err(ended) => Err(self.crashed(ended.of_guest(&guest.store))),
-            Ok(answer) => {
-                let refused = guest.refused();
-                self.guest = Some(guest);
-                answer.map_err(|error| self.complain(convert::complaint(error), refused))
-            }
-        }
+        let answer = answer.map_err(|crash| self.crashed(crash))?;
+        // Another answer than the one to this call is a child's lie.
+        let answer = expected(answer).ok_or_else(|| self.crashed(Crash::Contract))?;
+        let refused = guest.refused();
+        self.guest = Some(guest);
+        answer.map_err(|error| self.complain(convert::complaint(error), refused))
     }
 
     fn checked<T>(&mut self, converted: Result<T, Breach>) -> Result<T, SinkError> {
@@ -163,7 +173,7 @@ impl PluginSink {
     }
 
     async fn open(&mut self, resume: Option<Checkpoint>) -> Result<(), SinkError> {
-        let mut guest = self.begin().await?;
+        let guest = self.begin().await?;
         let work = wit::Assignment {
             export_id: self.export_id.clone(),
             file: self.file,
@@ -172,51 +182,57 @@ impl PluginSink {
                 token: at.token,
             }),
         };
-        let (calls, wall) = (self.calls(&guest)?, guest.wall());
-        guest.refresh(Moment::File(self.file, "open"));
-        let answer = within(wall, calls.call_open(&mut guest.store, &work)).await;
-        self.settle(guest, answer)
+        self.call(guest, Call::Open(work), Moment::File(self.file, "open"), done_with)
+            .await
     }
 
     async fn deliver(&mut self, batch: &Batch) -> Result<Receipt, SinkError> {
-        let mut guest = self.live("deliver")?;
+        let mut guest = self.live()?;
         let allowance =
             self.budget.allow(batch.id(), self.plugin.now(), self.plugin.limits());
         let allowance = allowance.map_err(|limit| self.spent(limit))?;
-        let calls = self.calls(&guest)?;
-        let lent = guest.lend(batch, allowance).map_err(|crash| self.crashed(crash))?;
-        let wall = guest.wall();
-        let borrowed = wasmtime::component::Resource::new_borrow(lent.rep());
-        let answer = within(wall, calls.call_deliver(&mut guest.store, borrowed)).await;
+        let answer = guest.lend(batch, Call::Deliver, allowance).await;
         self.budget.charge(guest.ticks_used());
-        if answer.is_ok() {
-            guest.take_back(lent);
-        }
-        let receipt = self.settle(guest, answer)?;
+        let receipt = self.settle(guest, answer, |answer| {
+            if let Answer::Receipt(receipt) = answer { Some(receipt) } else { None }
+        })?;
         let plugin = self.plugin.clone();
         self.checked(convert::receipt(receipt, batch.len(), plugin.manifest()))
     }
 
     async fn flush(&mut self) -> Result<Checkpoint, SinkError> {
-        let mut guest = self.live("flush")?;
-        let (calls, wall) = (self.calls(&guest)?, guest.wall());
-        let answer = within(wall, calls.call_flush(&mut guest.store)).await;
-        let checkpoint = self.settle(guest, answer)?;
+        let guest = self.live()?;
+        let moment = Moment::File(self.file, "flush");
+        let flushed = self.call(guest, Call::Flush, moment, |answer| {
+            if let Answer::Checkpoint(checkpoint) = answer {
+                Some(checkpoint)
+            } else {
+                None
+            }
+        });
+        let checkpoint = flushed.await?;
         self.checked(convert::checkpoint(checkpoint))
     }
 
     async fn close(&mut self, why: CloseReason) -> Result<Option<Checkpoint>, SinkError> {
-        let mut guest = self.live("close")?;
-        let (calls, wall) = (self.calls(&guest)?, guest.wall());
+        let guest = self.live()?;
         let why = match why {
             CloseReason::EndOfFile => wit::CloseReason::EndOfFile,
             CloseReason::FatalElsewhere => wit::CloseReason::FatalElsewhere,
             CloseReason::Shutdown => wit::CloseReason::Shutdown,
         };
-        let answer = within(wall, calls.call_close(&mut guest.store, why)).await;
-        let checkpoint = self.settle(guest, answer)?;
+        let moment = Moment::File(self.file, "close");
+        let closed = self.call(guest, Call::Close(why), moment, |answer| {
+            if let Answer::Closed(checkpoint) = answer { Some(checkpoint) } else { None }
+        });
+        let checkpoint = closed.await?;
         self.checked(checkpoint.map(convert::checkpoint).transpose())
     }
+}
+
+/// The answer to `open` and `conclude`.
+fn done_with(answer: Answer) -> Option<Result<(), PluginError>> {
+    if let Answer::Done(done) = answer { Some(done) } else { None }
 }
 
 impl Sink for PluginSink {

@@ -5,17 +5,18 @@ use bulkhead_pipeline::{Batch, Crash, Limit, Stage, StageError, Verdict};
 use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
-    Plugin,
+    Error, Plugin, Role,
+    calls::{Answer, Call},
     convert::{self, Complaint},
-    guest::{Exports, Guest, within},
     limits::{Allowance, Budget},
+    live::Live,
 };
 
 /// A filter or a transform of one lane. Its guest is made when the first batch comes, and
 /// made anew after every crash.
 pub struct PluginStage {
     plugin: Plugin,
-    guest: Option<Guest>,
+    guest: Option<Live>,
     /// What it said when it last complained: tainted, never shown.
     said: Option<String>,
     budget: Budget,
@@ -41,11 +42,11 @@ impl PluginStage {
         let allowance = allowance.map_err(|limit| self.spent(limit))?;
         let guest = match self.guest.take() {
             Some(guest) => guest,
-            None => Guest::configured(&self.plugin, self.frozen_at)
+            None => Live::configured(&self.plugin, self.frozen_at)
                 .await
-                .map_err(|error| self.crashed(error.crash()))?,
+                .map_err(|error| self.not_begun(&error))?,
         };
-        let Answer { judged, ticks, refused, guest } =
+        let Outcome { judged, ticks, refused, guest } =
             judge(guest, batch, &self.plugin, allowance).await;
         self.budget.charge(ticks);
         // Only a guest that answered well is used again.
@@ -55,6 +56,17 @@ impl PluginStage {
             Ok(Err(complaint)) => Err(self.complain(complaint, refused)),
             Err(crash) => Err(self.crashed(crash)),
         }
+    }
+
+    /// Why there is no guest: it died, or this machine has no room for its process, which is
+    /// no record's fault.
+    fn not_begun(&self, error: &Error) -> StageError {
+        if let Error::Child { source } = error {
+            tracing::warn!(stage = self.plugin.stage(), %source, "a guest got no process");
+            let code = NO_PROCESS.to_owned();
+            return self.complain(Complaint::Retryable(code, None), None);
+        }
+        self.crashed(error.crash())
     }
 
     /// What a death means: a fresh guest may do better, unless there can be none or no guest
@@ -91,68 +103,65 @@ impl PluginStage {
     }
 }
 
+/// The code of a guest that could not be started.
+pub(crate) const NO_PROCESS: &str = "no-process";
+
 type Judged = Result<Result<Vec<Verdict>, Complaint>, Crash>;
 
 /// How one call went.
-struct Answer {
+struct Outcome {
     judged: Judged,
     ticks: u64,
     refused: Option<Limit>,
     /// The guest, if it may be used again.
-    guest: Option<Guest>,
+    guest: Option<Live>,
 }
 
 async fn judge(
-    mut guest: Guest,
+    mut guest: Live,
     batch: &Batch,
     plugin: &Plugin,
     allowance: Allowance,
-) -> Answer {
-    let lent = match guest.lend(batch, allowance) {
-        Ok(lent) => lent,
-        Err(crash) => {
-            return Answer { judged: Err(crash), ticks: 0, refused: None, guest: None };
+) -> Outcome {
+    let call = match plugin.manifest().role {
+        Role::Filter => Call::Evaluate,
+        Role::Transform => Call::Apply,
+        Role::Sink => {
+            let judged = Err(Crash::Contract);
+            return Outcome { judged, ticks: 0, refused: None, guest: None };
         }
     };
-    let borrowed = wasmtime::component::Resource::new_borrow(lent.rep());
-    let (len, manifest, wall) = (batch.len(), plugin.manifest(), guest.wall());
-    let answered = match &guest.exports {
-        Exports::Filter(calls) => {
-            let answer =
-                within(wall, calls.call_evaluate(&mut guest.store, borrowed)).await;
-            answer.map(|answer| {
-                answer
-                    .map(|decision| convert::decision(decision, len, manifest))
-                    .map_err(convert::complaint)
-            })
-        }
-        Exports::Transform(calls) => {
-            let answer = within(wall, calls.call_apply(&mut guest.store, borrowed)).await;
-            answer.map(|answer| {
-                answer
-                    .map(|changes| {
-                        let verdicts = convert::changes(changes, len, manifest)?;
-                        Ok(convert::bounded(verdicts, batch, plugin.limits()))
-                    })
-                    .map_err(convert::complaint)
-            })
-        }
-        Exports::Sink(_) => Ok(Ok(Err(convert::Breach))),
-    };
+    let answer = guest.lend(batch, call, allowance).await;
     let (ticks, refused) = (guest.ticks_used(), guest.refused());
-    let (judged, guest) = match answered {
-        Err(ended) => (Err(ended.of_guest(&guest.store)), None),
-        Ok(Ok(Err(convert::Breach))) => (Err(Crash::Contract), None),
-        Ok(Ok(Ok(verdicts))) => {
-            guest.take_back(lent);
-            (Ok(Ok(verdicts)), Some(guest))
+    let judged = answer.and_then(|answer| verdicts(answer, batch, plugin));
+    let guest = judged.is_ok().then_some(guest);
+    Outcome { judged, ticks, refused, guest }
+}
+
+/// What a guest's answer comes to.
+fn verdicts(answer: Answer, batch: &Batch, plugin: &Plugin) -> Judged {
+    let (len, manifest) = (batch.len(), plugin.manifest());
+    let converted = match answer {
+        Answer::Decision(Ok(decision)) if manifest.role == Role::Filter => {
+            convert::decision(decision, len, manifest)
         }
-        Ok(Err(complaint)) => {
-            guest.take_back(lent);
-            (Ok(Err(complaint)), Some(guest))
+        Answer::Changes(Ok(changes)) if manifest.role == Role::Transform => {
+            convert::changes(changes, len, manifest)
+                .map(|verdicts| convert::bounded(verdicts, batch, plugin.limits()))
         }
+        Answer::Decision(Err(complaint)) | Answer::Changes(Err(complaint)) => {
+            return Ok(Err(convert::complaint(complaint)));
+        }
+        // Not an answer to this call: a child's lie.
+        Answer::Changes(Ok(_))
+        | Answer::Checkpoint(_)
+        | Answer::Closed(_)
+        | Answer::Configured(_)
+        | Answer::Decision(Ok(_))
+        | Answer::Done(_)
+        | Answer::Receipt(_) => Err(convert::Breach),
     };
-    Answer { judged, ticks, refused, guest }
+    converted.map(Ok).map_err(|convert::Breach| Crash::Contract)
 }
 
 impl Stage for PluginStage {

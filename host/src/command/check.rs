@@ -49,7 +49,7 @@ impl Check {
         }
         let cohorts = read_cohorts(&config, &mut text, &mut problems)?;
         writeln!(text, "{}", quarantine(&config.quarantine))?;
-        let sandbox = Sandbox::new(None)?;
+        let sandbox = assemble::forgetful_sandbox()?;
         for chain in &config.chains {
             check_chain(&config, chain, &sandbox, &cohorts, &mut text, &mut problems)
                 .await?;
@@ -170,7 +170,15 @@ async fn check_chain(
         {
             // Grants stand with the plugin, settings with the stage.
             Err(error) => problems.push(at(config, stage.line, &error)),
-            Ok(plugin) => loaded.push(plugin),
+            Ok(plugin) => {
+                match plugin.walls() {
+                    Some(walls) => {
+                        writeln!(text, "    runs in a process of its own ({walls})")?;
+                    }
+                    None => writeln!(text, "    runs in this process")?,
+                }
+                loaded.push(plugin);
+            }
         }
         for name in &plugin.grants.destinations {
             let Some(to) = config.destinations.get(name) else { continue };

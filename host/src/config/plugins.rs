@@ -8,7 +8,7 @@ use std::{
 };
 
 use bulkhead_model::ByteSize;
-use bulkhead_sandbox::{Grants, Limits, Telemetry};
+use bulkhead_sandbox::{Grants, Isolation, Limits, Telemetry};
 
 use super::{
     Pinning,
@@ -31,6 +31,8 @@ pub(crate) struct PluginConfig {
     pub(crate) grants: Grants,
     /// What it may use.
     pub(crate) limits: Limits,
+    /// Where its guests run.
+    pub(crate) isolation: Isolation,
 }
 
 pub(crate) fn read(
@@ -49,10 +51,12 @@ pub(crate) fn read(
         let signed_by = trust::signed_by(&plugin, &name, at, folder, trusted);
         let grants = grants(&plugin.section("grants"));
         let limits = limits(&plugin.section("limits"));
+        let isolation = isolation(&plugin);
         plugin.finish();
         if let Some(path) = path {
             let line = plugin.line();
-            let found = PluginConfig { line, path, sha256, signed_by, grants, limits };
+            let found =
+                PluginConfig { line, path, sha256, signed_by, grants, limits, isolation };
             plugins.insert(name, found);
         }
     }
@@ -77,6 +81,15 @@ fn sha256(plugin: &Reader<'_>, name: &str, pinning: Pinning) -> Option<String> {
         );
     }
     Some(text.to_ascii_lowercase())
+}
+
+fn isolation(plugin: &Reader<'_>) -> Isolation {
+    let words = ["in-process", "process", "process-unconfined"];
+    match plugin.word("isolation", &words).as_deref() {
+        Some("process") => Isolation::Process,
+        Some("process-unconfined") => Isolation::ProcessUnconfined,
+        _ => Isolation::InProcess,
+    }
 }
 
 fn grants(grants: &Reader<'_>) -> Grants {
@@ -157,6 +170,8 @@ fn limits(limits: &Reader<'_>) -> Limits {
         state_value_bytes: bytes("state-value-bytes", default.state_value_bytes),
         restarts: small("restarts", 0..100_001, default.restarts),
         restart_window: time("restart-window", default.restart_window),
+        compile: time("compile", default.compile),
+        compile_memory: bytes("compile-memory", default.compile_memory),
     };
     limits.finish();
     found

@@ -7,8 +7,9 @@ use std::sync::{
 
 use bulkhead_model::{ByteSize, Instant, Secret};
 use bulkhead_pipeline::{Crash, Limit, Stage as _, StageError, Verdict};
-use bulkhead_sandbox::{Grants, PluginStage, Sandbox};
+use bulkhead_sandbox::{Grants, PluginStage};
 
+use super::sandbox;
 use crate::guest::{Ground, Guest, batch};
 
 /// Makes the answer one edit: record 0 is dropped.
@@ -37,7 +38,7 @@ async fn the_monotonic_clock_never_falls() {
         ),
         ("wall", drop_first_if!("(i64.gt_u (call $wall) (call $wall))"), Verdict::Drop),
     ];
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     for (name, on_batch, expected) in cases {
         let time = AtomicI64::new(1_000_000);
         let mut ground = Ground::bare("a");
@@ -61,7 +62,7 @@ async fn randomness_comes_in_small_pieces() {
             "(i32.eq (i32.load8_u (i32.load (i32.const 2048))) (i32.const 7))"
         )
     );
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let ground = Ground::bare("a").granting(Grants { random: true, ..Grants::default() });
     let plugin =
         Guest::transform("random", imports, on_batch).load(&sandbox, ground).await;
@@ -93,7 +94,7 @@ async fn hashes_under_granted_keys_alone() {
     ground.grants.keys = vec!["key".to_owned(), "missing".to_owned()];
     let key = Secret::new([1; 32]);
     ground.resources = ground.resources.with_key("key", &key).with_key("keys", &key);
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let mut stage = PluginStage::new(guest.load(&sandbox, ground).await.unwrap());
     assert_eq!(stage.judge(&batch(1)).await, Ok(vec![Verdict::Keep]), "granted");
     assert_eq!(
@@ -124,7 +125,7 @@ async fn hashing_for_ever_comes_to_an_end() {
     ground.grants.keys = vec!["k".to_owned()];
     ground.limits.return_bytes = ByteSize::mib(1);
     ground.resources = ground.resources.with_key("k", &Secret::new([1; 32]));
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let mut stage = PluginStage::new(guest.load(&sandbox, ground).await.unwrap());
     let (name, crash) = ("a".to_owned(), Crash::Limit(Limit::Cpu));
     assert_eq!(
@@ -144,7 +145,7 @@ async fn a_guest_sees_the_columns_of_its_batch() {
     let imports = r#"
       (import "bulkhead:plugin/batches@0.1.0" "[method]batch.seqs"
         (func $seqs (param i32 i32)))"#;
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let guest = Guest { imports, ..Guest::filter(on_batch) };
     let mut stage =
         PluginStage::new(guest.load(&sandbox, Ground::bare("a")).await.unwrap());
@@ -165,7 +166,7 @@ async fn bodies_come_whole_and_a_range_past_the_end_is_clamped() {
       (call $read (local.get $of) (i32.const -1) (i32.const -1) (i32.const 2048))
       (if (i32.load (i32.const 2052)) (then (unreachable)))";
     let guest = Guest { imports, ..Guest::filter(on_batch) }.asking("bodies");
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let ground = Ground::bare("a").granting(Grants { bodies: true, ..Grants::default() });
     let mut stage = PluginStage::new(guest.load(&sandbox, ground).await.unwrap());
     let records = batch(2);

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bulkhead_pipeline::{Crash, Limit, Stage as _, StageError, Verdict};
-use bulkhead_sandbox::{Error, Grants, Limits, PluginStage, Role, Sandbox, Telemetry};
+use bulkhead_sandbox::{Error, Grants, Limits, PluginStage, Role, Telemetry};
 use serde_json::json;
 
+use super::sandbox;
 use crate::guest::{Ground, Guest, batch, tight};
 
 const CPU: Crash = Crash::Limit(Limit::Cpu);
@@ -52,7 +53,7 @@ async fn an_attack_ends_the_guest_and_nothing_else() {
         ("spins after its answer", "(global.set $mood (i32.const 3))", CPU),
         ("traps after its answer", "(global.set $mood (i32.const 4))", Crash::Trap),
     ];
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     for (name, attack, expected) in attacks {
         let on_batch =
             format!("(if (i32.eq (local.get $len) (i32.const 2)) (then {attack}))");
@@ -83,7 +84,7 @@ async fn a_refused_wish_for_memory_is_forgotten_with_the_call() {
     let on_batch = "(if (i32.eq (local.get $len) (i32.const 2))
         (then (drop (memory.grow (i32.const 1000)))))
       (if (i32.eq (local.get $len) (i32.const 1)) (then (unreachable)))";
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let plugin = Guest::filter(on_batch).load(&sandbox, Ground::bare("a")).await.unwrap();
     let mut stage = PluginStage::new(plugin);
     assert_eq!(stage.judge(&batch(2)).await, Ok(vec![Verdict::Keep; 2]));
@@ -102,7 +103,7 @@ async fn the_wall_clock_ends_what_the_processor_time_would_allow() {
         cpu: Duration::from_mins(1),
         ..tight()
     };
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let ground = Ground { limits, ..Ground::bare("attacker") };
     let plugin = Guest::filter(on_batch).load(&sandbox, ground).await.unwrap();
     let mut stage = PluginStage::new(plugin);
@@ -157,7 +158,7 @@ async fn a_guest_that_dies_while_it_is_loaded_is_not_loaded() {
             Crash::Trap,
         ),
     ];
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     for (name, guest, expected) in cases {
         let is_asking = guest.manifest["capabilities"].is_array();
         let grants = if is_asking { telemetry() } else { Grants::default() };
@@ -189,7 +190,7 @@ async fn a_guest_that_changes_its_mind_about_its_settings_broke_the_contract() {
         let earlier = times.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         bulkhead_model::Instant::from_unix_ms(earlier)
     });
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let mut stage = PluginStage::new(guest.load(&sandbox, ground).await.unwrap());
     assert_eq!(stage.judge(&batch(1)).await, Err(crashed(Crash::Contract)));
 }
@@ -203,7 +204,7 @@ async fn what_a_guest_says_is_cut_and_cleaned() {
       (i32.store8 (i32.const 1028) (i32.const 1))
       (i32.store (i32.const 1032) (i32.const 4096))
       (i32.store (i32.const 1036) (i32.const 3))";
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let guest =
         Guest { items: r#"(data (i32.const 4096) "A\1bB")"#, ..Guest::filter(fatal) };
     let plugin = guest.load(&sandbox, Ground::bare("a")).await.unwrap();

@@ -12,7 +12,7 @@ use bulkhead_model::{ByteSize, Instant};
 use bulkhead_ndjson::{Bases, Framer, FramerLimits};
 use bulkhead_pipeline::{Batch, FileKind, Intake, Tally};
 use bulkhead_sandbox::{
-    Error, Grants, Limits, Package, Plugin, Resources, Role, Sandbox,
+    Children, Error, Grants, Limits, Package, Plugin, Resources, Role, Sandbox,
 };
 use serde_json::{Value, json};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -240,6 +240,11 @@ impl Ground {
     pub(crate) fn granting(self, grants: Grants) -> Self {
         Self { grants, ..self }
     }
+}
+
+/// Children as the program has them.
+pub(crate) fn children() -> Children {
+    Children::of_program(env!("CARGO_BIN_EXE_sandbox-child"), &[]).unwrap()
 }
 
 /// Limits that are reached in milliseconds. The wall is far off, so that a busy machine does

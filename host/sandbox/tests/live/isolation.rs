@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_pipeline::{Crash, Limit, Stage as _, StageError, Verdict};
-use bulkhead_sandbox::{Grants, Limits, PluginStage, Sandbox, StateStore, Telemetry};
+use bulkhead_sandbox::{Grants, Limits, PluginStage, StateStore, Telemetry};
 
+use super::sandbox;
 use crate::guest::{Ground, Guest, batch, tight};
 
 /// Keeps records 0 and 2, by way of a set.
@@ -26,7 +27,7 @@ async fn verdicts_are_the_same_beside_an_attacker() {
         ),
         ("breaks the contract", "(i32.store8 (i32.const 1028) (i32.const 2))"),
     ];
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let neighbour = Guest::filter(KEEPS_EVEN).load(&sandbox, Ground::bare("neighbour"));
     let neighbour = neighbour.await.unwrap();
     let alone = PluginStage::new(neighbour.clone()).judge(&batch(3)).await;
@@ -49,7 +50,7 @@ async fn verdicts_are_the_same_beside_an_attacker() {
 /// Attacks: 1, 28.
 #[tokio::test]
 async fn a_guest_that_spins_gives_way_at_every_tick() {
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let limits = Limits { cpu: Duration::from_secs(10), ..tight() };
     let ground = Ground { limits, ..Ground::bare("attacker") };
     let attacker =
@@ -87,7 +88,7 @@ async fn a_fresh_guest_finds_nothing_of_the_one_before() {
         (then (i32.store8 (i32.const 1028) (i32.const 1))))";
     let items = "(global $mark (mut i32) (i32.const 0)) (table $t 1 funcref)
       (func $f) (elem declare func $f)";
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let guest = Guest { items, ..Guest::filter(on_batch) };
     let mut stage =
         PluginStage::new(guest.load(&sandbox, Ground::bare("a")).await.unwrap());
@@ -107,7 +108,7 @@ async fn lanes_of_one_plugin_share_no_memory_and_one_lane_keeps_its_guest() {
       (if (global.get $calls) (then (i32.store8 (i32.const 1028) (i32.const 1))))
       (global.set $calls (i32.const 1))";
     let items = "(global $calls (mut i32) (i32.const 0))";
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let guest = Guest { items, ..Guest::filter(on_batch) };
     let plugin = guest.load(&sandbox, Ground::bare("a")).await.unwrap();
     for _ in 0..2 {
@@ -133,7 +134,7 @@ async fn a_borrow_never_shows_the_batch_of_an_earlier_call() {
       (global.set $count (local.get $len))";
     let items =
         "(global $old (mut i32) (i32.const 0)) (global $count (mut i32) (i32.const 0))";
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let guest = Guest { items, ..Guest::filter(on_batch) };
     let mut stage =
         PluginStage::new(guest.load(&sandbox, Ground::bare("a")).await.unwrap());
@@ -167,7 +168,7 @@ async fn state_is_of_one_namespace() {
     };
     let dir = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(dir.path().join("ledger.db")).unwrap();
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let stage = |namespace: &'static str| {
         let (guest, ledger, sandbox) = (guest.clone(), ledger.clone(), sandbox.clone());
         async move {
@@ -210,7 +211,7 @@ async fn what_is_counted_is_counted_by_declared_names_alone() {
     }
     .asking("telemetry");
     guest.manifest["metrics"] = serde_json::json!(["rows"]);
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let ground = Ground::bare("a")
         .granting(Grants { telemetry: Telemetry::On, ..Grants::default() });
     let plugin = guest.load(&sandbox, ground).await.unwrap();
@@ -224,7 +225,7 @@ async fn what_is_counted_is_counted_by_declared_names_alone() {
 
 #[tokio::test]
 async fn the_clock_ticks_as_long_as_anyone_holds_a_plugin() {
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let spins = Guest::filter("(loop $l (br $l))");
     let plugin = spins.load(&sandbox, Ground::bare("a")).await.unwrap();
     drop(sandbox);

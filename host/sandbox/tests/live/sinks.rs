@@ -6,13 +6,14 @@ use bulkhead_egress::{Store, Stores};
 use bulkhead_pipeline::{
     Checkpoint, CloseReason, Crash, Limit, Positions, Receipt, Sink as _, SinkError,
 };
-use bulkhead_sandbox::{Conclusion, Grants, Plugin, PluginSink, Role, Sandbox};
+use bulkhead_sandbox::{Conclusion, Grants, Plugin, PluginSink, Role};
 
+use super::sandbox;
 use crate::guest::{Ground, Guest, batch};
 
 #[tokio::test]
 async fn a_sink_takes_a_file_from_open_to_conclude() {
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     let plugin =
         Guest::new(Role::Sink).load(&sandbox, Ground::bare("lake")).await.unwrap();
     let mut sink = PluginSink::new(plugin.clone(), "e1".to_owned(), 0);
@@ -46,7 +47,7 @@ async fn a_sink_that_died_is_dead_until_it_is_opened_again() {
             Crash::Contract,
         ),
     ];
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     for (name, attack, expected) in attacks {
         let on_batch =
             format!("(if (i32.eq (local.get $len) (i32.const 2)) (then {attack}))");
@@ -110,7 +111,7 @@ async fn with_store(on_batch: &'static str, dir: &Path, granted: &[&str]) -> Plu
     ground.grants = Grants { stores: granted, ..Grants::default() };
     let store = Store::open("lake", dir.to_str().unwrap(), "test").unwrap();
     ground.resources.stores = Stores::from_iter([Arc::new(store)]);
-    let sandbox = Sandbox::new(None).unwrap();
+    let sandbox = sandbox();
     guest.asking("artifacts").load(&sandbox, ground).await.unwrap()
 }
 

@@ -60,7 +60,7 @@ impl Build {
         for dir in &self.dirs {
             require_target(dir)?;
         }
-        let sandbox = Sandbox::new(None)?;
+        let sandbox = crate::assemble::forgetful_sandbox()?;
         for found in &crates {
             let core = found.build(self.locked)?;
             let building = || format!("building plugin `{}`", found.name);

@@ -30,7 +30,7 @@ impl Embed {
         let component = fs_err::read(&self.component)?;
         let hint = "let `describe` of the interface `lifecycle` return the manifest as JSON, \
             without calling any import";
-        let sandbox = Sandbox::new(None)?;
+        let sandbox = crate::assemble::forgetful_sandbox()?;
         let package = shipped(&sandbox, component, hint)
             .await
             .with_context(|| format!("reading {}", self.component.display()))?;

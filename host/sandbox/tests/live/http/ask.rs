@@ -153,8 +153,17 @@ impl Ask {
         expect: Expect,
         ground: Ground,
     ) -> Result<Receipt, SinkError> {
-        let sandbox = Sandbox::new(None).unwrap();
-        let plugin = self.guest(expect).load(&sandbox, ground).await.unwrap();
+        self.expect_in(&Sandbox::new(None).unwrap(), expect, ground).await
+    }
+
+    /// The same of a guest of this sandbox.
+    pub(crate) async fn expect_in(
+        &self,
+        sandbox: &Sandbox,
+        expect: Expect,
+        ground: Ground,
+    ) -> Result<Receipt, SinkError> {
+        let plugin = self.guest(expect).load(sandbox, ground).await.unwrap();
         deliver(plugin).await
     }
 }

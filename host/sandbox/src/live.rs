@@ -1,0 +1,93 @@
+//! A live guest, wherever it lives: in this process, or in one of its own.
+
+use bulkhead_model::Instant;
+use bulkhead_pipeline::{Batch, Crash, Limit};
+
+use crate::{
+    Error, Plugin,
+    calls::{Answer, Call, Terms},
+    convert,
+    deterministic::Moment,
+    guest::Guest,
+    limits::Allowance,
+    plugin::Housing,
+    process::apart::Apart,
+};
+
+/// A live guest. After any error it must be thrown away.
+pub(crate) enum Live {
+    Apart(Box<Apart>),
+    Here(Box<Guest>),
+}
+
+impl Live {
+    /// A fresh guest with its settings. Clocks that stand still show `frozen_at`.
+    pub(crate) async fn configured(
+        plugin: &Plugin,
+        frozen_at: Instant,
+    ) -> Result<Self, Error> {
+        let mut guest = match plugin.housing() {
+            Housing::Apart { outside, .. } => {
+                Self::Apart(Box::new(Apart::start(plugin, outside, frozen_at).await?))
+            }
+            Housing::Here(linked) => {
+                Self::Here(Box::new(Guest::start(plugin, linked, frozen_at).await?))
+            }
+        };
+        let call = Call::Configure(plugin.settings().to_owned());
+        let configured = guest.call(call, plugin, Moment::Start);
+        let died = |crash| Error::Died { crash };
+        // Another answer than the one to this call is a child's lie.
+        let Answer::Configured(accepted) = configured.await.map_err(died)? else {
+            return Err(died(Crash::Contract));
+        };
+        let refused =
+            |problems| Error::Settings { problems: convert::config_problems(problems) };
+        accepted.map_err(refused)?;
+        Ok(guest)
+    }
+
+    /// Calls the guest, for the time of a call that is of no batch.
+    pub(crate) async fn call(
+        &mut self,
+        call: Call,
+        plugin: &Plugin,
+        moment: Moment,
+    ) -> Result<Answer, Crash> {
+        let allowance = Allowance::of_a_call(plugin.limits());
+        let terms = Terms { allowance, moment };
+        match self {
+            Self::Apart(guest) => guest.call(call, &terms).await,
+            Self::Here(guest) => guest.call(call, &terms).await,
+        }
+    }
+
+    /// Calls the guest over a batch, which it has for this call.
+    pub(crate) async fn lend(
+        &mut self,
+        batch: &Batch,
+        call: fn(u32) -> Call,
+        allowance: Allowance,
+    ) -> Result<Answer, Crash> {
+        match self {
+            Self::Apart(guest) => guest.lend(batch, call, allowance).await,
+            Self::Here(guest) => guest.lend(batch, call, allowance).await,
+        }
+    }
+
+    /// What was refused first in the latest call.
+    pub(crate) fn refused(&self) -> Option<Limit> {
+        match self {
+            Self::Apart(guest) => guest.refused(),
+            Self::Here(guest) => guest.refused(),
+        }
+    }
+
+    /// Ticks that the latest call took.
+    pub(crate) fn ticks_used(&self) -> u64 {
+        match self {
+            Self::Apart(guest) => guest.ticks_used(),
+            Self::Here(guest) => guest.ticks_used(),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Compiling in a child: what a component may make the compiler do, and what children that
+//! lie achieve.
+
+use std::time::Duration;
+
+use bulkhead_model::ByteSize;
+use bulkhead_pipeline::{Stage as _, Verdict};
+use bulkhead_sandbox::{
+    Cache, Children, Error, Limits, Package, Plugin, PluginStage, Role, Sandbox,
+};
+use serde_json::json;
+use wasm_encoder::{
+    BlockType, CodeSection, Component, DataSection, Function, FunctionSection,
+    MemorySection, MemoryType, Module, ModuleSection, TypeSection, ValType,
+};
+
+use crate::guest::{Ground, Guest, batch, children};
+
+/// Far more than any limit below, for busy machines: who needs it never ends.
+const FOR_EVER: Duration = Duration::from_mins(2);
+
+/// Attacks: 11.
+#[tokio::test]
+async fn a_compile_bomb_is_refused_in_its_bounds() {
+    // name, module, a time limit, a memory limit, what it says
+    const TIME: &str = "`limits.compile` of";
+    const MEMORY: &str = "`limits.compile-memory` of";
+    type Case = (&'static str, Module, u64, u64, &'static [&'static str]);
+    let cases: [Case; 6] = [
+        ("functions without end", functions(100_000), 500, 2048, &[TIME]),
+        ("functions without end and memory", functions(100_000), 120_000, 48, &[MEMORY]),
+        ("one giant function", giant(1_500_000), 500, 1024, &[TIME, MEMORY]),
+        (
+            "a function over the format's limit",
+            giant(6_000_000),
+            60_000,
+            1024,
+            &["body size"],
+        ),
+        ("a million locals", locals(1_000_000), 60_000, 1024, &["too many locals"]),
+        // They cost next to nothing: it is no plugin, for the rest.
+        ("data segments", segments(32_768), 60_000, 1024, &["bulkhead:plugin/lifecycle"]),
+    ];
+    let sandbox = Sandbox::new(None).unwrap().with_children(children());
+    for (name, module, ms, mib, expected) in cases {
+        let mut component = Component::new();
+        component.section(&ModuleSection(&module));
+        let package = Package::from_bytes(component.finish()).unwrap();
+        let limits = Limits {
+            compile: Duration::from_millis(ms),
+            compile_memory: ByteSize::mib(mib),
+            ..Limits::default()
+        };
+        let refused = tokio::time::timeout(FOR_EVER, load(&sandbox, package, limits));
+        let error = refused.await.expect(name).err().expect(name);
+        let error = anyhow(&error);
+        let is_said = expected.iter().any(|words| error.contains(words));
+        assert!(is_said, "case: {name}: {error}");
+        // Neighbours load as ever.
+        let next = Guest::new(Role::Filter).load(&sandbox, Ground::bare("next")).await;
+        assert!(next.is_ok(), "after: {name}: {:?}", next.err());
+    }
+}
+
+#[tokio::test]
+async fn code_of_a_child_runs_and_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = || {
+        let (code, key) = (dir.path().join("code"), dir.path().join("key"));
+        Some(Cache::open(&code, &key).unwrap())
+    };
+    let nobody = || Children::of_program("/nobody/here", &[]).unwrap();
+    let cases = [
+        ("without cache or child", None, nobody(), false),
+        ("first", cache(), children(), true),
+        ("from the cache, which starts no child", cache(), nobody(), true),
+    ];
+    for (name, cache, children, is_fine) in cases {
+        let sandbox = Sandbox::new(cache).unwrap().with_children(children);
+        let loaded = Guest::new(Role::Filter).load(&sandbox, Ground::bare("a")).await;
+        match loaded {
+            Ok(plugin) => {
+                assert!(is_fine, "case: {name}");
+                let judged = PluginStage::new(plugin).judge(&batch(2)).await;
+                assert_eq!(judged, Ok(vec![Verdict::Keep; 2]), "case: {name}");
+            }
+            Err(Error::Child { .. }) => assert!(!is_fine, "case: {name}"),
+            Err(error) => panic!("case: {name}: {error:?}"),
+        }
+    }
+}
+
+/// Attacks: 11.
+#[tokio::test]
+async fn a_child_that_lies_is_not_believed() {
+    let cases = [
+        ("leaves", "exit 0", false),
+        ("sends a frame of 4 GiB", r"printf '\377\377\377\377' >&0", false),
+        ("sends half a frame", r"printf '\5\0\0\0ab' >&0", false),
+        ("sends what is no answer", r"printf '\1\0\0\0\7' >&0", false),
+        ("sends code longer than its frame", r"printf '\5\0\0\0\1\377\0\0\0' >&0", false),
+        ("sends nothing", "exec sleep 600", true),
+    ];
+    for (name, script, is_late) in cases {
+        let liar = Children::of_program("/bin/sh", &["-c", script, "sh"]).unwrap();
+        let sandbox = Sandbox::new(None).unwrap().with_children(liar);
+        let mut ground = Ground::bare("a");
+        ground.limits.compile = Duration::from_secs(if is_late { 1 } else { 60 });
+        match Guest::new(Role::Filter).load(&sandbox, ground).await.err() {
+            Some(Error::Child { .. }) => assert!(!is_late, "case: {name}"),
+            Some(Error::CompileBound { .. }) => assert!(is_late, "case: {name}"),
+            other => panic!("case: {name}: {other:?}"),
+        }
+    }
+}
+
+async fn load(
+    sandbox: &Sandbox,
+    package: Package,
+    limits: Limits,
+) -> Result<Plugin, Error> {
+    let manifest =
+        json!({ "bulkhead": 1, "name": "x", "version": "1", "role": "filter" });
+    let package = package.with_manifest(&manifest.to_string()).unwrap();
+    let Ground { stage, grants, resources, .. } = Ground::bare("bomb");
+    Plugin::load(sandbox, &package, stage, &json!({}), grants, limits, resources).await
+}
+
+/// An error with its causes.
+fn anyhow(error: &Error) -> String {
+    use std::error::Error as _;
+    let cause = error.source().map(|cause| format!(": {cause:#}"));
+    format!("{error}{}", cause.unwrap_or_default())
+}
+
+/// A module of functions `(i32) -> i32`, made of these.
+fn module(bodies: &[Function]) -> Module {
+    let mut module = Module::new();
+    let mut types = TypeSection::new();
+    types.ty().function([ValType::I32], [ValType::I32]);
+    module.section(&types);
+    let mut functions = FunctionSection::new();
+    let mut code = CodeSection::new();
+    for body in bodies {
+        functions.function(0);
+        code.function(body);
+    }
+    module.section(&functions);
+    module.section(&code);
+    module
+}
+
+/// `count` functions of a hundred instructions.
+fn functions(count: usize) -> Module {
+    let mut body = Function::new([]);
+    arithmetic(&mut body, 100);
+    module(&vec![body; count])
+}
+
+/// One function of `count` instructions, in branches.
+fn giant(count: usize) -> Module {
+    let mut body = Function::new([]);
+    arithmetic(&mut body, count);
+    module(&[body])
+}
+
+/// Ends a function after `count` instructions that depend on each other.
+fn arithmetic(body: &mut Function, count: usize) {
+    let mut body = body.instructions();
+    for _ in 0..count / 10 {
+        body.local_get(0).if_(BlockType::Empty);
+        body.local_get(0).i32_const(3).i32_mul().i32_const(7).i32_add().local_set(0);
+        body.end();
+    }
+    body.local_get(0).end();
+}
+
+fn locals(count: u32) -> Module {
+    let mut body = Function::new([(count, ValType::I32)]);
+    body.instructions().local_get(0).end();
+    module(&[body])
+}
+
+fn segments(count: usize) -> Module {
+    let mut module = Module::new();
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum: 1,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    module.section(&memories);
+    let mut data = DataSection::new();
+    for at in 0..count {
+        let at = i32::try_from(at % 65_536).unwrap();
+        data.active(0, &wasm_encoder::ConstExpr::i32_const(at), [1]);
+    }
+    module.section(&data);
+    module
+}
