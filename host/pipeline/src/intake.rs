@@ -308,7 +308,8 @@ impl Intake {
             FileKind::Deleted
             | FileKind::Organised
             | FileKind::Output(None)
-            | FileKind::Recalled => self.asked.against(name, about),
+            | FileKind::Recalled
+            | FileKind::Replayed => self.asked.against(name, about),
         }
     }
 

@@ -109,7 +109,7 @@ pub fn complaint(data: &[u8]) -> String {
         })
     };
     match convert::complaint(error) {
-        Complaint::Fatal(code) | Complaint::Retryable(code, _) => code,
+        Complaint::Fatal(code) | Complaint::Retryable(code, ..) => code,
     }
 }
 

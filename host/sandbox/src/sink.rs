@@ -90,8 +90,8 @@ impl PluginSink {
     fn not_begun(&self, error: &Error) -> SinkError {
         if let Error::Child { source } = error {
             tracing::warn!(sink = self.plugin.stage(), %source, "a guest got no process");
-            let code = NO_PROCESS.to_owned();
-            return self.complain(Complaint::Retryable(code, None), None);
+            let (sink, code) = (self.plugin.stage().to_owned(), NO_PROCESS.to_owned());
+            return SinkError::Retryable { sink, code, after: None };
         }
         self.crashed(error.crash())
     }

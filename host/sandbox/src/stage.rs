@@ -63,8 +63,8 @@ impl PluginStage {
     fn not_begun(&self, error: &Error) -> StageError {
         if let Error::Child { source } = error {
             tracing::warn!(stage = self.plugin.stage(), %source, "a guest got no process");
-            let code = NO_PROCESS.to_owned();
-            return self.complain(Complaint::Retryable(code, None), None);
+            let (stage, code) = (self.plugin.stage().to_owned(), NO_PROCESS.to_owned());
+            return StageError::Retryable { stage, code, after: None };
         }
         self.crashed(error.crash())
     }

@@ -3,7 +3,6 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use bulkhead_sandbox::Sandbox;
 
 use super::build::{shipped, store, summary};
 
