@@ -30,7 +30,7 @@ pub use batch::{Batch, Change, Kinds, Record};
 pub use chain::{Chain, ChainError, ChainLimits, Pause};
 pub use intake::{FileKind, Intake, IntakeError, Taken};
 pub use lane::{Caution, Lane, LaneError, LaneLimits};
-pub use memory::{Handled, Memory, MemoryError, Recall};
+pub use memory::{Digests, Handled, Memory, MemoryError, Recall};
 pub use recalled::Recalled;
 pub use sink::{Checkpoint, CloseReason, Positions, Receipt, Sink, SinkError};
 pub use stage::{Crash, Stage, StageError};

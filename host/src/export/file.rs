@@ -324,9 +324,9 @@ impl FileWork {
         }))
     }
 
-    async fn write_down(&self, advance: Advance, last: Last) -> anyhow::Result<()> {
+    async fn write_down(&self, mut advance: Advance, last: Last) -> anyhow::Result<()> {
         if let Some(holdings) = &self.holdings {
-            self.remember(holdings, &advance).await?;
+            self.remember(holdings, &mut advance).await?;
         }
         let checkpoint = FileCheckpoint {
             durable_through: advance.through,
