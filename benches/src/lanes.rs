@@ -144,12 +144,14 @@ pub async fn plugin(
     let path = target().join("plugins").join(format!("{name}.wasm"));
     let package = read(&path)?;
     let resources = Resources {
+        destinations: bulkhead_egress::http::Destinations::default(),
         cohorts: BTreeMap::from([(COHORT.to_owned(), Arc::clone(cohort))]),
         keys: BTreeMap::new(),
         stores: Stores::default(),
         state: None,
         now: Arc::new(|| Instant::from_unix_ms(0)),
         random: Arc::new(|bytes| bytes.fill(0)),
+        deterministic: None,
     };
     let resources = resources.with_key(KEY, &Secret::new(KEY_BYTES.to_vec()));
     let limits = Limits::default();

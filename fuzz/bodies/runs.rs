@@ -39,11 +39,25 @@ const PIECES: [&[u8]; 20] = [
 ///
 /// When the body does; the message holds the input.
 pub(crate) fn bounded(body: fn(&[u8]), seeds: &[&[u8]]) {
+    bounded_to(body, seeds, RUNS, LONGEST);
+}
+
+/// The same with so many inputs, none longer than `longest`, for bodies that take their time
+/// or need long seeds.
+///
+/// # Panics
+///
+/// When the body does; the message holds the input.
+pub(crate) fn bounded_to(body: fn(&[u8]), seeds: &[&[u8]], runs: u32, longest: usize) {
     let mut dice = Dice(SEED);
-    for run in 0..RUNS {
+    for run in 0..runs {
         let input = match seeds.get(run as usize) {
             Some(seed) => seed.to_vec(),
-            None => damaged(&mut dice, seeds),
+            None => {
+                let mut input = damaged(&mut dice, seeds);
+                input.truncate(longest);
+                input
+            }
         };
         let ended = std::panic::catch_unwind(|| body(&input));
         assert!(
@@ -73,7 +87,6 @@ fn damaged(dice: &mut Dice, seeds: &[&[u8]]) -> Vec<u8> {
         };
         input.splice(from..to, with);
     }
-    input.truncate(LONGEST);
     input
 }
 

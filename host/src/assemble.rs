@@ -1,29 +1,36 @@
 //! Wiring: from a configuration to a client (`source`), plugins and lanes.
 
+mod destinations;
+mod signed;
 mod source;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use aws_lc_rs::hmac;
-use bulkhead_egress::{Store, Stores};
+use bulkhead_egress::{Store, Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
-use bulkhead_ndjson::Bases;
+use bulkhead_model::Instant;
 use bulkhead_pipeline::{
-    Caution, Chain, ChainLimits, FileKind, Intake, Lane, LaneLimits, Pause, Stage,
+    Caution, Chain, ChainLimits, Crash, Intake, Lane, LaneLimits, Pause, Stage,
 };
 use bulkhead_sandbox::{
-    Cache, Package, Plugin, PluginSink, PluginStage, Resources, Sandbox, StateStore,
+    Cache, Determinism, Limits, Package, Plugin, PluginSink, PluginStage, Resources,
+    Sandbox, StateStore,
 };
 use futures::FutureExt;
 
 use crate::{
     clock,
     cohort::Cohorts,
-    config::{ChainConfig, Config, PluginConfig, Remembers, StageConfig},
+    config::{
+        ChainConfig, Config, DestinationConfig, PluginConfig, Remembers, StageConfig,
+    },
     failure::Failure,
+    trail,
 };
 
+pub(crate) use destinations::destinations;
 pub(crate) use source::client;
 
 /// The ledger of a configuration.
@@ -63,7 +70,7 @@ fn packages(
     Ok(packages)
 }
 
-/// One package, with its digest checked.
+/// One package, with its digest and its signature checked over the bytes that were read.
 ///
 /// # Errors
 ///
@@ -79,6 +86,7 @@ pub(crate) fn package(name: &str, plugin: &PluginConfig) -> anyhow::Result<Packa
         let error = bulkhead_sandbox::Error::Digest { actual, pinned: pinned.clone() };
         return Err(refused(&anyhow::Error::new(error).context(at())));
     }
+    signed::signer(name, plugin, &package)?;
     Ok(package)
 }
 
@@ -110,7 +118,11 @@ pub(crate) fn refused(error: &anyhow::Error) -> anyhow::Error {
     for line in denied.into_iter().flatten() {
         let _ = write!(what, "\n  - {line}");
     }
-    Failure { blame: "plugin or operator", ..Failure::refused(what) }.into()
+    let failure = Failure { blame: "plugin or operator", ..Failure::refused(what) };
+    match trail::refusal(error) {
+        Some(refusal) => anyhow::Error::new(refusal).context(failure),
+        None => failure.into(),
+    }
 }
 
 /// A chain whose plugins are loaded.
@@ -141,6 +153,7 @@ pub(crate) async fn chain(
     ledger: Option<&Ledger>,
 ) -> anyhow::Result<LoadedChain> {
     let packages = packages(config, chain)?;
+    let destinations = destinations(config, chain)?;
     let mut loaded = Vec::new();
     let mut marks = Vec::new();
     for of in chain.stages.iter().chain([&chain.sink]) {
@@ -149,13 +162,18 @@ pub(crate) async fn chain(
         else {
             continue;
         };
-        let resources = resources(config, chain, of, cohorts, &stores, ledger)?;
+        let resources =
+            resources(config, chain, of, cohorts, (&stores, &destinations), ledger)?;
         loaded.push(stage(chain, of, plugin, package, sandbox, resources).await?);
         marks.push(format!("{} {} {}", of.name, package.sha256(), of.settings));
         for name in &plugin.grants.keys {
             if let Some(source) = config.keys.get(name) {
                 marks.push(key_mark(name, &source.read()?));
             }
+        }
+        for name in &plugin.grants.destinations {
+            let to = config.destinations.get(name).map(DestinationConfig::definition);
+            marks.push(format!("{name} {}", to.unwrap_or_default()));
         }
         for cohort in &plugin.grants.cohorts {
             // Where it is remembered what was delivered, a cohort may change: who joins gets
@@ -166,6 +184,9 @@ pub(crate) async fn chain(
             };
             marks.push(format!("{cohort} {}", set.unwrap_or_default()));
         }
+    }
+    if let Some(seed) = &chain.seed {
+        marks.push(format!("deterministic {seed}"));
     }
     let sink = loaded.pop().ok_or_else(|| Failure::refused("a chain without a sink"))?;
     check_roles(chain, &loaded, &sink)?;
@@ -202,8 +223,24 @@ async fn stage(
         resources,
     )
     .await
-    .with_context(|| format!("stage `{}` of chain `{}`", stage.name, chain.name))
-    .map_err(|error| refused(&error))
+    .map_err(|error| {
+        let advice = match &error {
+            bulkhead_sandbox::Error::Died { crash: Crash::Limit(limit) } => {
+                Some(crate::advice::raise(&stage.plugin, *limit))
+            }
+            _ => None,
+        };
+        let at = format!("stage `{}` of chain `{}`", stage.name, chain.name);
+        let refused = refused(&anyhow::Error::new(error).context(at));
+        match (refused.downcast::<Failure>(), advice) {
+            (Ok(failure), Some(advice)) => {
+                let what = format!("{}\n  - {advice}", failure.what);
+                Failure { what, ..failure }.into()
+            }
+            (Ok(failure), None) => failure.into(),
+            (Err(error), _) => error,
+        }
+    })
 }
 
 /// Tries one stage by itself, without opening a store: whether the plugin loads, its grants
@@ -220,7 +257,8 @@ pub(crate) async fn try_stage(
     sandbox: &Sandbox,
     cohorts: &Cohorts,
 ) -> anyhow::Result<Plugin> {
-    let resources = resources(config, chain, of, cohorts, &Stores::default(), None)?;
+    let nowhere = (&Stores::default(), &Destinations::default());
+    let resources = resources(config, chain, of, cohorts, nowhere, None)?;
     let plugin = config.plugins.get(&of.plugin).context("no such plugin")?;
     stage(chain, of, plugin, package, sandbox, resources).await
 }
@@ -256,22 +294,26 @@ fn resources(
     chain: &ChainConfig,
     stage: &StageConfig,
     cohorts: &Cohorts,
-    stores: &Stores,
+    (stores, destinations): (&Stores, &Destinations),
     ledger: Option<&Ledger>,
 ) -> anyhow::Result<Resources> {
-    let grants = config.plugins.get(&stage.plugin).map(|plugin| &plugin.grants);
-    let Some(grants) = grants else { anyhow::bail!("no plugin `{}`", stage.plugin) };
+    let Some(plugin) = config.plugins.get(&stage.plugin) else {
+        anyhow::bail!("no plugin `{}`", stage.plugin)
+    };
+    let (grants, limits) = (&plugin.grants, plugin.limits);
     let mut resources = Resources {
         cohorts: cohorts.clone(),
         keys: BTreeMap::new(),
         stores: stores.only(&grants.stores),
+        destinations: destinations.only(&grants.destinations),
         state: ledger.map(|ledger| StateStore {
             ledger: ledger.clone(),
             namespace: format!("{}/{}", chain.name, stage.name),
-            quota: StateQuota::default(),
+            quota: state_quota(&limits),
         }),
         now: clock::shared(),
         random: Arc::new(clock::random),
+        deterministic: chain.seed.as_ref().map(Determinism::new),
     };
     for name in &grants.keys {
         let Some(source) = config.keys.get(name) else { continue };
@@ -284,6 +326,14 @@ fn resources(
         resources = resources.with_key(name, &key);
     }
     Ok(resources)
+}
+
+fn state_quota(limits: &Limits) -> StateQuota {
+    StateQuota {
+        value_bytes: limits.state_value_bytes.as_usize(),
+        namespace_bytes: limits.state_bytes.bytes(),
+        ..StateQuota::default()
+    }
 }
 
 /// Opens the stores that some plugin of the chain is granted.
@@ -305,24 +355,44 @@ pub(crate) fn stores(config: &Config, chain: &ChainConfig) -> anyhow::Result<Sto
     Ok(stores.into_values().collect())
 }
 
+/// Which file of which export a lane is for.
+pub(crate) struct FileOf<'a> {
+    /// The export.
+    pub(crate) export_id: &'a str,
+    /// Its moment, which stays the same however often the export is taken up.
+    pub(crate) export_time: Instant,
+    /// The file's number.
+    pub(crate) file: u32,
+}
+
 /// A lane for one file.
 pub(crate) fn lane(
     chain: &LoadedChain,
-    bases: Bases,
-    export_id: &str,
-    file: u32,
-    kind: FileKind,
+    intake: Intake,
+    of: &FileOf<'_>,
     caution: Caution,
 ) -> Lane {
     let stages: Vec<Box<dyn Stage>> = chain
         .stages
         .iter()
-        .map(|plugin| Box::new(PluginStage::new(plugin.clone())) as Box<dyn Stage>)
+        .map(|plugin| {
+            let stage = PluginStage::new(plugin.clone()).of_export_at(of.export_time);
+            Box::new(stage) as Box<dyn Stage>
+        })
         .collect();
-    let sink = Box::new(PluginSink::new(chain.sink.clone(), export_id.to_owned(), file));
-    let settled = Chain::new(stages, ChainLimits::default(), pause());
-    let intake = Intake::new(file, kind, bases);
+    let sink = PluginSink::new(chain.sink.clone(), of.export_id.to_owned(), of.file);
+    let sink = Box::new(sink.of_export_at(of.export_time));
+    let settled = Chain::new(stages, chain_limits(chain), pause());
     Lane::new(intake, settled, sink, LaneLimits::default(), pause()).with_caution(caution)
+}
+
+/// Each stage counts the deaths of all files within a window; the chain those of one file,
+/// whatever the time they take: a plugin that dies slowly must not empty a file into quarantine
+/// record by record.
+fn chain_limits(chain: &LoadedChain) -> ChainLimits {
+    let restarts = chain.stages.iter().map(|plugin| plugin.limits().restarts);
+    let crashes = restarts.fold(0, u32::saturating_add);
+    ChainLimits { crashes, ..ChainLimits::default() }
 }
 
 fn pause() -> Pause {

@@ -29,6 +29,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Audit(command::Audit),
     Cancel(command::Cancel),
     Check(command::Check),
     Completions(command::Completions),
@@ -45,6 +46,7 @@ enum Command {
 impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Audit(audit) => audit.run(),
             Command::Cancel(cancel) => cancel.run().await,
             Command::Check(check) => check.run().await,
             Command::Completions(completions) => completions.run(Self::command()),

@@ -3,12 +3,15 @@
 
 mod chain;
 mod cohorts;
+mod destinations;
 mod plugins;
 mod problem;
 mod reader;
 mod secrets;
 mod settings;
 mod source;
+mod trust;
+mod written;
 
 use std::{
     collections::BTreeMap,
@@ -17,13 +20,20 @@ use std::{
 
 pub(crate) use chain::{ChainConfig, StageConfig};
 pub(crate) use cohorts::CohortSource;
+pub(crate) use destinations::{DestinationAuth, DestinationConfig};
 pub(crate) use plugins::PluginConfig;
+#[cfg(test)]
+pub(crate) use problem::Problem;
 pub(crate) use problem::Problems;
+pub(crate) use reader::parse_duration as duration;
 pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{
-    LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig, UnprovenFiles, omission,
+    BackfillWay, LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig,
+    UnprovenFiles, omission,
 };
 pub(crate) use source::{AuthConfig, ServicesConfig, SourceConfig};
+pub(crate) use trust::{Signatures, SignedBy, Trust, beside};
+pub(crate) use written::Written;
 
 use crate::failure::Failure;
 use reader::Reader;
@@ -33,6 +43,8 @@ use reader::Reader;
 pub(crate) struct Config {
     /// Where it was read from.
     pub(crate) path: PathBuf,
+    /// As it was written, for the audit log.
+    pub(crate) written: Written,
     /// Where data comes from.
     pub(crate) source: SourceConfig,
     /// The directory of ledger, cache and logs.
@@ -43,8 +55,14 @@ pub(crate) struct Config {
     pub(crate) cohorts: BTreeMap<String, CohortSource>,
     /// Keys for keyed hashing, by name.
     pub(crate) keys: BTreeMap<String, SecretSource>,
+    /// Whose signatures on plugins count.
+    pub(crate) trust: Trust,
+    /// Whether every plugin needs one.
+    pub(crate) signatures: Signatures,
     /// Plugins by name.
     pub(crate) plugins: BTreeMap<String, PluginConfig>,
+    /// Destinations by name.
+    pub(crate) destinations: BTreeMap<String, DestinationConfig>,
     /// Addresses of stores, by name.
     pub(crate) stores: BTreeMap<String, String>,
     /// Chains, in the order in which they run.
@@ -95,15 +113,21 @@ impl Config {
             }
         };
         let root = Reader::root(&table, &problems);
+        let trust = trust::read(&root, &folder);
+        let signatures = trust::signatures(&root);
         let config = Self {
             path: path.to_owned(),
+            written: Written::of(text, &folder),
             source: source::read(&root, &folder),
             state: folder
                 .join(root.section("state").text("path").unwrap_or(".bulkhead".into())),
             sync: settings::sync(&root.section("sync")),
             cohorts: cohorts::read(&root, &folder),
             keys: secrets::named(&root, "keys", &folder),
-            plugins: plugins::read(&root, &folder, pinning),
+            plugins: plugins::read(&root, &folder, pinning, (&trust, signatures)),
+            destinations: destinations::read(&root, &folder),
+            trust,
+            signatures,
             stores: stores(&root, &folder),
             chains: chain::read(&root, &folder),
             limits: settings::limits(&root.section("limits")),

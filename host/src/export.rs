@@ -8,14 +8,18 @@
 //! goes on from the last one written. What happens twice is harmless: parts are replaced by
 //! the same parts, the conclusion by the same conclusion.
 
+mod asked;
+mod backfill;
 mod completion;
 mod delivery;
 mod evidence;
 mod file;
+mod forgetting;
 mod history;
 mod journalled;
 mod judge;
 mod kickoff;
+mod lessons;
 mod logged;
 mod members;
 mod memory;
@@ -27,18 +31,21 @@ mod plan;
 mod probe;
 mod recalled;
 mod release;
+mod restored;
+mod samples;
 mod stop;
 mod verdict;
+mod wait;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bulkhead_bulk::{Client, Error as BulkError, Job, Kickoff, Manifest, OutputFile};
+use bulkhead_bulk::{Client, Error as BulkError, Kickoff, Manifest, OutputFile, Way};
 use bulkhead_ledger::{
     ExportId, ExportRecord, FileArray, Ledger, NewExport, NewFile, Phase,
     delivered::Delivered,
 };
-use bulkhead_model::{Level, ResourceType};
+use bulkhead_model::{Instant, Level, ResourceType};
 
 use self::journalled::{clocks, kickoff_of, manifest_of, status_url};
 pub(crate) use self::{
@@ -120,7 +127,7 @@ impl Export {
         self.release_left().await?;
         let mut reports = Vec::new();
         let mut done: Vec<ResourceType> = Vec::new();
-        let mut is_all_done = false;
+        let (mut is_all_done, mut is_whole) = (false, false);
         let mut run = members::Run::Whole;
         let reached = members::reached(&self.ledger, &stream)?;
         if let Some(record) = self.ledger.unfinished(&stream)? {
@@ -130,12 +137,14 @@ impl Export {
                 let reason =
                     "the kick-off's fate is unknown; a job may be left on the server";
                 self.ledger.abandon(&record.id, reason, clock::now())?;
-                let remark = format!(
-                    "export {} of {}: {reason}, whose address nobody was told: look there if the \
+                if kickoff.way == Way::Export {
+                    let remark = format!(
+                        "export {} of {}: {reason}, whose address nobody was told: look there if the \
                      next kick-off is refused",
-                    record.id, record.started_at
-                );
-                self.output.event(Event::Remark(remark));
+                        record.id, record.started_at
+                    );
+                    self.output.event(Event::Remark(remark));
+                }
             } else {
                 run = members::Run::Resumed;
                 self.members.begin(&self.ledger, &stream, run)?;
@@ -158,6 +167,8 @@ impl Export {
             let reach = self.backfill(&stream, reach, &mut reports).await?;
             for plan in self.plans(&stream, &reach)? {
                 let mut plan = plan;
+                // The last one is of changes, if any is.
+                is_whole = plan.since.is_none();
                 if !done.is_empty() {
                     plan.types.retain(|name| !done.contains(name));
                     if plan.types.is_empty() {
@@ -174,6 +185,9 @@ impl Export {
         };
         if reports.iter().all(is_enough) {
             self.members.note(&self.ledger, &stream, run)?;
+        }
+        if is_whole {
+            self.forget_deleted().await?;
         }
         let oldest = clock::now().minus(self.config.sync.keep_history);
         self.ledger.forget(oldest)?;
@@ -223,17 +237,7 @@ impl Export {
             // At system level no patients can be named.
             kickoff.level = Level::Patient;
         }
-        let id = self.new_id(kickoff_instant)?;
-        self.ledger.begin(&NewExport {
-            id: &id,
-            stream,
-            chain: &self.chain.name,
-            request: &serde_json::to_string(&kickoff)?,
-            fingerprint: &self.loaded.fingerprint,
-            kickoff_instant,
-            server_date: server.date,
-            since,
-        })?;
+        let id = self.journal(stream, &kickoff, kickoff_instant, server.date)?;
         self.output.event(Event::Kickoff {
             export: &id,
             plan,
@@ -241,6 +245,28 @@ impl Export {
         });
         self.kick_off(&id, &server, &kickoff).await?;
         self.record(&id)
+    }
+
+    /// Writes the intent down under a new id.
+    fn journal(
+        &self,
+        stream: &str,
+        kickoff: &Kickoff,
+        kickoff_instant: Instant,
+        server_date: Option<Instant>,
+    ) -> anyhow::Result<ExportId> {
+        let id = self.new_id(kickoff_instant)?;
+        self.ledger.begin(&NewExport {
+            id: &id,
+            stream,
+            chain: &self.chain.name,
+            request: &serde_json::to_string(kickoff)?,
+            fingerprint: &self.loaded.fingerprint,
+            kickoff_instant,
+            server_date,
+            since: kickoff.since,
+        })?;
+        Ok(id)
     }
 
     /// From the record's phase to the end. `None` when the job is gone and must start anew.
@@ -252,7 +278,12 @@ impl Export {
         let tried =
             if record.phase == Phase::Manifested { Tried::Before } else { Tried::Never };
         if record.phase == Phase::Accepted {
-            let Some(manifest) = self.wait(&record).await? else { return Ok(None) };
+            let kickoff = kickoff_of(&record)?;
+            let manifest = match kickoff.way {
+                Way::Everything => Some(self.files_of_patients(&kickoff)),
+                Way::Export => self.wait(&record).await?,
+            };
+            let Some(manifest) = manifest else { return Ok(None) };
             self.manifested(&record, &manifest)?;
             record = self.record(&id)?;
         }
@@ -280,70 +311,6 @@ impl Export {
         // next export while it keeps this one.
         self.release(&record).await?;
         Ok(Some(report))
-    }
-
-    /// Gives up an export whose job the server has forgotten.
-    fn vanished<T>(&self, id: &ExportId, reason: &str) -> anyhow::Result<Option<T>> {
-        self.void(id)?;
-        self.ledger.abandon(id, reason, clock::now())?;
-        self.ledger.released(id, clock::now())?;
-        self.output.event(Event::Remark(format!("{reason}; starting anew")));
-        Ok(None)
-    }
-
-    async fn wait(&self, record: &ExportRecord) -> anyhow::Result<Option<Manifest>> {
-        // The time allowed counts from the kick-off, however many processes wait for it.
-        let job = Job {
-            status_url: status_url(record)?,
-            started: Some(record.kickoff_instant),
-            status_source: kickoff::Met::of(record).status_source,
-        };
-        self.output.event(Event::Waiting);
-        let tell = |progress| {
-            logged::log_progress(&self.log, &record.id, &progress);
-            self.output.waiting(&progress);
-        };
-        let waited = tokio::select! {
-            waited = self.client.wait_for(&job, tell) => waited,
-            () = self.stop.requested() => return Err(stopped()),
-        };
-        match &waited {
-            Ok(manifest) => self.log_manifest(&record.id, manifest),
-            Err(error) => self.log_no_manifest(&record.id, error),
-        }
-        match waited {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(BulkError::JobGone { .. }) => {
-                let reason = "the job is gone: expired or cancelled on the server";
-                self.vanished(&record.id, reason)
-            }
-            Err(error @ (BulkError::JobFailed { .. } | BulkError::JobTimeout { .. })) => {
-                self.ledger.fail(&record.id, &error.to_string(), clock::now())?;
-                self.release(record).await?;
-                Err(blamed(error, "waiting for the export"))
-            }
-            Err(error) => Err(blamed(error, "waiting for the export")),
-        }
-    }
-
-    fn manifested(
-        &self,
-        record: &ExportRecord,
-        manifest: &Manifest,
-    ) -> anyhow::Result<()> {
-        for warning in &manifest.warnings {
-            self.output.event(Event::Remark(format!("manifest: {warning}")));
-        }
-        let left_out = kickoff::Met::of(record).left_out;
-        let ignored = manifest.ignored(&kickoff_of(record)?).into_iter();
-        for name in ignored.filter(|name| !left_out.iter().any(|of| of == name)) {
-            let remark = format!("the server passed over `{name}` without a word");
-            self.output.event(Event::Remark(remark));
-        }
-        let files = new_files(manifest);
-        let json = serde_json::to_string(manifest)?;
-        self.ledger.manifested(&record.id, &json, manifest.transaction_time, &files)?;
-        Ok(())
     }
 
     fn request(&self, kickoff: &Kickoff) -> String {

@@ -2,6 +2,8 @@
 
 use std::{fmt, io::Write, process::ExitCode};
 
+use crate::trail::Refusal;
+
 /// How a run ends when it does not end well. Documented in `bulkhead --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -84,7 +86,9 @@ fn is_closed_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
 
 fn write(err: &mut impl Write, error: &anyhow::Error) -> std::io::Result<()> {
     writeln!(err, "error: {error}")?;
-    for cause in error.chain().skip(1) {
+    // What the audit log is told of a refusal is in the failure's own words already.
+    let causes = error.chain().skip(1).filter(|cause| !cause.is::<Refusal>());
+    for cause in causes {
         writeln!(err, "  because: {cause}")?;
     }
     let failure = error.downcast_ref::<Failure>();

@@ -9,6 +9,7 @@
     reason = "the enums that are matched here are those of TOML, JSON and errors of others"
 )]
 
+mod advice;
 mod assemble;
 mod cli;
 mod clock;
@@ -21,6 +22,7 @@ mod failure;
 mod log;
 mod output;
 mod report;
+mod trail;
 mod watermark;
 
 use std::process::ExitCode;

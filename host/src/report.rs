@@ -4,7 +4,7 @@ mod drift;
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
-use bulkhead_ledger::Watermark;
+use bulkhead_ledger::{Watermark, audit::AuditHead};
 use bulkhead_model::{ByteSize, Instant, ResourceType};
 use bulkhead_pipeline::{Counts, Tally};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,9 @@ pub(crate) struct Report {
     pub(crate) metrics: BTreeMap<String, BTreeMap<String, u64>>,
     /// Where output lies, by store.
     pub(crate) stores: BTreeMap<String, String>,
+    /// Where the audit log ended when the run had ended. Not known in the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) audit: Option<AuditHead>,
     pub(crate) started_at: Instant,
     pub(crate) finished_at: Instant,
 }
@@ -148,12 +151,13 @@ impl Report {
         if self.tally.balances() {
             writeln!(
                 out,
-                "The sums agree: {} read{} = {} delivered + {} dropped{} + {} quarantined.",
+                "The sums agree: {} read{} = {} delivered + {} dropped{}{} + {} quarantined.",
                 total.read,
                 plus(total.added, "added"),
                 total.delivered,
                 total.dropped_in_all(),
                 plus(total.consumed_in_all(), "turned into rows"),
+                plus(total.not_asked_in_all(), "not asked for"),
                 total.quarantined_in_all()
             )?;
         } else {
@@ -186,13 +190,22 @@ impl Report {
             )
         };
         for (name, counts) in self.tally.iter() {
-            if *counts == (Counts { heads: counts.heads, ..Counts::default() }) {
+            let Counts { heads, referred, .. } = *counts;
+            if *counts == (Counts { heads, referred, ..Counts::default() }) {
                 continue;
             }
             row(out, if name.is_empty() { "(no type)" } else { name }, counts)?;
         }
         row(out, "in all", total)?;
-        writeln!(out, "  (`changed` and `deleted` are among `delivered`)")
+        writeln!(out, "  (`changed` and `deleted` are among `delivered`)")?;
+        if total.not_asked_in_all() > 0 {
+            let named = self.tally.iter().map(|(name, of)| (name, of.not_asked_in_all()));
+            for (name, count) in named.filter(|(_, count)| *count > 0) {
+                let name = if name.is_empty() { "(no type)" } else { name };
+                writeln!(out, "  {name:width$} {count:>10} not asked for")?;
+            }
+        }
+        Ok(())
     }
 
     fn write_details(&self, out: &mut String) -> std::fmt::Result {
@@ -258,6 +271,9 @@ impl Report {
         for (name, path) in &self.stores {
             writeln!(out, "Output in store `{name}`: {path}")?;
         }
+        if let Some(AuditHead { seq, hash }) = &self.audit {
+            writeln!(out, "Audit log ends at line {seq}: {hash}")?;
+        }
         Ok(())
     }
 }
@@ -305,6 +321,7 @@ mod tests {
             held: BTreeMap::new(),
             metrics: BTreeMap::new(),
             stores: BTreeMap::new(),
+            audit: None,
             started_at: Instant::from_unix_ms(0),
             finished_at: Instant::from_unix_ms(2_000),
         }

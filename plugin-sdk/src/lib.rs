@@ -54,6 +54,7 @@ mod export;
 mod filter;
 pub mod keyed_hash;
 mod manifest;
+pub mod outbound_http;
 mod positions;
 mod problem;
 pub mod random;

@@ -10,11 +10,11 @@
 //! assert_eq!(records.batch().kind_names(), ["Patient", "Observation"]);
 //! ```
 //!
-//! [`Stage`] holds what the operator would grant: keys, stores, settings.
+//! [`Stage`] holds what the operator would grant: keys, stores, destinations, settings.
 
 mod records;
 mod stage;
 pub(crate) mod world;
 
 pub use records::{Case, Records};
-pub use stage::{Stage, Stored};
+pub use stage::{Sent, Stage, Stored};

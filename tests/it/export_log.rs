@@ -71,6 +71,8 @@ fn the_export_log_holds_every_event_in_order_and_no_secret() {
     assert_eq!(kickoff["exportUrl"], format!("{}fhir/$export", server.url));
     assert_eq!(kickoff["requestParameters"]["_type"], "Patient");
     assert_eq!(kickoff["errorCode"], Value::Null);
+    assert_eq!(kickoff["responseHeaders"]["content-length"], "0", "{kickoff}");
+    assert_eq!(first[1].1["retryAfter"], "0");
     assert_eq!(first[3].1["outputFileCount"], 1);
     assert_eq!(first[3].1["errorFileCount"], 1);
     assert_eq!(first[4].1["totalErrorFileCount"], 1);
@@ -104,6 +106,7 @@ fn the_export_log_holds_every_event_in_order_and_no_secret() {
     assert_eq!(names(second), expected);
     assert_ne!(second[0].2, first[0].2);
     assert_eq!(second[5].1["code"], 500);
+    assert!(second[5].1["responseHeaders"]["content-length"].is_string());
 
     // A refused kick-off is an event too.
     exported.lock().unwrap().busy = 1;
@@ -115,6 +118,7 @@ fn the_export_log_holds_every_event_in_order_and_no_secret() {
     let all = events(&site);
     assert_eq!(names(&all[both.len()..]), ["kickoff"]);
     assert_eq!(all[both.len()].1["errorCode"], 429);
+    assert_eq!(all[both.len()].1["responseHeaders"]["retry-after"], "1");
 }
 
 #[test]

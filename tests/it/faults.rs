@@ -4,6 +4,7 @@
 //! Owns the whole-program rows of the faults F1 to F41; what the client alone makes of them is
 //! in `host/bulk/tests/faults`.
 
+mod asked;
 mod drift;
 mod groups;
 mod times;
@@ -166,6 +167,12 @@ fn a_fault_holds_what_it_is_about_and_the_next_run_brings_the_rest() {
         (
             "F4 a job that is gone once",
             on(Fault::on(On::Poll).times(1).vanish(410)),
+            0,
+            all,
+        ),
+        (
+            "F4 no manifest once",
+            on(Fault::on(On::Manifest).times(1).answer(empty.clone())),
             0,
             all,
         ),

@@ -10,10 +10,15 @@
     reason = "tests say what they expect by failing, and are read more often than run"
 )]
 
+mod audit;
+mod backfill;
 mod bytes;
+mod canaries;
 mod changes;
 mod completeness;
 mod counting;
+mod destinations;
+mod deterministic;
 mod export_log;
 mod exports;
 mod faults;
@@ -28,4 +33,5 @@ mod refusals;
 mod remarks;
 mod rig;
 mod setup;
+mod signatures;
 mod stopping;

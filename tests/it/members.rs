@@ -85,7 +85,8 @@ fn what_left_may_stay_where_the_operator_says_so() {
     let server = Sample::start(Data::made_up(6, 3), |_| {});
     let ids = server.ids("Patient");
     let mut setup = Setup::new(&server.base, TYPES);
-    setup.source = "[sync]\nleft = \"keep\"\nbackfill-most = 0\n".to_owned();
+    setup.source =
+        "[sync]\nleft = \"keep\"\nbackfill-most = 0\neverything-most = 0\n".to_owned();
     let site = Site::with(&setup, &ids[..2]);
     site.run().expect(0);
     site.write("members.csv", list(&ids[1..3]));

@@ -17,6 +17,8 @@ usage: cargo xtask TASK
                            --fresh deletes that folder first, ARG… go to `bulkhead demo`
   test [--only STEP…]      everything a change must pass; `--list` names the steps
   ci                       the same as `test`
+  attacks                  write docs/attacks.md: which hostile cases are tested where
+  claims                   what the threat model claims, against the tests it names
   conformance              write docs/conformance.md: what the tests prove
   floors                   which crate may name which: docs/architecture.md against Cargo.toml
   tidy                     size, headers, links and left-overs of every file
@@ -25,6 +27,10 @@ usage: cargo xtask TASK
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
+    /// Write which attacks are tested.
+    Attacks,
+    /// Check that claims name tests.
+    Claims,
     /// Write what the tests prove.
     Conformance,
     /// Build all and run the demonstration.
@@ -55,7 +61,9 @@ pub(crate) enum Task {
 pub(crate) fn parse(words: &[String]) -> Result<Task> {
     let Some((task, rest)) = words.split_first() else { return Ok(Task::Help) };
     match task.as_str() {
+        "attacks" => alone(task, rest, Task::Attacks),
         "ci" => alone(task, rest, Task::Test { only: Vec::new() }),
+        "claims" => alone(task, rest, Task::Claims),
         "conformance" => alone(task, rest, Task::Conformance),
         "demo" => demo(rest),
         "floors" => alone(task, rest, Task::Floors),

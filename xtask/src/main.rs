@@ -5,6 +5,8 @@
 //! licences in `deny.toml`, versions in the root `Cargo.toml`. Nothing of the product
 //! depends on this crate.
 
+mod attacks;
+mod claims;
 mod cli;
 mod conformance;
 mod demo;
@@ -14,6 +16,7 @@ mod licences;
 mod plan;
 mod setup;
 mod shell;
+mod tag;
 mod test;
 mod tidy;
 mod workspace;
@@ -45,6 +48,14 @@ fn main() -> ExitCode {
 fn run(task: Task) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match task {
+        Task::Attacks => Ok(plan::run(
+            "attacks",
+            vec![alone("attacks", attacks::ABOUT, move || attacks::write(&workspace))],
+        )),
+        Task::Claims => Ok(plan::run(
+            "claims",
+            vec![alone("claims", claims::ABOUT, move || claims::check(&workspace))],
+        )),
         Task::Conformance => Ok(plan::run(
             "conformance",
             vec![alone("conformance", conformance::ABOUT, move || {

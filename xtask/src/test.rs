@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    conformance, floors, guests, licences,
+    attacks, claims, conformance, floors, guests, licences,
     plan::{self, Outcome, Step},
     setup, shell, tidy,
     workspace::Workspace,
@@ -22,6 +22,8 @@ const STEPS: &[(&str, &str, Check)] = &[
     ("fmt", "rustfmt has nothing to change", format),
     ("tidy", tidy::ABOUT, tidy::check),
     ("conformance", conformance::ABOUT, conformance::check),
+    ("attacks", attacks::ABOUT, attacks::check),
+    ("claims", claims::ABOUT, claims::check),
     ("floors", floors::ABOUT, floors::check),
     ("licences", licences::ABOUT, licences::check),
     ("deny", "advisories and bans, with cargo-deny", deny),

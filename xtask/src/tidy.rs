@@ -105,6 +105,7 @@ fn is_text(file: &str) -> bool {
                 | "sql"
                 | "toml"
                 | "ts"
+                | "wat"
                 | "wit"
                 | "yaml"
                 | "yml"

@@ -5,6 +5,7 @@
 
 mod discover;
 mod door;
+mod everything;
 mod file;
 mod job;
 mod kickoff;
@@ -19,6 +20,7 @@ use url::Url;
 use crate::{
     capability::Capability,
     error::Error,
+    safe_headers::SafeHeaders,
     scope::GrantedScope,
     settings::{Settings, Version},
     smart::Smart,
@@ -63,6 +65,10 @@ pub struct Progress {
     pub next_poll: std::time::Duration,
     /// How many manifest pages are complete.
     pub pages: u32,
+    /// What may be shown of the answer's headers; none when there was no answer.
+    pub headers: SafeHeaders,
+    /// Its HTTP status.
+    pub status: Option<u16>,
 }
 
 /// What became of a cancellation.

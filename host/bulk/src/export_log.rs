@@ -7,7 +7,6 @@
 //! Source: SMART `bulk-data-client`, "Bulk Data Export Log Items", `logVersion` 2.
 
 use bulkhead_model::{Instant, ResourceType, SafeUrl};
-use bulkhead_net::header::HeaderMap;
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -16,6 +15,7 @@ use crate::{
     kickoff::Kickoff,
     manifest::{FileList, Manifest},
     operation_outcome::{Outcome, clean},
+    safe_headers::SafeHeaders,
 };
 
 /// One line of the log.
@@ -79,7 +79,7 @@ pub enum LogEvent<'a> {
         /// What went wrong, when it did.
         failure: Option<LogFailure<'a>>,
         /// The headers of the answer.
-        headers: Option<&'a HeaderMap>,
+        headers: Option<&'a SafeHeaders>,
     },
     /// The last page of the manifest is here.
     ManifestComplete {
@@ -122,7 +122,7 @@ pub struct LogFailure<'a> {
     /// What we were doing, as an error shows it.
     pub message: &'a str,
     /// The headers of the answer.
-    pub headers: Option<&'a HeaderMap>,
+    pub headers: Option<&'a SafeHeaders>,
 }
 
 impl LogEntry<'_> {
@@ -186,7 +186,7 @@ impl LogEvent<'_> {
                 "requestParameters": parameters(kickoff),
                 "errorCode": failure.and_then(|failure| failure.status),
                 "errorBody": failure.map(|failure| failure.body()),
-                "responseHeaders": allowed(headers),
+                "responseHeaders": shown_headers(headers),
                 "logVersion": "2",
             }),
             Self::ManifestComplete { manifest } => json!({
@@ -226,7 +226,7 @@ impl LogFailure<'_> {
             ("body", json!(self.outcome.map(ToString::to_string))),
             ("code", json!(self.status)),
             ("message", json!(self.message)),
-            ("responseHeaders", allowed(self.headers)),
+            ("responseHeaders", shown_headers(self.headers)),
         ];
         members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -261,30 +261,10 @@ fn parameters(kickoff: &Kickoff) -> Value {
     )
 }
 
-/// The headers by which support finds a request, and those that say when to come again.
-fn allowed(headers: Option<&HeaderMap>) -> Value {
-    let mut kept = Map::new();
-    for name in ALLOWED {
-        let text = headers.and_then(|headers| headers.get(name)?.to_str().ok());
-        if let Some(text) = text.and_then(clean) {
-            kept.insert(name.to_owned(), Value::String(text));
-        }
-    }
-    Value::Object(kept)
+/// What may be shown of the answer's headers.
+fn shown_headers(headers: Option<&SafeHeaders>) -> Value {
+    headers.map_or_else(|| Value::Object(Map::new()), SafeHeaders::json)
 }
-
-/// No cookie, no location, no token passes by a list of what may.
-const ALLOWED: [&str; 9] = [
-    "cerner-correlation-id",
-    "content-length",
-    "content-type",
-    "date",
-    "opc-request-id",
-    "retry-after",
-    "x-correlation-id",
-    "x-progress",
-    "x-request-id",
-];
 
 #[cfg(test)]
 mod tests;

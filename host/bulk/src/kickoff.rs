@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::{
     poll::StatusSource,
+    safe_headers::SafeHeaders,
     settings::{SinceStyle, Version},
 };
 
@@ -52,10 +53,24 @@ pub struct Kickoff {
     /// Whether the server may tell of files before all are ready (version 3 on).
     #[serde(default)]
     pub allow_partial_manifests: bool,
+    /// How it is asked for.
+    #[serde(default)]
+    pub way: Way,
     /// Whether the state of the job shall be told in `X-Export-Status` (version 3 on). Only
     /// [`Accepted::status_source`] says whether it is.
     #[serde(default)]
     pub separate_export_status: bool,
+}
+
+/// How an export is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// With one `$everything` for each of its patients; there is no job.
+    Everything,
+    /// With `$export`.
+    #[default]
+    Export,
 }
 
 /// The server took the export on.
@@ -70,6 +85,8 @@ pub struct Accepted {
     pub left_out: Vec<String>,
     /// Where the server tells the state of the job.
     pub status_source: StatusSource,
+    /// What may be shown of the answer's headers.
+    pub headers: SafeHeaders,
 }
 
 impl Kickoff {
@@ -86,6 +103,7 @@ impl Kickoff {
             include_associated_data: Vec::new(),
             organize_output_by: None,
             allow_partial_manifests: false,
+            way: Way::Export,
             separate_export_status: false,
         }
     }

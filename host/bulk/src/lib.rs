@@ -34,6 +34,7 @@ mod operation_outcome;
 mod poll;
 mod profile;
 mod retry_after;
+mod safe_headers;
 mod scope;
 mod settings;
 mod smart;
@@ -47,13 +48,14 @@ pub use error::{Blame, Doing, Error};
 pub use export_log::{LogEntry, LogEvent, LogFailure};
 pub use gunzip::GunzipError;
 pub use key::{Algorithm, KeyError, SigningKey};
-pub use kickoff::{Accepted, Kickoff};
+pub use kickoff::{Accepted, Kickoff, Way};
 pub use manifest::{
     FileAccess, FileId, FileList, Manifest, ManifestError, OutputFile, Warning,
 };
 pub use operation_outcome::{Complaint, Issue, Outcome};
 pub use poll::{Poll, StatusReply, StatusSource, Step};
 pub use profile::{Defaults, Profile};
+pub use safe_headers::SafeHeaders;
 pub use scope::{Coverage, GrantedScope};
 pub use settings::{
     Auth, BackendServices, Handling, KickoffMethod, Limits, PollLimits, Settings,

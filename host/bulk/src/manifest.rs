@@ -7,6 +7,7 @@
 
 mod extension;
 mod page;
+mod patients;
 
 use std::{collections::BTreeSet, fmt};
 
@@ -85,20 +86,6 @@ pub struct OutputFile {
     /// When its link runs out: its page's `Expires`.
     #[serde(default)]
     pub expires: Option<Instant>,
-}
-
-impl OutputFile {
-    /// How many outcomes of severity error or fatal it holds, as far as the manifest says so
-    /// (version 4): a second word beside the file's own content.
-    pub fn errors_stated(&self) -> Option<u64> {
-        let entries = self.count_severity.as_ref()?.as_array()?;
-        let count = |entry: &Value| {
-            let code = entry.get("code")?.as_str()?;
-            let count = page::number(entry.get("count")?)?;
-            Some(if matches!(code, "error" | "fatal") { count } else { 0 })
-        };
-        entries.iter().map(count).sum()
-    }
 }
 
 /// The place of a file in a manifest. URLs are no identity: servers renew them.
@@ -223,6 +210,12 @@ impl Warning {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
+    /// The next page of what is not a manifest is at an origin that may not see the token.
+    #[error("the link to the next page leads to `{origin}`")]
+    Elsewhere {
+        /// The origin to list as trusted, should it be right.
+        origin: bulkhead_net::Origin,
+    },
     /// A file has no usable URL.
     #[error("a file in `{list:?}` has no usable url")]
     FileUrl {

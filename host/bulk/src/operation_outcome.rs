@@ -10,6 +10,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::safe_headers::SafeHeaders;
+
 /// An `OperationOutcome`, or what could be read of an error body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -19,6 +21,8 @@ pub struct Outcome {
     pub issues: Vec<Issue>,
     /// The first text, cleaned and cut; server-controlled.
     pub text: Option<String>,
+    /// What may be shown of the headers that came along.
+    pub headers: SafeHeaders,
     /// Of all issues, also of those beyond the ones kept.
     is_transient: bool,
     /// The parameters that only save work, as far as any text names them.
@@ -78,7 +82,8 @@ impl Outcome {
                 code: clean(&issue.code).unwrap_or_default(),
             })
             .collect();
-        Self { is_fhir: true, issues, text, is_transient, named }
+        let headers = SafeHeaders::default();
+        Self { is_fhir: true, issues, text, headers, is_transient, named }
     }
 
     /// Whether every issue that counts is of the transient branch of `issue-type`.
@@ -92,6 +97,19 @@ impl Outcome {
     /// save work.
     pub(crate) fn names(&self, parameter: &str) -> bool {
         self.named.contains(&parameter)
+    }
+
+    /// The same with the headers that came along.
+    #[must_use]
+    pub(crate) fn with_headers(self, headers: SafeHeaders) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Whether some issue says more than a warning.
+    pub(crate) fn is_grave(&self) -> bool {
+        let mild =
+            |issue: &Issue| matches!(issue.severity.as_str(), "information" | "warning");
+        !self.issues.iter().all(mild)
     }
 
     /// What the text complains of.

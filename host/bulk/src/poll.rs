@@ -15,6 +15,7 @@ use crate::{
     manifest::Page,
     operation_outcome::{Outcome, clean},
     retry_after::retry_after,
+    safe_headers::SafeHeaders,
     settings::PollLimits,
 };
 
@@ -31,6 +32,8 @@ pub struct StatusReply {
     pub retry_after: Option<String>,
     /// `X-Progress`.
     pub progress: Option<String>,
+    /// What may be shown of all headers.
+    pub headers: SafeHeaders,
     /// The body: a manifest, an `OperationOutcome`, or anything.
     pub body: Bytes,
 }
@@ -156,7 +159,7 @@ impl Poll {
                         return self.fail(reply, now, jitter);
                     }
                 }
-                Step::Failed(outcome)
+                Step::Failed(outcome.with_headers(reply.headers.clone()))
             }
         }
     }

@@ -1,4 +1,5 @@
-//! How data may leave: named stores, each one directory that nothing can climb out of.
+//! How data may leave: named stores, each one directory that nothing can climb out of, and
+//! named destinations ([`http`]), each one place with its own rules.
 //!
 //! An artifact is appended to out of sight and appears whole, durable, under its name, or
 //! not at all. Plugins reach a store by the name that the operator granted; they see neither
@@ -6,6 +7,7 @@
 
 mod encoder;
 mod error;
+pub mod http;
 mod name;
 mod store;
 mod writer;

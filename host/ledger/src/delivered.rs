@@ -17,6 +17,7 @@
 //! entry), a filter of two bytes a key up to 16 MiB, and the engine's filters of about 10 bits a
 //! resource ([`Bounds`]).
 
+mod chosen;
 mod draft;
 mod entries;
 mod entry;
@@ -165,7 +166,7 @@ impl Delivered {
     /// [`Error::DeliveredVersion`] and [`Error::DeliveredDamaged`] for an entry that cannot be
     /// read, or a failure of the database.
     pub fn get_many(&self, keys: &[ResourceKey]) -> Result<Vec<Option<Entry>>, Error> {
-        let decode = |value: &[u8]| entry::decode(value, &self.path).map(Some);
+        let decode = |value: &[u8]| self.decode(value);
         let (found, logs) =
             self.recent.look_up(keys, decode).map_err(|source| self.fault(source))?;
         // In the table's order, so that neighbours find its blocks in the processor's caches.
@@ -194,12 +195,20 @@ impl Delivered {
         for log in logs {
             let value = log.get(key.hash(), key.as_bytes());
             if let Some(value) = value.map_err(|source| self.fault(source.into()))? {
-                return entry::decode(&value, &self.path).map(Some);
+                return self.decode(&value);
             }
         }
         let value =
             self.resources.get(key.as_bytes()).map_err(|source| self.fault(source))?;
         value.map(|value| entry::decode(&value, &self.path)).transpose()
+    }
+
+    /// Reads a value of a log: none stands for what was taken away.
+    fn decode(&self, value: &[u8]) -> Result<Option<Entry>, Error> {
+        if value.is_empty() {
+            return Ok(None);
+        }
+        entry::decode(value, &self.path).map(Some)
     }
 
     /// Writes `entries`, all of them or none; of several with one key the last counts. Durable

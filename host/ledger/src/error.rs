@@ -16,6 +16,14 @@ use crate::{ExportId, FileState, Phase};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The audit log cannot be read or written.
+    #[error("using the audit log `{}`", path.display())]
+    Audit {
+        /// The log.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A checkpoint that would forget durable lines.
     #[error(
         "moving the checkpoint of file {file} of export `{id}` back from line {from} to line {to}"
@@ -261,6 +269,10 @@ impl Error {
     /// What the operator can do, as one line, when there is anything.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Audit { .. } => Some(
+                "the log lies beside the ledger, must be writable by the user who runs exports, \
+                 and needs space on its disk; nothing is done that cannot be written down there",
+            ),
             Self::Busy { .. } => {
                 Some("find what else writes to the ledger, such as a backup or a shell")
             }

@@ -3,7 +3,8 @@
 //! One `SQLite` file holds the journal of exports (how far each came), a checkpoint per file
 //! (which lines a sink called durable), a watermark per resource type (from when to ask
 //! next), how much each type usually brings, the positions of quarantined lines, who was in a
-//! cohort, and what plugins asked to remember. Beside it, one [`delivered`] ledger a chain and
+//! cohort, what plugins called, and what they asked to remember. Beside it lies the hash-chained
+//! [`audit`] log, and one [`delivered`] ledger a chain and
 //! source says of each resource what was last delivered. A call that returned `Ok` has been
 //! synced to disk.
 //!
@@ -25,6 +26,7 @@
 //! Source: Bulk Data IG, "Bulk Data Export Operation Request Flow" (a client may persist the
 //! status URL and resume), and the project's watermark rule (`docs/architecture.md`).
 
+pub mod audit;
 pub mod delivered;
 
 mod cohort;
@@ -34,6 +36,7 @@ mod error;
 mod evidence;
 mod export_id;
 mod ledger;
+mod looks;
 mod overlap;
 mod phase;
 mod place;
@@ -41,7 +44,9 @@ mod quarantine;
 mod record;
 mod run_lock;
 mod schema;
+mod seen;
 mod state;
+mod uses;
 mod void;
 mod watermark;
 
@@ -49,6 +54,7 @@ pub use error::Error;
 pub use evidence::{Baseline, Omission};
 pub use export_id::{ExportId, ExportIdError};
 pub use ledger::Ledger;
+pub use looks::Look;
 pub use overlap::LearntOverlap;
 pub use phase::Phase;
 pub use quarantine::QuarantineEntry;
@@ -58,5 +64,6 @@ pub use record::{
 };
 pub use run_lock::RunLock;
 pub use state::StateQuota;
+pub use uses::{PastUse, PluginUse};
 pub use void::Voids;
 pub use watermark::{Held, HeldReason, Watermark, WatermarkReset};

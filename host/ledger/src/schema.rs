@@ -97,6 +97,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0002_evidence.sql"),
     include_str!("schema/0003_delivered.sql"),
     include_str!("schema/0004_recalled.sql"),
+    include_str!("schema/0005_audit.sql"),
 ];
 
 #[cfg(test)]

@@ -33,6 +33,19 @@ impl AddressClass {
     }
 }
 
+/// The address that is reached in the end: the IPv4 one that `address` embeds, else itself.
+pub(crate) fn dialled(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => embedded_v4(v6).map_or(address, IpAddr::V4),
+    }
+}
+
+/// Whether `address` embeds an IPv4 one.
+pub(crate) fn embedding(address: IpAddr) -> bool {
+    dialled(address) != address
+}
+
 fn class_v4(address: Ipv4Addr) -> AddressClass {
     match address.octets() {
         [127, ..] => AddressClass::Loopback,

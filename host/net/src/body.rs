@@ -143,16 +143,42 @@ impl Body {
     /// # Errors
     ///
     /// [`Error::TooLarge`] beyond `limit` bytes, else what the stream yields.
-    pub async fn collect(mut self, limit: usize) -> Result<Bytes, Error> {
-        let mut whole = BytesMut::new();
-        while let Some(chunk) = self.chunks.try_next().await? {
-            if whole.len().saturating_add(chunk.len()) > limit {
-                return Err(Error::TooLarge { url: self.url, limit });
-            }
-            whole.extend_from_slice(&chunk);
+    pub async fn collect(self, limit: usize) -> Result<Bytes, Error> {
+        let url = self.url.clone();
+        match self.read(limit).await? {
+            (whole, Rest::None) => Ok(whole),
+            (_, Rest::Left) => Err(Error::TooLarge { url, limit }),
         }
-        Ok(whole.freeze())
     }
+
+    /// Reads the body as far as `limit` bytes, and says whether there was more. What is left
+    /// is not waited for.
+    ///
+    /// # Errors
+    ///
+    /// What the stream yields.
+    pub async fn read(mut self, limit: usize) -> Result<(Bytes, Rest), Error> {
+        let mut start = BytesMut::new();
+        while let Some(mut chunk) = self.chunks.try_next().await? {
+            let room = limit.saturating_sub(start.len());
+            if chunk.len() > room {
+                chunk.truncate(room);
+                start.extend_from_slice(&chunk);
+                return Ok((start.freeze(), Rest::Left));
+            }
+            start.extend_from_slice(&chunk);
+        }
+        Ok((start.freeze(), Rest::None))
+    }
+}
+
+/// What of a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Some of it.
+    Left,
+    /// Nothing.
+    None,
 }
 
 impl Stream for Body {

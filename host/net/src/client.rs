@@ -6,23 +6,20 @@ use bulkhead_model::SafeUrl;
 use bytes::Bytes;
 use reqwest::{
     Method,
-    header::{
-        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, IF_RANGE, RANGE,
-    },
-    redirect::Policy,
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, IF_RANGE, RANGE},
 };
-use tokio::time::timeout;
 use url::Url;
 
 use crate::{
-    body::{Body, BodyLimits, Framing, source},
+    body::{Body, BodyLimits, Framing},
     config::Config,
-    error::{BoxError, Error},
+    dial::{self, setup},
+    error::Error,
     gate::{Checks, Gate},
     origin::Origin,
     redirect::{self, Hop},
     request::{Patience, Request},
-    resolver::{ForbiddenAddress, GuardedResolver},
+    resolver::{GuardedResolver, Lookup},
     response::Response,
 };
 
@@ -52,7 +49,6 @@ impl Client {
     ///
     /// [`Error::Setup`] when a certificate or the TLS set-up is refused.
     pub fn new(config: Config) -> Result<Self, Error> {
-        let setup = |error: reqwest::Error| Error::Setup { source: error.into() };
         let open = builder(&config).map_err(setup)?;
         let guarded = builder(&config).map_err(setup)?;
         let gate = Gate::new(
@@ -61,7 +57,8 @@ impl Client {
             config.requests_per_origin,
             config.request_interval,
         );
-        let resolver = GuardedResolver { loopback_allowed: gate.loopback_allowed() };
+        let resolver =
+            GuardedResolver { reach: gate.reach().clone(), lookup: Lookup::system() };
         let shared = Shared {
             open: open.build().map_err(setup)?,
             guarded: guarded.dns_resolver(resolver).build().map_err(setup)?,
@@ -94,7 +91,7 @@ impl Client {
             if !credential.origins.contains(&origin) {
                 return Err(Error::Credential { origin });
             }
-            headers.insert(AUTHORIZATION, bearer(credential.bearer.expose())?);
+            headers.insert(AUTHORIZATION, dial::bearer(credential.bearer.expose())?);
             authenticated = true;
         }
         let mut hops = Vec::new();
@@ -169,51 +166,15 @@ impl Client {
         }
         let permit = pace.enter().await;
         let waited = self.shared.response_timeout;
-        match timeout(waited, request.send()).await {
-            Ok(Ok(response)) => Ok((response, permit)),
-            Ok(Err(error)) if is_forbidden(&error) => {
-                Err(Error::Address { url: SafeUrl::of(url), origin })
-            }
-            Ok(Err(error)) if error.is_connect() => {
-                Err(Error::Connect { url: SafeUrl::of(url), source: source(error) })
-            }
-            Ok(Err(error)) => {
-                Err(Error::Send { url: SafeUrl::of(url), source: source(error) })
-            }
-            Err(_) => Err(Error::Timeout { url: SafeUrl::of(url), waited }),
-        }
+        Ok((dial::send(request, url, origin, waited).await?, permit))
     }
 }
 
 fn builder(config: &Config) -> Result<reqwest::ClientBuilder, reqwest::Error> {
-    let mut builder = reqwest::Client::builder()
-        .redirect(Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .tls_version_min(reqwest::tls::Version::TLS_1_2)
-        .connect_timeout(config.connect_timeout)
+    let builder = dial::builder(config.connect_timeout, config.identity.as_ref())?
         .user_agent(&config.user_agent);
-    let mut roots = Vec::new();
-    for pem in &config.roots {
-        roots.extend(reqwest::Certificate::from_pem_bundle(pem)?);
-    }
-    if !roots.is_empty() {
-        builder = builder.tls_certs_merge(roots);
-    }
-    if let Some(identity) = &config.identity {
-        builder = builder.identity(reqwest::Identity::from_pem(identity.expose())?);
-    }
-    Ok(builder)
-}
-
-fn bearer(token: &[u8]) -> Result<HeaderValue, Error> {
-    let mut text = b"Bearer ".to_vec();
-    text.extend_from_slice(token);
-    let mut value = HeaderValue::from_bytes(&text)
-        .map_err(|error| Error::Setup { source: BoxError::from(error) })?;
-    value.set_sensitive(true);
-    Ok(value)
+    let roots = dial::certificates(&config.roots)?;
+    Ok(if roots.is_empty() { builder } else { builder.tls_certs_merge(roots) })
 }
 
 /// What may travel on to a stranger.
@@ -222,15 +183,4 @@ fn bare(headers: &HeaderMap) -> HeaderMap {
         .into_iter()
         .filter_map(|name| headers.get(&name).cloned().map(|value| (name, value)))
         .collect()
-}
-
-fn is_forbidden(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<ForbiddenAddress>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

@@ -45,6 +45,12 @@ pub enum Error {
         /// The origin to list as trusted, should it be right.
         origin: Origin,
     },
+    /// The answer has more headers than anybody needs.
+    #[error("the answer of `{url}` has too many or too large headers")]
+    Head {
+        /// What was asked.
+        url: SafeUrl,
+    },
     /// Clear text to a host that is not this machine.
     #[error("refusing clear-text `{url}`")]
     Insecure {
@@ -138,6 +144,7 @@ impl Error {
             | Self::Timeout { .. } => true,
             Self::Address { .. }
             | Self::Credential { .. }
+            | Self::Head { .. }
             | Self::Insecure { .. }
             | Self::Redirect { .. }
             | Self::Scheme { .. }
@@ -146,10 +153,28 @@ impl Error {
         }
     }
 
+    /// Whether it was TLS that did not come about: a certificate, a name, a version.
+    ///
+    /// Told by the kind of the system's error, which is how rustls reports through it.
+    pub fn is_tls(&self) -> bool {
+        let (Self::Connect { source, .. } | Self::Send { source, .. }) = self else {
+            return false;
+        };
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
+        while let Some(error) = cause {
+            if is_invalid_data(error) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// Whether the server may have acted on the request although no answer arrived.
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Self::Body { .. }
+            | Self::Head { .. }
             | Self::Send { .. }
             | Self::Slow { .. }
             | Self::Timeout { .. }
@@ -164,6 +189,27 @@ impl Error {
         }
     }
 
+    /// The same, showing another address: that of a patient is not for printing.
+    #[must_use]
+    pub fn showing(self, shown: &SafeUrl) -> Self {
+        let url = shown.clone();
+        match self {
+            Self::Address { origin, .. } => Self::Address { url, origin },
+            Self::Body { source, .. } => Self::Body { url, source },
+            Self::Connect { source, .. } => Self::Connect { url, source },
+            Self::Credential { origin } => Self::Credential { origin },
+            Self::Head { .. } => Self::Head { url },
+            Self::Insecure { origin, .. } => Self::Insecure { url, origin },
+            Self::Redirect { reason, .. } => Self::Redirect { url, reason },
+            Self::Scheme { .. } => Self::Scheme { url },
+            Self::Send { source, .. } => Self::Send { url, source },
+            Self::Setup { source } => Self::Setup { source },
+            Self::Slow { least_per_minute, .. } => Self::Slow { url, least_per_minute },
+            Self::Timeout { waited, .. } => Self::Timeout { url, waited },
+            Self::TooLarge { limit, .. } => Self::TooLarge { url, limit },
+        }
+    }
+
     /// What an operator could do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -175,6 +221,7 @@ impl Error {
             }
             Self::Body { .. }
             | Self::Connect { .. }
+            | Self::Head { .. }
             | Self::Redirect { .. }
             | Self::Scheme { .. }
             | Self::Send { .. }
@@ -184,4 +231,11 @@ impl Error {
             | Self::TooLarge { .. } => None,
         }
     }
+}
+
+/// Whether it, or an error of the system within it, is of that kind.
+fn is_invalid_data(error: &(dyn std::error::Error + 'static)) -> bool {
+    let Some(io) = error.downcast_ref::<std::io::Error>() else { return false };
+    io.kind() == std::io::ErrorKind::InvalidData
+        || io.get_ref().is_some_and(|inner| is_invalid_data(inner))
 }

@@ -13,7 +13,7 @@ use std::{
 use bulkhead_model::SafeUrl;
 use url::Url;
 
-use crate::{address::AddressClass, error::Error, origin::Origin, pace::Pace};
+use crate::{error::Error, origin::Origin, pace::Pace, reach::Reach};
 
 /// How the addresses of a URL's host are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub(crate) enum Checks {
 pub(crate) struct Gate {
     trusted: BTreeSet<Origin>,
     insecure: BTreeSet<Origin>,
-    loopback_allowed: bool,
+    /// Of origins that nobody named.
+    reach: Reach,
     per_origin: usize,
     interval: Duration,
     /// Held for map look-ups only, never across an await.
@@ -44,19 +45,21 @@ impl Gate {
         interval: Duration,
     ) -> Self {
         // A source on this machine may send us to this machine: demos, tests, side-cars.
-        let loopback_allowed = trusted.iter().any(Origin::is_loopback);
+        let is_local = trusted.iter().any(Origin::is_loopback);
+        let reach = if is_local { Reach::PublicAndLoopback } else { Reach::Public };
         Self {
             trusted,
             insecure,
-            loopback_allowed,
+            reach,
             per_origin: per_origin.get(),
             interval,
             open: Mutex::new(BTreeMap::new()),
         }
     }
 
-    pub(crate) fn loopback_allowed(&self) -> bool {
-        self.loopback_allowed
+    /// What may be dialled for origins that nobody named.
+    pub(crate) const fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// Admits `url` or says which rule it breaks.
@@ -71,7 +74,7 @@ impl Gate {
             return Ok((origin, Checks::Off));
         }
         if let Some(address) = origin.literal()
-            && !allowed(AddressClass::of(address), self.loopback_allowed)
+            && !self.reach.permits(address)
         {
             return Err(Error::Address { url: SafeUrl::of(url), origin });
         }
@@ -87,15 +90,6 @@ impl Gate {
         }
         let fresh = || Arc::new(Pace::new(self.per_origin, self.interval));
         Arc::clone(open.entry(origin.clone()).or_insert_with(fresh))
-    }
-}
-
-/// Whether a server-supplied URL may lead to an address of this class.
-pub(crate) fn allowed(class: AddressClass, loopback_allowed: bool) -> bool {
-    match class {
-        AddressClass::Public => true,
-        AddressClass::Loopback => loopback_allowed,
-        AddressClass::LinkLocal | AddressClass::Private | AddressClass::Reserved => false,
     }
 }
 

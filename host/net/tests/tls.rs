@@ -3,10 +3,13 @@
 //! The keys under `tls` were made for these tests with `openssl req` and open nothing.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bulkhead_model::Secret;
-use bulkhead_net::{Client, Config, Error, Origin, Request};
+use bulkhead_net::{
+    Call, ClearText, Client, Config, Destination, DestinationConfig, Error, Method,
+    Origin, Place, Request, header::HeaderMap,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -91,6 +94,43 @@ async fn private_roots_and_client_certificates_open_what_asks_for_them() {
                 assert_eq!(body, "hello", "case: {name}");
             }
             Err(error) => assert!(!opens, "case: {name}: {error:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_destination_is_trusted_by_its_roots_and_shown_its_identity_and_failures_are_tls()
+ {
+    let cases = [
+        ("a root that nobody knows", Asks::ForNothing, false, false, false),
+        ("the operator's root", Asks::ForNothing, true, false, true),
+        ("a stranger to a server that asks", Asks::ForCertificate, true, false, false),
+        ("a client that it knows", Asks::ForCertificate, true, true, true),
+    ];
+    for (name, asks, knows_root, has_identity, opens) in cases {
+        let allow = vec!["127.0.0.0/8".parse().unwrap()];
+        let place =
+            Place::new(serve(asks).await, allow, ClearText::OnThisMachine).unwrap();
+        let config = DestinationConfig {
+            roots: knows_root.then(|| ROOT.to_vec()).into_iter().collect(),
+            identity: has_identity.then(|| Secret::new(CLIENT)),
+            ..DestinationConfig::default()
+        };
+        let call = Call {
+            method: Method::GET,
+            target: "/x".to_owned(),
+            headers: HeaderMap::new(),
+            authorization: None,
+            body: Vec::new(),
+            within: Duration::from_secs(20),
+            response_bytes: 16,
+        };
+        match Destination::new(place, config).unwrap().send(call).await {
+            Ok(answer) => {
+                assert!(opens, "case: {name}");
+                assert_eq!(answer.body, "hello", "case: {name}");
+            }
+            Err(error) => assert!(!opens && error.is_tls(), "case: {name}: {error:?}"),
         }
     }
 }

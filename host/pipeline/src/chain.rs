@@ -42,7 +42,9 @@ impl Default for ChainLimits {
 #[non_exhaustive]
 pub enum ChainError {
     /// A plugin died too often.
-    #[error("a plugin died {crashes} times on one file")]
+    #[error(
+        "plugins died {crashes} times on one file, more often than `limits.restarts` lets them"
+    )]
     Crashes {
         /// How often it died.
         crashes: u32,

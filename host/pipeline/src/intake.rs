@@ -9,9 +9,10 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{
-    Batch, Change, Digests, Kinds, Quarantined, Record, Reject, RejectClass, Tally,
+    Asked, Batch, Change, Digests, Kinds, Quarantined, Record, Reject, RejectClass,
+    Tally, Unasked,
     deletion::{Key, keys},
-    recalled,
+    recalled, referred,
 };
 
 /// The name under which lines are refused before any stage saw them.
@@ -19,6 +20,9 @@ const READ: &str = "read";
 
 /// The type of the lines that head the blocks of an organised file.
 const HEAD: &str = "Parameters";
+
+/// Resources of a block of which it is noted to which types they refer.
+const LOOKED_AT: usize = 8;
 
 /// What the lines of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +72,9 @@ pub struct Intake {
     peek: Peek,
     kinds: Kinds,
     hash: Xxh3,
+    asked: Arc<Asked>,
+    /// Whether the type that the file announces was asked for.
+    is_wanted: bool,
     /// Lines up to here were delivered before, and their hash.
     delivered: Option<(u64, [u8; 16])>,
 }
@@ -81,7 +88,17 @@ impl Intake {
         };
         let peek = Peek::new(expected, bases);
         let (kinds, hash) = (Kinds::default(), Xxh3::new());
-        Self { file, kind, peek, kinds, hash, delivered: None }
+        let asked = Arc::default();
+        let (is_wanted, delivered) = (true, None);
+        Self { file, kind, peek, kinds, hash, asked, is_wanted, delivered }
+    }
+
+    /// The same, passing over what was not asked for.
+    #[must_use]
+    pub fn asking(self, asked: Arc<Asked>) -> Self {
+        let announced = self.announced();
+        let is_wanted = announced.is_empty() || asked.covers(&announced);
+        Self { asked, is_wanted, ..self }
     }
 
     /// The same, passing over the lines up to `through`, whose hash must be `prefix_hash`.
@@ -131,6 +148,7 @@ impl Intake {
             counts.read_deletions += deletions.count() as u64;
             counts.read += alike.len() as u64;
         }
+        self.note_references(&records, tally);
         let batch = (!records.is_empty()).then(|| {
             Batch::new(self.file, self.kinds.clone(), records, block.bytes.clone())
         });
@@ -229,6 +247,16 @@ impl Intake {
             // Counted under what the file announces: a made-up name adds no row to a report.
             return Err((self.announced(), reject));
         }
+        if let Some(why) = self.unasked(name, &envelope.patients) {
+            // A made-up name adds no row to a report.
+            let is_type =
+                ResourceType::is_valid(name) && self.kinds.intern(name).is_some();
+            tally.not_asked(if is_type { name } else { "" }, why);
+            return Ok(());
+        }
+        if self.asked.is_before(envelope.last_updated) {
+            tally.of(name).before_since += 1;
+        }
         let kind = self.intern(name)?;
         records.push(Record {
             seq: number,
@@ -268,6 +296,34 @@ impl Intake {
             }
         }
         refused.map_or(Ok(()), |reject| Err((String::new(), reject)))
+    }
+
+    /// Why nobody asked for a resource, if nobody did.
+    fn unasked(&self, name: &str, about: &Patients) -> Option<Unasked> {
+        match &self.kind {
+            // It is of the type that the file announces.
+            FileKind::Output(Some(_)) if self.is_wanted => self.asked.stranger(about),
+            FileKind::Output(Some(_)) => Some(Unasked::Type),
+            FileKind::Deleted
+            | FileKind::Organised
+            | FileKind::Output(None)
+            | FileKind::Recalled => self.asked.against(name, about),
+        }
+    }
+
+    /// Notes to which of the types that were asked for a few of these refer.
+    fn note_references(&self, records: &[Record], tally: &mut Tally) {
+        if !self.asked.is_of_listed_types() {
+            return;
+        }
+        let looked_at = records.iter().filter(|record| record.change == Change::Upsert);
+        for record in looked_at.take(LOOKED_AT) {
+            for name in referred::types(record.source()) {
+                if self.asked.covers(name) {
+                    tally.of(name).referred += 1;
+                }
+            }
+        }
     }
 
     fn intern(&mut self, name: &str) -> Result<u16, (String, Reject)> {

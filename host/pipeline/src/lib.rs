@@ -11,13 +11,16 @@
 //! back-pressure is the absence of code.
 
 mod advance;
+mod asked;
 mod batch;
 mod chain;
 mod deletion;
 mod intake;
 mod lane;
+mod limit;
 mod memory;
 mod recalled;
+mod referred;
 #[cfg(test)]
 mod rig;
 mod sink;
@@ -26,10 +29,12 @@ mod tally;
 mod verdict;
 
 pub use advance::{Advance, Quarantined};
+pub use asked::{Asked, Unasked};
 pub use batch::{Batch, Change, Kinds, Record};
 pub use chain::{Chain, ChainError, ChainLimits, Pause};
 pub use intake::{FileKind, Intake, IntakeError, Taken};
 pub use lane::{Caution, Lane, LaneError, LaneLimits};
+pub use limit::Limit;
 pub use memory::{Digests, Handled, Memory, MemoryError, Recall};
 pub use recalled::Recalled;
 pub use sink::{Checkpoint, CloseReason, Positions, Receipt, Sink, SinkError};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::{Batch, Reject, stage::Crash};
+use crate::{Batch, Limit, Reject, stage::Crash};
 
 /// A set of positions within one batch. Checked against the batch's length when made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub enum CloseReason {
 #[non_exhaustive]
 pub enum SinkError {
     /// The guest died, and with it what was not durable.
-    #[error("sink `{sink}` died ({})", crash.code())]
+    #[error("sink `{sink}` {crash} ({})", crash.code())]
     Crashed {
         /// The sink.
         sink: String,
@@ -104,6 +104,14 @@ pub enum SinkError {
         code: String,
         /// Not before this.
         after: Option<Duration>,
+    },
+    /// Something ran out that no fresh instance will have again.
+    #[error("sink `{sink}` used up its {limit}")]
+    Spent {
+        /// The sink.
+        sink: String,
+        /// What.
+        limit: Limit,
     },
 }
 

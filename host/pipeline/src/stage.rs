@@ -1,22 +1,30 @@
 //! One step of a chain.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
 
-use crate::{Batch, Verdict};
+use crate::{Batch, Limit, Verdict};
 
 /// How a guest died. Each ends its instance; the next call gets a fresh one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Crash {
     /// It answered what the contract does not allow.
     Contract,
-    /// It used up its time.
-    Deadline,
-    /// It asked for more memory, or returned more bytes, than it may.
-    Memory,
+    /// It used up one of its limits.
+    Limit(Limit),
     /// It trapped.
     Trap,
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Contract => f.write_str("broke the contract"),
+            Self::Limit(limit) => write!(f, "used up its {limit}"),
+            Self::Trap => f.write_str("trapped"),
+        }
+    }
 }
 
 impl Crash {
@@ -24,8 +32,7 @@ impl Crash {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Contract => "plugin-contract",
-            Self::Deadline => "plugin-deadline",
-            Self::Memory => "plugin-memory",
+            Self::Limit(limit) => limit.code(),
             Self::Trap => "plugin-trap",
         }
     }
@@ -36,7 +43,7 @@ impl Crash {
 #[non_exhaustive]
 pub enum StageError {
     /// The guest died. The same batch may pass in a fresh instance, or in smaller pieces.
-    #[error("plugin of stage `{stage}` {}", describe(*crash))]
+    #[error("plugin of stage `{stage}` {crash}")]
     Crashed {
         /// The stage.
         stage: String,
@@ -61,15 +68,14 @@ pub enum StageError {
         /// Not before this.
         after: Option<Duration>,
     },
-}
-
-fn describe(crash: Crash) -> &'static str {
-    match crash {
-        Crash::Contract => "broke the contract",
-        Crash::Deadline => "ran out of time",
-        Crash::Memory => "ran out of memory",
-        Crash::Trap => "trapped",
-    }
+    /// Something ran out that no fresh instance and no smaller piece will have again.
+    #[error("plugin of stage `{stage}` used up its {limit}")]
+    Spent {
+        /// The stage.
+        stage: String,
+        /// What.
+        limit: Limit,
+    },
 }
 
 /// One step of a chain: gives a verdict on every record of a batch.

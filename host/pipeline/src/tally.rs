@@ -1,10 +1,11 @@
-//! What became of every record: `read + added = delivered + dropped + consumed + quarantined`.
+//! What became of every record:
+//! `read + added = delivered + dropped + consumed + quarantined + not asked for`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::RejectClass;
+use crate::{RejectClass, Unasked};
 
 /// Counts of one kind of record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,13 @@ pub struct Counts {
     pub rows: u64,
     /// Bytes delivered, before compression, line ends included.
     pub delivered_bytes: u64,
+    /// Resources that nobody asked for, by the parameter that the server passed over. They ended
+    /// before any stage saw them.
+    pub not_asked: BTreeMap<String, u64>,
+    /// Of those read, resources that have not changed since `_since`.
+    pub before_since: u64,
+    /// How often other resources refer to this type, of those that were looked at for it.
+    pub referred: u64,
     /// Lines that head the blocks of organised files. They are no records: passed over, and
     /// counted nowhere else.
     pub heads: u64,
@@ -60,6 +68,11 @@ impl Counts {
         self.quarantined.values().flat_map(BTreeMap::values).sum()
     }
 
+    /// All resources that nobody asked for.
+    pub fn not_asked_in_all(&self) -> u64 {
+        self.not_asked.values().sum()
+    }
+
     /// Whether every record that came in is accounted for.
     pub fn balances(&self) -> bool {
         self.read + self.added
@@ -67,6 +80,7 @@ impl Counts {
                 + self.dropped_in_all()
                 + self.consumed_in_all()
                 + self.quarantined_in_all()
+                + self.not_asked_in_all()
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -95,6 +109,11 @@ impl Counts {
         self.faulty += other.faulty;
         self.rows += other.rows;
         self.delivered_bytes += other.delivered_bytes;
+        for (parameter, count) in &other.not_asked {
+            bump(&mut self.not_asked, parameter, *count);
+        }
+        self.before_since += other.before_since;
+        self.referred += other.referred;
         self.heads += other.heads;
     }
 }
@@ -126,6 +145,13 @@ impl Tally {
     /// Counts `count` records dropped by `stage`.
     pub fn drop(&mut self, kind: &str, stage: &str, count: u64) {
         bump(&mut self.of(kind).dropped, stage, count);
+    }
+
+    /// Counts one resource that came in and that nobody asked for.
+    pub(crate) fn not_asked(&mut self, kind: &str, why: Unasked) {
+        let counts = self.of(kind);
+        counts.read += 1;
+        bump(&mut counts.not_asked, why.parameter(), 1);
     }
 
     /// Counts one record that became a retraction instead of ending at `stage`.
@@ -186,6 +212,12 @@ mod tests {
         assert!(!tally.balances());
         tally.quarantine("Patient", "read", RejectClass::Malformed, "not-json");
         assert!(tally.balances());
+        tally.of("Task").read = 1;
+        tally.not_asked("Task", Unasked::Type);
+        assert!(!tally.balances());
+        tally.of("Task").read = 1;
+        assert!(tally.balances());
+        assert_eq!(tally.total().not_asked_in_all(), 1);
         assert_eq!(tally.total().faulty, 1);
     }
 

@@ -15,7 +15,7 @@ use crate::{
     auth::{self, Caller},
     counted::{IsCut, Number, counted},
     cues::Moment,
-    export, hop, metadata,
+    everything, export, hop, metadata,
     outcome::Refusal,
     request_log::{LoggedRequest, Origin, joined},
     rest,
@@ -187,6 +187,7 @@ fn moment(state: &State, origin: Origin, parts: &Parts, route: Option<&Route>) -
     let mut page = None;
     let (door, job, file) = match route {
         Route::Cancel { job } => (On::Delete, Some(job), None),
+        Route::Everything { .. } => (On::Everything, None, None),
         Route::File { job, file } => (On::File, Some(job), Some(file)),
         Route::Kickoff(level) => {
             moment.level = Some(level.clone());
@@ -255,6 +256,9 @@ fn handle(
     let query = uri.query().unwrap_or_default();
     match route {
         Route::Cancel { job } => export::cancel(state, &caller, &job),
+        Route::Everything { patient } => {
+            everything::everything(state, &caller, &patient, query)
+        }
         Route::File { job, file } => export::download(state, &caller, &job, &file, asked),
         Route::Kickoff(level) => {
             let request = export::Request { method, uri, headers, body: asked.body };

@@ -21,6 +21,7 @@ mod data;
 mod door;
 mod edits;
 mod error;
+mod everything;
 mod export;
 mod hop;
 mod manners;

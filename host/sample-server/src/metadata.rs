@@ -95,7 +95,10 @@ fn resource(name: &str, version: &str) -> Value {
         _ => return resource,
     };
     if let Some(object) = resource.as_object_mut() {
-        let operation = json!([{ "name": "export", "definition": format!("{OPERATIONS}/{definition}{version}") }]);
+        let mut operation = json!([{ "name": "export", "definition": format!("{OPERATIONS}/{definition}{version}") }]);
+        if let (Some(all), "Patient") = (operation.as_array_mut(), name) {
+            all.push(json!({ "name": "everything", "definition": EVERYTHING }));
+        }
         object.insert("operation".to_owned(), operation);
     }
     resource
@@ -117,4 +120,5 @@ fn security(token_url: &str) -> Value {
 }
 
 const IG: &str = "http://hl7.org/fhir/uv/bulkdata";
+const EVERYTHING: &str = "http://hl7.org/fhir/OperationDefinition/Patient-everything";
 const OPERATIONS: &str = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition";

@@ -106,7 +106,7 @@ struct Page {
 }
 
 /// A searchset whose resources stand as they are stored.
-fn bundle(
+pub(crate) fn bundle(
     total: u64,
     next: Option<String>,
     entries: &[(String, Box<RawValue>)],
@@ -131,14 +131,14 @@ fn bundle(
     with_type(StatusCode::OK, "application/fhir+json; charset=utf-8", text)
 }
 
-fn number(text: &str) -> Result<u64, Refusal> {
+pub(crate) fn number(text: &str) -> Result<u64, Refusal> {
     text.parse().map_err(|_| Refusal::invalid("want a whole number"))
 }
 
-fn unreadable() -> Refusal {
+pub(crate) fn unreadable() -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "exception", "cannot read the data")
 }
 
 const DEFAULT_PAGE: u64 = 50;
 /// Bounds what one answer holds in memory.
-const MOST_PAGE: u64 = 1_000;
+pub(crate) const MOST_PAGE: u64 = 1_000;

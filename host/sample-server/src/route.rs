@@ -9,6 +9,7 @@ use bulkhead_model::Level;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Cancel { job: String },
+    Everything { patient: String },
     File { job: String, file: String },
     Kickoff(Level),
     Metadata,
@@ -49,6 +50,9 @@ impl Route {
             ["fhir", "$export"] => kickoff(Level::System),
             ["fhir", "Patient", "$export"] => kickoff(Level::Patient),
             ["fhir", "Group", id, "$export"] => kickoff(Level::Group((*id).to_owned())),
+            ["fhir", "Patient", id, "$everything"] if !id.is_empty() => {
+                only(is_get, Self::Everything { patient: (*id).to_owned() }, "GET")
+            }
             ["fhir", "bulk", job] if *method == Method::DELETE => {
                 Ok(Self::Cancel { job: (*job).to_owned() })
             }
@@ -82,6 +86,7 @@ impl Route {
         match self {
             Self::Metadata | Self::SmartConfiguration | Self::Token => false,
             Self::Cancel { .. }
+            | Self::Everything { .. }
             | Self::File { .. }
             | Self::Kickoff(_)
             | Self::Page { .. }
@@ -137,6 +142,12 @@ mod tests {
                 "GET",
                 "/fhir/Group/a/$export",
                 Ok(Route::Kickoff(Level::Group("a".into()))),
+            ),
+            (
+                "all of a patient",
+                "GET",
+                "/fhir/Patient/a/$everything",
+                Ok(Route::Everything { patient: "a".into() }),
             ),
             ("status", "GET", "/fhir/bulk/1", Ok(Route::Status { job: "1".into() })),
             ("cancel", "DELETE", "/fhir/bulk/1", Ok(Route::Cancel { job: "1".into() })),

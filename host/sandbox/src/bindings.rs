@@ -16,6 +16,7 @@ pub(crate) mod imports {
             default: trappable,
             "bulkhead:plugin/artifacts": async | trappable,
             "bulkhead:plugin/keyed-hash": async | trappable,
+            "bulkhead:plugin/outbound-http": async | trappable,
             "bulkhead:plugin/state": async | trappable,
         },
         with: {

@@ -6,13 +6,18 @@ use std::{
 };
 
 use aws_lc_rs::hmac;
-use bulkhead_egress::Stores;
+use bulkhead_egress::{Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_model::{Instant, PatientSet, Secret};
-use bulkhead_pipeline::Kinds;
+use bulkhead_pipeline::{Kinds, Limit};
 use wasmtime::component::ResourceTable;
 
-use crate::{Grants, Limits, Manifest, limits::Meter};
+use crate::{
+    Determinism, Grants, Limits, Manifest, Uses,
+    deterministic::Chance,
+    limits::{Meter, Shared, Written},
+    provide::outbound_http::Spending,
+};
 
 /// Where a stage's small durable values lie.
 #[derive(Clone, Debug)]
@@ -40,12 +45,16 @@ pub struct Resources {
     pub keys: BTreeMap<String, hmac::Key>,
     /// Stores by name.
     pub stores: Stores,
+    /// Destinations by name.
+    pub destinations: Destinations,
     /// Small durable values.
     pub state: Option<StateStore>,
     /// The clock, given by whoever owns it.
     pub now: Clock,
     /// Randomness, likewise.
     pub random: Entropy,
+    /// In a deterministic chain guests see neither of the two.
+    pub deterministic: Option<Determinism>,
 }
 
 impl Resources {
@@ -81,9 +90,6 @@ impl Metrics {
     }
 }
 
-/// Events that one instance may emit; what is over is counted.
-const EVENTS: u32 = 10_000;
-
 /// What stands behind one live guest.
 pub(crate) struct Context {
     pub(crate) table: ResourceTable,
@@ -96,10 +102,24 @@ pub(crate) struct Context {
     pub(crate) grants: Arc<Grants>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) metrics: Metrics,
-    pub(crate) events_left: u32,
+    pub(crate) limits: Limits,
+    /// What all lanes of the stage use together.
+    pub(crate) shared: Arc<Shared>,
+    /// Artifacts of this guest, which is that of one file.
+    pub(crate) written: Written,
+    /// The time at which clocks stand that stand still.
+    pub(crate) frozen_at: Instant,
+    /// Chance where it is not the machine's.
+    pub(crate) chance: Chance,
+    pub(crate) uses: Uses,
+    pub(crate) spending: Spending,
 }
 
 impl Context {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one for each thing that stands behind a guest"
+    )]
     pub(crate) fn new(
         stage: Arc<str>,
         limits: &Limits,
@@ -107,6 +127,10 @@ impl Context {
         grants: Arc<Grants>,
         resources: Arc<Resources>,
         metrics: Metrics,
+        spending: Spending,
+        shared: Arc<Shared>,
+        chance: Chance,
+        frozen_at: Instant,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
@@ -120,7 +144,69 @@ impl Context {
             grants,
             resources,
             metrics,
-            events_left: EVENTS,
+            limits: *limits,
+            shared,
+            written: Written::default(),
+            frozen_at,
+            chance,
+            uses: Uses::default(),
+            spending,
         }
+    }
+
+    /// The same, and what its guest calls is counted here.
+    pub(crate) fn counted_by(self, uses: &Uses) -> Self {
+        Self { uses: uses.clone(), ..self }
+    }
+
+    /// The time as the guest may know it.
+    pub(crate) fn time(&self) -> Instant {
+        match self.resources.deterministic {
+            Some(_) => self.frozen_at,
+            None => (self.resources.now)(),
+        }
+    }
+
+    /// Fills `bytes` with chance as the guest may have it.
+    pub(crate) fn draw(&mut self, bytes: &mut [u8]) {
+        match self.resources.deterministic {
+            Some(_) => self.chance.fill(bytes),
+            None => (self.resources.random)(bytes),
+        }
+    }
+
+    /// Of a guest that is only asked what it is: it has nothing.
+    pub(crate) fn of_nobody(limits: &Limits) -> Self {
+        let resources = Resources {
+            cohorts: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            stores: Stores::default(),
+            destinations: Destinations::default(),
+            state: None,
+            now: Arc::new(|| Instant::from_unix_ms(0)),
+            random: Arc::new(|_| {}),
+            deterministic: None,
+        };
+        Self::new(
+            "".into(),
+            limits,
+            Arc::new(Manifest::of_nobody()),
+            Arc::default(),
+            Arc::new(resources),
+            Metrics::default(),
+            Spending::new(limits),
+            Arc::new(Shared::new(limits)),
+            Chance::new(None, "", ""),
+            Instant::from_unix_ms(0),
+        )
+    }
+
+    /// Notes that something was refused to the guest for `limit`, and says so the first time
+    /// in a call.
+    pub(crate) fn used_up(&mut self, limit: Limit) {
+        if self.meter.refused().is_none() {
+            tracing::warn!(stage = %self.stage, "plugin used up its {limit}: raise it, or ask its authors");
+        }
+        self.meter.refuse(limit);
     }
 }

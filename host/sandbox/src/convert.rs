@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use bulkhead_pipeline::{
-    Checkpoint, Output, Positions, Receipt, Reject, RejectClass, Verdict,
+    Batch, Checkpoint, Limit, Output, Positions, Receipt, Reject, RejectClass, Verdict,
 };
 use bytes::Bytes;
 
 use crate::{
-    Manifest,
+    Limits, Manifest,
     bindings::{
         filter, lifecycle::exports::bulkhead::plugin::lifecycle, sink, transform,
         wit::types,
@@ -97,6 +97,30 @@ pub(crate) fn changes(
         *verdict = Verdict::Reject(reject);
     }
     Ok(verdicts)
+}
+
+/// The same verdicts, with a refusal in place of every output that is far larger than its
+/// record.
+pub(crate) fn bounded(
+    mut verdicts: Vec<Verdict>,
+    batch: &Batch,
+    limits: &Limits,
+) -> Vec<Verdict> {
+    for (verdict, record) in verdicts.iter_mut().zip(batch.records()) {
+        let input = record.body.len();
+        let is_allowed = match verdict {
+            Verdict::Drop | Verdict::Keep | Verdict::Reject(_) => true,
+            Verdict::Emit(outputs) => {
+                limits.allows(input, outputs.iter().map(|output| output.body.len()))
+            }
+            Verdict::Replace(body) => limits.allows(input, std::iter::once(body.len())),
+        };
+        if !is_allowed {
+            let reject = Reject::new(RejectClass::TooLarge, Limit::Expansion.code());
+            *verdict = Verdict::Reject(reject);
+        }
+    }
+    verdicts
 }
 
 /// A sink's receipt.
@@ -199,6 +223,7 @@ const LONGEST_WORDS: usize = 500;
 pub(crate) fn is_plain(char: char) -> bool {
     !char.is_control()
         && !matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        && !matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}')
 }
 
 /// `[a-z0-9][a-z0-9.-]{0,63}`.

@@ -1,8 +1,8 @@
 //! The engine: what Wasm may be at all, and the clock that interrupts it.
 //!
-//! Every feature that no plugin needs is off, because each has had its advisories: garbage
-//! collection, exceptions, threads, 64-bit and several memories, tail calls, component async.
-//! NaNs are canonical, so that a plugin is a function of its input.
+//! Features are off unless they are named here, because each has had its advisories: garbage
+//! collection, exceptions, threads, 64-bit and several memories, tail calls, component async,
+//! and whatever a later engine brings. NaNs are canonical, so that a plugin is a function of its input.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -45,19 +45,11 @@ impl Sandbox {
 }
 
 fn config() -> Config {
-    let off = WasmFeatures::GC
-        | WasmFeatures::FUNCTION_REFERENCES
-        | WasmFeatures::EXCEPTIONS
-        | WasmFeatures::THREADS
-        | WasmFeatures::MEMORY64
-        | WasmFeatures::MULTI_MEMORY
-        | WasmFeatures::RELAXED_SIMD
-        | WasmFeatures::TAIL_CALL;
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         .concurrency_support(false)
-        .wasm_features(off, false)
+        .wasm_features(WasmFeatures::all().difference(ON), false)
         .cranelift_nan_canonicalization(true)
         .max_wasm_stack(256 << 10)
         .async_stack_size(1 << 20)
@@ -68,3 +60,16 @@ fn config() -> Config {
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config
 }
+
+/// What compilers of plugins write: WebAssembly 2.0 without references to the host, and the
+/// component model as it was finished.
+const ON: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::COMPONENT_MODEL);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bulkhead_pipeline::Crash;
 
-use crate::grant::Denied;
+use crate::{SignatureError, grant::Denied};
 
 /// One thing wrong with a stage's settings, as the plugin says. Cut to a length and freed of
 /// control characters: it may go to a terminal.
@@ -39,7 +39,7 @@ pub enum Error {
         source: wasmtime::Error,
     },
     /// The plugin died while it was being loaded.
-    #[error("trying the plugin, which {}", describe(*crash))]
+    #[error("trying the plugin, which {crash}")]
     Died {
         /// How.
         crash: Crash,
@@ -79,6 +79,9 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// `describe()` gives another answer each time.
+    #[error("the plugin says something else of itself each time it is asked")]
+    ManifestChanges,
     /// The embedded manifest and `describe()` differ.
     #[error("the plugin's embedded manifest is not what the plugin itself says")]
     ManifestLies,
@@ -91,6 +94,13 @@ pub enum Error {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// Nobody who may sign it did.
+    #[error("checking who signed the plugin")]
+    Signature {
+        /// Why the signature does not count.
+        #[source]
+        source: SignatureError,
     },
     /// The plugin does not accept its settings.
     #[error("{} with the stage's settings", count(problems.len(), "problem"))]
@@ -114,19 +124,12 @@ impl Error {
             | Self::Engine { .. }
             | Self::Link { .. }
             | Self::Manifest { .. }
+            | Self::ManifestChanges
             | Self::ManifestLies
             | Self::NotAPlugin(_)
-            | Self::Read { .. } => Crash::Trap,
+            | Self::Read { .. }
+            | Self::Signature { .. } => Crash::Trap,
         }
-    }
-}
-
-const fn describe(crash: Crash) -> &'static str {
-    match crash {
-        Crash::Contract => "broke the contract",
-        Crash::Deadline => "ran out of time",
-        Crash::Memory => "ran out of memory",
-        Crash::Trap => "trapped",
     }
 }
 

@@ -5,7 +5,8 @@
 
 use std::{future::Future, time::Duration};
 
-use bulkhead_pipeline::{Batch, Crash};
+use bulkhead_model::Instant;
+use bulkhead_pipeline::{Batch, Crash, Limit};
 use wasmtime::{
     Store, Trap, UpdateDeadline,
     component::{Instance, Resource, ResourceTableError},
@@ -21,7 +22,8 @@ use crate::{
     },
     context::Context,
     convert,
-    limits::Meter,
+    deterministic::Moment,
+    limits::{Allowance, Meter},
     manifest::Role,
 };
 
@@ -38,13 +40,20 @@ pub(crate) struct Guest {
     pub(crate) exports: Exports,
     lifecycle: LifecycleExports,
     limits: Limits,
+    /// The time of the call at hand.
+    allowance: Allowance,
 }
 
 impl Guest {
     /// A fresh guest, not configured.
-    pub(crate) async fn start(plugin: &Plugin) -> Result<Self, Error> {
+    ///
+    /// Clocks that stand still show `frozen_at`.
+    pub(crate) async fn start(
+        plugin: &Plugin,
+        frozen_at: Instant,
+    ) -> Result<Self, Error> {
         let limits = *plugin.limits();
-        let mut store = Store::new(plugin.engine(), plugin.context());
+        let mut store = Store::new(plugin.engine(), plugin.context(frozen_at));
         bound(&mut store, &limits, |context| &mut context.meter);
         let started = plugin.linked().instantiate_async(&mut store);
         let instance = within(limits.call, started)
@@ -53,13 +62,17 @@ impl Guest {
         let refuse = |source| Error::Link { source };
         let lifecycle = LifecycleExports::new(&mut store, &instance).map_err(refuse)?;
         let exports = exports(plugin.manifest().role, &mut store, &instance)?;
-        Ok(Self { store, exports, lifecycle, limits })
+        let allowance = Allowance::of_a_call(&limits);
+        Ok(Self { store, exports, lifecycle, limits, allowance })
     }
 
     /// A fresh guest with its settings.
-    pub(crate) async fn configured(plugin: &Plugin) -> Result<Self, Error> {
-        let mut guest = Self::start(plugin).await?;
-        guest.refresh();
+    pub(crate) async fn configured(
+        plugin: &Plugin,
+        frozen_at: Instant,
+    ) -> Result<Self, Error> {
+        let mut guest = Self::start(plugin, frozen_at).await?;
+        guest.refresh(Moment::Start);
         let calls = guest.lifecycle.bulkhead_plugin_lifecycle();
         let answer = calls.call_configure(&mut guest.store, plugin.settings());
         match within(guest.limits.call, answer).await {
@@ -71,17 +84,28 @@ impl Guest {
         }
     }
 
-    /// Lends a batch for one call: time and return budget are fresh.
-    pub(crate) fn lend(&mut self, batch: &Batch) -> Result<Resource<Batch>, Crash> {
-        self.refresh();
+    /// Lends a batch for one call, which has this time and a fresh return budget.
+    pub(crate) fn lend(
+        &mut self,
+        batch: &Batch,
+        allowance: Allowance,
+    ) -> Result<Resource<Batch>, Crash> {
+        self.begin(allowance, Moment::Batch(batch.id()));
         self.store.data_mut().kinds = batch.kinds().clone();
         let owned = self.store.data_mut().table.push(batch.clone());
-        owned.map_err(|_| Crash::Memory)
+        owned.map_err(|_| Crash::Limit(Limit::Handles))
     }
 
     /// Fresh time for one call.
-    pub(crate) fn refresh(&mut self) {
-        self.store.data_mut().meter.renew(&self.limits);
+    pub(crate) fn refresh(&mut self, moment: Moment) {
+        self.begin(Allowance::of_a_call(&self.limits), moment);
+    }
+
+    fn begin(&mut self, allowance: Allowance, moment: Moment) {
+        self.allowance = allowance;
+        let context = self.store.data_mut();
+        context.meter.renew(&allowance);
+        context.chance.begin(moment);
         self.store.set_epoch_deadline(1);
     }
 
@@ -91,9 +115,19 @@ impl Guest {
         let _ = self.store.data_mut().table.delete(lent);
     }
 
-    /// The longest a call may take.
+    /// The longest that the call at hand may take.
     pub(crate) const fn wall(&self) -> Duration {
-        self.limits.call
+        self.allowance.wall
+    }
+
+    /// What was refused first in the call at hand.
+    pub(crate) fn refused(&self) -> Option<Limit> {
+        self.store.data().meter.refused()
+    }
+
+    /// Ticks that the call at hand took so far.
+    pub(crate) fn ticks_used(&self) -> u64 {
+        self.store.data().meter.ticks_used()
     }
 }
 
@@ -108,7 +142,7 @@ pub(crate) fn bound<T: 'static>(
     // Fresh for every call of the host and every answer to it, says wasmtime.
     store.set_hostcall_fuel(limits.return_bytes.as_usize());
     store.set_max_component_handles(limits.handles);
-    meter(store.data_mut()).renew(limits);
+    meter(store.data_mut()).renew(&Allowance::of_a_call(limits));
     store.set_epoch_deadline(1);
     // At every tick the guest gives way, so that neighbours and the wall clock come to their
     // turn. A tick that passed while it waited for the host counts once, however long.
@@ -165,26 +199,34 @@ impl Ended {
     /// The same of any store.
     pub(crate) fn of(&self, meter: &Meter) -> Crash {
         let error = match self {
-            Self::Late => return Crash::Deadline,
+            Self::Late => return Crash::Limit(meter.wall_of()),
             Self::Error(error) => error,
         };
-        if meter.ran_out_of_time || error.downcast_ref() == Some(&Trap::Interrupt) {
-            Crash::Deadline
-        } else if meter.was_refused || is_too_much(error) {
-            Crash::Memory
-        } else {
-            Crash::Trap
-        }
+        let interrupted =
+            (error.downcast_ref() == Some(&Trap::Interrupt)).then_some(meter.ticks_of());
+        let limit = meter.time_out().or(interrupted).or(meter.refused());
+        limit.or_else(|| used_up(error)).map_or(Crash::Trap, Crash::Limit)
     }
 }
 
-/// Whether a guest passed more bytes to the host, or held more handles, than it may.
+/// What a guest used up of which the engine keeps count.
 ///
-/// The engine's error for bytes has no public type, only its text; a test holds it fast.
-fn is_too_much(error: &wasmtime::Error) -> bool {
-    matches!(error.downcast_ref(), Some(ResourceTableError::Full))
-        || error.root_cause().to_string().contains("fuel allocated for hostcalls")
+/// Most of its errors have no public type, only their text; tests hold each fast.
+fn used_up(error: &wasmtime::Error) -> Option<Limit> {
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return Some(Limit::Handles);
+    }
+    let cause = error.root_cause().to_string();
+    TEXTS.iter().find(|(text, _)| cause.contains(text)).map(|(_, limit)| *limit)
 }
+
+const TEXTS: [(&str, Limit); 5] = [
+    ("fuel allocated for hostcalls", Limit::ReturnBytes),
+    ("resource limit exceeded: instance", Limit::Instances),
+    ("resource limit exceeded: memory", Limit::Memories),
+    ("resource limit exceeded: table", Limit::Tables),
+    ("store handle limit exceeded", Limit::Handles),
+];
 
 /// Runs a call for at most `wall`. A call that is given up leaves a store that must not be
 /// used again.

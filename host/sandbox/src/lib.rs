@@ -13,8 +13,10 @@ mod bindings;
 mod cache;
 mod context;
 mod convert;
+mod deterministic;
 mod engine;
 mod error;
+pub mod fuzzing;
 mod grant;
 mod guest;
 mod limits;
@@ -22,17 +24,25 @@ mod manifest;
 mod package;
 mod plugin;
 mod provide;
+mod signature;
 mod sink;
 mod stage;
+mod uses;
 
 pub use cache::Cache;
 pub use context::{Clock, Entropy, Metrics, Resources, StateStore};
+pub use deterministic::Determinism;
 pub use engine::Sandbox;
 pub use error::{ConfigProblem, Error};
-pub use grant::{Denied, Grants};
+pub use grant::{Denied, Grants, Telemetry, beyond_grants};
 pub use limits::Limits;
 pub use manifest::{Capability, Manifest, RejectCode, Role};
-pub use package::{EMBEDDED_MANIFEST, Package};
+pub use package::{
+    Anatomy, CustomSection, EMBEDDED_MANIFEST, Extent, Package, SectionPlace, Tool,
+};
 pub use plugin::Plugin;
+pub use provide::wasi::VirtualWasi;
+pub use signature::{Day, KeyId, Signature, SignatureError, Signer, TrustedKey};
 pub use sink::{Conclusion, PluginSink};
 pub use stage::PluginStage;
+pub use uses::{BATCHES, DEATHS, Use, Uses};

@@ -1,139 +1,136 @@
-//! What one instance may use.
+//! What one plugin may use, and what it has used.
+//!
+//! [`Limits`] is what the operator sets. A guest's own sums are `meter.rs`; what one batch may
+//! take, however many calls and guests it needs, is `budget.rs`; what all lanes of a stage share
+//! is `shared.rs`, its rates `bucket.rs`.
+
+mod bucket;
+mod budget;
+mod meter;
+mod shared;
 
 use std::time::Duration;
 
 use bulkhead_model::ByteSize;
-use wasmtime::ResourceLimiter;
 
-use crate::engine::TICK;
+pub(crate) use self::{
+    budget::{Allowance, Budget},
+    meter::Meter,
+    shared::{Shared, Shown, Written},
+};
 
-/// What one plugin instance may use. Every field binds, and an operator can set each.
+/// What one plugin may use: each instance of it, unless it says otherwise. Every field binds,
+/// and an operator can set each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Linear memory, summed over all memories.
     pub memory: ByteSize,
+    /// Linear memories.
+    pub memories: usize,
     /// Elements of tables, summed over all tables.
     pub table_elements: usize,
+    /// Tables.
+    pub tables: usize,
+    /// Instances of core modules.
+    pub instances: usize,
+    /// Live handles.
+    pub handles: usize,
     /// Wall time of one call, waiting for the host included.
     pub call: Duration,
     /// Processor time of one call, to the engine's tick of 5 ms.
     pub cpu: Duration,
+    /// Wall time of one batch, over all calls that retries and halves take, pauses included.
+    pub batch: Duration,
+    /// Processor time of one batch, likewise.
+    pub batch_cpu: Duration,
     /// Bytes that one call may return, and that each of its calls to the host may pass.
     pub return_bytes: ByteSize,
-    /// Live handles.
-    pub handles: usize,
+    /// HTTP requests of all instances of a stage in one run.
+    pub http_requests: u64,
+    /// Bytes of their bodies, both ways.
+    pub http_bytes: ByteSize,
+    /// Time in which they are under way, summed.
+    pub http_time: Duration,
+    /// How many times the size of a record that which a transform makes of it may have.
+    pub expansion: u32,
+    /// Events and gauges that are shown, a second, over all instances of a stage.
+    pub events_per_second: u32,
+    /// How many of them at once after a quiet while.
+    pub event_burst: u32,
+    /// Bytes of artifacts before compression, for one file of the export.
+    pub artifact_bytes: ByteSize,
+    /// Artifacts begun, for one file of the export.
+    pub artifacts: u64,
+    /// Bytes of artifacts before compression, a run, over all instances.
+    pub run_artifact_bytes: ByteSize,
+    /// Artifacts begun, a run, over all instances.
+    pub run_artifacts: u64,
+    /// What a stage may keep as state, in bytes.
+    pub state_bytes: ByteSize,
+    /// One value of it.
+    pub state_value_bytes: ByteSize,
+    /// Deaths within [`Limits::restart_window`], over all instances of a stage.
+    pub restarts: u32,
+    /// See [`Limits::restarts`].
+    pub restart_window: Duration,
 }
 
 impl Default for Limits {
-    /// 64 MiB holds a batch of 1 MiB as a tree several times over; 30 s of waiting covers a
-    /// slow disk; 10 s of work is a thousand times what a batch takes.
+    /// 64 MiB holds a batch of 1 MiB as a tree several times over. 30 s of waiting covers a
+    /// slow disk; 10 s of work is a thousand times what a batch takes. To find the one record
+    /// of a batch that makes a guest spin takes 15 deaths: 5 minutes of work are twice that, 15
+    /// minutes leave room for 8 retries with a minute's pause. An SDK plugin is three
+    /// instances with one memory and two tables, one with a Python interpreter in it 40 with one
+    /// memory and fewer than 16 tables. A file of 64 GiB is larger than any seen.
     fn default() -> Self {
         Self {
             memory: ByteSize::mib(64),
+            memories: 8,
             table_elements: 20_000,
+            tables: 16,
+            instances: 64,
+            handles: 64,
             call: Duration::from_secs(30),
             cpu: Duration::from_secs(10),
+            batch: Duration::from_mins(15),
+            batch_cpu: Duration::from_mins(5),
             return_bytes: ByteSize::mib(32),
-            handles: 64,
+            // Twenty million resources in Bundles of 500 are 40,000 requests; a terabyte is
+            // more than such an export has; 30 days are the longest that an export may take.
+            http_requests: 1_000_000,
+            http_bytes: ByteSize::mib(1 << 20),
+            http_time: Duration::from_hours(720),
+            expansion: 10,
+            events_per_second: 100,
+            event_burst: 1_000,
+            artifact_bytes: ByteSize::mib(64 << 10),
+            artifacts: 10_000,
+            run_artifact_bytes: ByteSize::mib(1 << 20),
+            run_artifacts: 1_000_000,
+            state_bytes: ByteSize::mib(16),
+            state_value_bytes: ByteSize::from_bytes(64 << 10),
+            restarts: 256,
+            restart_window: Duration::from_mins(10),
         }
     }
 }
 
-/// Enforces the sums while a guest runs, and remembers what it ran into.
-#[derive(Debug)]
-pub(crate) struct Meter {
-    memory_left: usize,
-    table_left: usize,
-    ticks_left: u64,
-    /// A wish for more memory was refused in this call: what follows is not the plugin's
-    /// logic any more.
-    pub(crate) was_refused: bool,
-    /// The processor time of this call is used up.
-    pub(crate) ran_out_of_time: bool,
-}
+/// What a record may grow to whatever its size: rows and extensions around a tiny record.
+const LEAST_ROOM: u64 = 64 << 10;
 
-impl Meter {
-    /// Of a guest that has run nothing yet; it has no time before [`Meter::renew`].
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            memory_left: limits.memory.as_usize(),
-            table_left: limits.table_elements,
-            ticks_left: 0,
-            was_refused: false,
-            ran_out_of_time: false,
-        }
-    }
+/// What one output costs the host besides its bytes, about.
+const OUTPUT: u64 = 256;
 
-    /// Begins a call: time is fresh, memory stays what it was.
-    pub(crate) fn renew(&mut self, limits: &Limits) {
-        let ticks = limits.cpu.as_millis().div_ceil(TICK.as_millis());
-        self.ticks_left = u64::try_from(ticks).unwrap_or(u64::MAX);
-        self.was_refused = false;
-        self.ran_out_of_time = false;
-    }
-
-    /// Counts a tick in which the guest ran; says whether it may run on.
-    pub(crate) fn tick(&mut self) -> bool {
-        match self.ticks_left.checked_sub(1) {
-            Some(left) => self.ticks_left = left,
-            None => self.ran_out_of_time = true,
-        }
-        !self.ran_out_of_time
-    }
-
-    /// Takes `more` of what is left. Guest-controlled: what goes over its own maximum fails
-    /// later, so it must not be charged here.
-    fn take(
-        left: &mut usize,
-        was_refused: &mut bool,
-        more: usize,
-        is_over_maximum: bool,
+impl Limits {
+    /// Whether a transform may make outputs of these sizes of a record of `input` bytes.
+    pub(crate) fn allows(
+        &self,
+        input: usize,
+        outputs: impl Iterator<Item = usize>,
     ) -> bool {
-        if is_over_maximum {
-            return false;
-        }
-        let Some(rest) = left.checked_sub(more) else {
-            *was_refused = true;
-            return false;
-        };
-        *left = rest;
-        true
-    }
-}
-
-impl ResourceLimiter for Meter {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let (more, over) =
-            (desired.saturating_sub(current), maximum.is_some_and(|most| desired > most));
-        Ok(Self::take(&mut self.memory_left, &mut self.was_refused, more, over))
-    }
-
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let (more, over) =
-            (desired.saturating_sub(current), maximum.is_some_and(|most| desired > most));
-        Ok(Self::take(&mut self.table_left, &mut self.was_refused, more, over))
-    }
-
-    fn instances(&self) -> usize {
-        16
-    }
-
-    fn memories(&self) -> usize {
-        8
-    }
-
-    fn tables(&self) -> usize {
-        16
+        let room = (input as u64).saturating_mul(self.expansion.into()).max(LEAST_ROOM);
+        let made = outputs.map(|len| OUTPUT.saturating_add(len as u64));
+        made.fold(0, u64::saturating_add) <= room.saturating_add(OUTPUT)
     }
 }
 
@@ -141,42 +138,21 @@ impl ResourceLimiter for Meter {
 mod tests {
     use super::*;
 
+    /// Attacks: 18.
     #[test]
-    fn memory_is_summed_and_charged_only_when_given() {
-        let limits = Limits { memory: ByteSize::mib(1), ..Limits::default() };
-        let mut meter = Meter::new(&limits);
-        let page = 64 << 10;
-        let mut grow = |current: usize, desired: usize, maximum| {
-            meter.memory_growing(current * page, desired * page, maximum).unwrap()
-        };
-        assert!(grow(0, 8, None), "the first memory");
-        assert!(!grow(0, 9, Some(8 * page)), "over the memory's own maximum");
-        assert!(grow(0, 8, None), "the second memory fills the sum");
-        assert!(!grow(8, 9, None), "a page too many");
-    }
-
-    #[test]
-    fn only_the_limit_counts_as_a_refusal_and_only_for_one_call() {
-        let limits = Limits { memory: ByteSize::mib(1), ..Limits::default() };
-        let mut meter = Meter::new(&limits);
-        assert!(!meter.memory_growing(0, 1 << 20, Some(1)).unwrap());
-        assert!(!meter.was_refused, "the guest's own maximum");
-        assert!(!meter.memory_growing(0, 2 << 20, None).unwrap());
-        assert!(meter.was_refused, "the operator's limit");
-        meter.renew(&limits);
-        assert!(!meter.was_refused, "a new call");
-    }
-
-    #[test]
-    fn a_call_has_its_ticks_and_no_more() {
-        let cases = [("none", 0, 0), ("one for a part", 1, 1), ("whole", 20, 4)];
-        for (name, cpu, expected) in cases {
-            let limits = Limits { cpu: Duration::from_millis(cpu), ..Limits::default() };
-            let mut meter = Meter::new(&limits);
-            meter.renew(&limits);
-            let ticks = (0..100).take_while(|_| meter.tick()).count();
-            assert_eq!(ticks, expected, "case: {name}");
-            assert!(meter.ran_out_of_time, "case: {name}");
+    fn a_record_may_grow_by_a_factor_and_a_tiny_one_by_more() {
+        let limits = Limits { expansion: 2, ..Limits::default() };
+        let cases: [(&str, usize, &[usize], bool); 6] = [
+            ("nothing of nothing", 0, &[], true),
+            ("a tiny record grows a thousandfold", 40, &[40_000], true),
+            ("not without end", 40, &[64 << 10, 1], false),
+            ("a large one doubles", 1 << 20, &[2 << 20], true),
+            ("a byte too many", 1 << 20, &[(2 << 20) + 1], false),
+            ("empty rows cost something", 40, &[0; 300], false),
+        ];
+        for (name, input, outputs, expected) in cases {
+            let allowed = limits.allows(input, outputs.iter().copied());
+            assert_eq!(allowed, expected, "case: {name}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a plugin says of itself.
 
+use std::collections::BTreeSet;
+
 use bulkhead_model::ResourceType;
 use serde::{Deserialize, Serialize};
 
@@ -27,10 +29,11 @@ impl Role {
         }
     }
 
-    /// The interfaces that this role may import, as the worlds of `wit/worlds.wit` say.
+    /// The interfaces that this role may import, as the worlds of `wit/worlds.wit` say, and
+    /// `wasi`, which is empty: its clocks and its randomness are those of other grants.
     pub const fn interfaces(self) -> &'static [&'static str] {
         match self {
-            Self::Filter => &["bodies", "cohorts", "projection", "telemetry"],
+            Self::Filter => &["bodies", "cohorts", "projection", "telemetry", "wasi"],
             Self::Sink => &[
                 "artifacts",
                 "bodies",
@@ -40,6 +43,7 @@ impl Role {
                 "random",
                 "state",
                 "telemetry",
+                "wasi",
             ],
             Self::Transform => &[
                 "bodies",
@@ -50,6 +54,7 @@ impl Role {
                 "random",
                 "state",
                 "telemetry",
+                "wasi",
             ],
         }
     }
@@ -119,6 +124,24 @@ const VERSION: u32 = 1;
 const MOST: usize = 256;
 
 impl Manifest {
+    /// That of a guest which is still to be asked for its own: it declares nothing.
+    pub(crate) const fn of_nobody() -> Self {
+        Self {
+            bulkhead: VERSION,
+            name: String::new(),
+            version: String::new(),
+            description: String::new(),
+            role: Role::Filter,
+            settings: serde_json::Value::Null,
+            capabilities: Vec::new(),
+            fields: Vec::new(),
+            streams: Vec::new(),
+            events: Vec::new(),
+            metrics: Vec::new(),
+            rejects: Vec::new(),
+        }
+    }
+
     /// What is wrong with it beyond its shape.
     pub(crate) fn flaw(&self) -> Option<&'static str> {
         let Self { capabilities, fields, streams, events, metrics, rejects, .. } = self;
@@ -150,6 +173,14 @@ impl Manifest {
             )
         } else if !shown.flat_map(|text| text.chars()).all(is_plain) {
             Some("the manifest holds control characters")
+        } else if capabilities.iter().any(|asked| asked.why.trim().is_empty()) {
+            Some("the manifest asks for an interface without saying why")
+        } else if has_twins(capabilities) {
+            Some("the manifest asks for an interface twice")
+        } else if self.asks("projection") == fields.is_empty() {
+            Some(
+                "the manifest must list fields if it asks for `projection`, and only then",
+            )
         } else {
             None
         }
@@ -159,6 +190,11 @@ impl Manifest {
     pub fn asks(&self, interface: &str) -> bool {
         self.capabilities.iter().any(|asked| asked.interface == interface)
     }
+}
+
+fn has_twins(capabilities: &[Capability]) -> bool {
+    let asked = capabilities.iter().map(|asked| &asked.interface);
+    asked.collect::<BTreeSet<_>>().len() < capabilities.len()
 }
 
 /// A name that no resource type can have: kinds of rows must not pass for resources.
@@ -180,7 +216,7 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be_declared() {
         type Change = fn(&mut Manifest);
-        let cases: [(&str, Change, bool); 9] = [
+        let cases: [(&str, Change, bool); 15] = [
             ("a plain one", |_| (), true),
             ("a later version", |manifest| manifest.bulkhead = 2, false),
             ("an event that is free text", |m| m.events.push("Jane Roe".into()), false),
@@ -190,6 +226,23 @@ mod tests {
             ("a stream like a type", |m| m.streams.push("Patient".into()), false),
             ("a name for a terminal", |m| m.name.push('\u{1b}'), false),
             ("a name written backwards", |m| m.name.push('\u{202e}'), false),
+            ("a wish with its reason", |m| m.capabilities.push(ask("bodies", "x")), true),
+            ("a wish without one", |m| m.capabilities.push(ask("bodies", " ")), false),
+            (
+                "a wish said twice",
+                |m| m.capabilities = vec![ask("bodies", "x"), ask("bodies", "y")],
+                false,
+            ),
+            ("fields nobody may read", |m| m.fields.push("id".into()), false),
+            ("fields of none", |m| m.capabilities.push(ask("projection", "x")), false),
+            (
+                "fields and the wish",
+                |m| {
+                    m.fields.push("id".into());
+                    m.capabilities.push(ask("projection", "x"));
+                },
+                true,
+            ),
         ];
         for (name, change, is_fine) in cases {
             let json = r#"{"bulkhead":1,"name":"x","version":"1","role":"filter"}"#;
@@ -197,5 +250,9 @@ mod tests {
             change(&mut manifest);
             assert_eq!(manifest.flaw().is_none(), is_fine, "case: {name}");
         }
+    }
+
+    fn ask(interface: &str, why: &str) -> Capability {
+        Capability { interface: interface.to_owned(), why: why.to_owned() }
     }
 }

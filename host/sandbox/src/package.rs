@@ -1,11 +1,19 @@
 //! A plugin as shipped: bytes, digest, embedded manifest, imports. Nothing of it is run here.
 
+mod anatomy;
+
 use std::{borrow::Cow, io::Read as _, path::Path};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use bulkhead_model::Instant;
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::{Error, Manifest, convert::is_plain};
+use crate::{
+    Denied, Error, Grants, Manifest, Signature, SignatureError, Signer, TrustedKey,
+    convert::is_plain, grant,
+};
+
+pub use anatomy::{Anatomy, CustomSection, Extent, SectionPlace, Tool};
 
 /// The custom section that carries the manifest.
 pub const EMBEDDED_MANIFEST: &str = "bulkhead:manifest";
@@ -94,6 +102,29 @@ impl Package {
         &self.sha256
     }
 
+    /// Who of `trusted` signed these bytes, in a signature that counts at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureError`]: why it does not count.
+    pub fn verify(
+        &self,
+        signature: &Signature,
+        trusted: &[TrustedKey],
+        now: Instant,
+    ) -> Result<Signer, SignatureError> {
+        signature.over(&self.bytes, trusted, now)
+    }
+
+    /// What it is made of. Read anew at each call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAPlugin`] for a component that is broken within.
+    pub fn anatomy(&self) -> Result<Anatomy, Error> {
+        Anatomy::of(&self.bytes)
+    }
+
     /// The embedded manifest.
     ///
     /// # Errors
@@ -105,7 +136,14 @@ impl Package {
         ))
     }
 
-    pub(crate) fn manifest_json(&self) -> Option<&str> {
+    /// Every disagreement between what it imports, what its manifest asks for and `grants`,
+    /// as loading it would find them. Runs nothing.
+    pub fn denied(&self, manifest: &Manifest, grants: &Grants) -> Vec<Denied> {
+        grant::check(self, manifest, grants)
+    }
+
+    /// The embedded manifest as it stands in the file.
+    pub fn manifest_json(&self) -> Option<&str> {
         self.manifest_json.as_deref()
     }
 
@@ -124,6 +162,20 @@ impl Package {
             .filter(|name| !matches!(*name, "types" | "batches"))
     }
 
+    /// Whether it imports an interface of the contract, or, of `wasi`, any part.
+    pub fn uses(&self, interface: &str) -> bool {
+        match interface {
+            "wasi" => self.foreign_imports().any(|import| import.starts_with("wasi:")),
+            // With WASI they come by WASI's names.
+            "clock" | "random" => {
+                let own = self.interfaces().any(|imported| imported == interface);
+                let prefix = format!("wasi:{interface}");
+                own || self.foreign_imports().any(|import| import.starts_with(&prefix))
+            }
+            _ => self.interfaces().any(|imported| imported == interface),
+        }
+    }
+
     /// Imports that are not of the contract at all.
     pub fn foreign_imports(&self) -> impl Iterator<Item = &str> {
         self.imports.iter().map(String::as_str).filter(|name| !name.starts_with(CONTRACT))
@@ -138,8 +190,8 @@ struct Outline {
 
 impl Outline {
     fn of(bytes: &[u8]) -> Result<Self, Error> {
-        if !bytes.starts_with(b"\0asm") {
-            return Err(Error::NotAPlugin("the file is not WebAssembly"));
+        if let Some(why) = no_wasm(bytes) {
+            return Err(Error::NotAPlugin(why));
         }
         let mut outline = Self { manifest_json: None, imports: Vec::new() };
         let mut depth = 0_u32;
@@ -186,6 +238,20 @@ impl Outline {
             self.manifest_json = Some(json.to_owned());
         }
         Ok(())
+    }
+}
+
+/// What a file is that is not binary WebAssembly. Compiled code is told apart so that whoever
+/// offers it knows why it is never loaded: it would run as it is.
+fn no_wasm(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(b"\0asm") {
+        None
+    } else if bytes.starts_with(b"\x7fELF") {
+        Some("the file is compiled code (`.cwasm`): give the component it was made from")
+    } else if bytes.trim_ascii_start().starts_with(b"(") {
+        Some("the file is WebAssembly as text: build it with `bulkhead plugin build`")
+    } else {
+        Some("the file is not WebAssembly")
     }
 }
 

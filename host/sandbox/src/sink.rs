@@ -1,7 +1,8 @@
 //! A sink at work: one guest a file, and one more to conclude the export.
 
+use bulkhead_model::Instant;
 use bulkhead_pipeline::{
-    Batch, Checkpoint, CloseReason, Crash, Receipt, Sink, SinkError,
+    Batch, Checkpoint, CloseReason, Crash, Limit, Receipt, Sink, SinkError,
 };
 use futures::{FutureExt, future::BoxFuture};
 
@@ -9,7 +10,9 @@ use crate::{
     Plugin,
     bindings::sink::exports::bulkhead::plugin::sink as wit,
     convert::{self, Breach, Complaint},
+    deterministic::Moment,
     guest::{Ended, Exports, Guest, within},
+    limits::Budget,
 };
 
 /// What an export as a whole came to, for the sink's last word.
@@ -32,12 +35,21 @@ pub struct PluginSink {
     export_id: String,
     file: u32,
     guest: Option<Guest>,
+    budget: Budget,
+    frozen_at: Instant,
 }
 
 impl PluginSink {
     /// For one file of an export.
-    pub const fn new(plugin: Plugin, export_id: String, file: u32) -> Self {
-        Self { plugin, export_id, file, guest: None }
+    pub fn new(plugin: Plugin, export_id: String, file: u32) -> Self {
+        let (budget, frozen_at) = (Budget::default(), Instant::from_unix_ms(0));
+        Self { plugin, export_id, file, guest: None, budget, frozen_at }
+    }
+
+    /// In an export of that moment: what clocks show in a deterministic chain.
+    #[must_use]
+    pub fn of_export_at(self, time: Instant) -> Self {
+        Self { frozen_at: time, ..self }
     }
 
     /// Says to the sink that every file is closed: publish what belongs to the whole.
@@ -47,6 +59,9 @@ impl PluginSink {
     /// [`SinkError`] when that failed; it may be said again.
     pub async fn conclude(plugin: &Plugin, done: Conclusion) -> Result<(), SinkError> {
         let mut sink = Self::new(plugin.clone(), done.export_id.clone(), 0);
+        if let Ok(time) = done.transaction_time.parse() {
+            sink = sink.of_export_at(time);
+        }
         let done = wit::FinishedExport {
             export_id: done.export_id,
             transaction_time: done.transaction_time,
@@ -59,19 +74,19 @@ impl PluginSink {
         };
         let mut guest = sink.begin().await?;
         let (calls, wall) = (sink.calls(&guest)?, guest.wall());
-        guest.refresh();
+        guest.refresh(Moment::File(0, "conclude"));
         let answer = within(wall, calls.call_conclude(&mut guest.store, &done)).await;
         sink.settle(guest, answer)
     }
 
     async fn begin(&mut self) -> Result<Guest, SinkError> {
-        let begun = Guest::configured(&self.plugin).await;
+        let begun = Guest::configured(&self.plugin, self.frozen_at).await;
         begun.map_err(|error| self.crashed(error.crash()))
     }
 
-    fn live(&mut self) -> Result<Guest, SinkError> {
-        let mut guest = self.guest.take().ok_or_else(|| self.crashed(Crash::Trap))?;
-        guest.refresh();
+    fn live(&mut self, call: &'static str) -> Result<Guest, SinkError> {
+        let mut guest = self.guest.take().ok_or_else(|| self.dead())?;
+        guest.refresh(Moment::File(self.file, call));
         Ok(guest)
     }
 
@@ -84,6 +99,11 @@ impl PluginSink {
         }
     }
 
+    /// What a sink says whose guest has died: that was counted then.
+    fn dead(&self) -> SinkError {
+        SinkError::Crashed { sink: self.plugin.stage().to_owned(), crash: Crash::Trap }
+    }
+
     /// Keeps the guest when it answered, whatever the answer; else throws it away.
     fn settle<T>(
         &mut self,
@@ -93,8 +113,9 @@ impl PluginSink {
         match answer {
             Err(ended) => Err(self.crashed(ended.of_guest(&guest.store))),
             Ok(answer) => {
+                let refused = guest.refused();
                 self.guest = Some(guest);
-                answer.map_err(|error| self.complain(convert::complaint(error)))
+                answer.map_err(|error| self.complain(convert::complaint(error), refused))
             }
         }
     }
@@ -106,15 +127,33 @@ impl PluginSink {
         })
     }
 
+    /// What a death means: a fresh guest may do better, unless there can be none or no guest
+    /// would have more.
     fn crashed(&self, crash: Crash) -> SinkError {
+        self.plugin.uses().died(crash);
+        if !self.plugin.may_restart() {
+            tracing::warn!(stage = self.plugin.stage(), %crash, "a guest died once too often");
+            return self.spent(Limit::Restarts);
+        }
+        if let Crash::Limit(limit) = crash
+            && limit.is_for_good()
+        {
+            return self.spent(limit);
+        }
         SinkError::Crashed { sink: self.plugin.stage().to_owned(), crash }
     }
 
-    fn complain(&self, complaint: Complaint) -> SinkError {
+    fn spent(&self, limit: Limit) -> SinkError {
+        SinkError::Spent { sink: self.plugin.stage().to_owned(), limit }
+    }
+
+    fn complain(&self, complaint: Complaint, refused: Option<Limit>) -> SinkError {
         let sink = self.plugin.stage().to_owned();
-        match complaint {
-            Complaint::Fatal(code) => SinkError::Fatal { sink, code },
-            Complaint::Retryable(code, after) => {
+        match (complaint, refused) {
+            // It gave up because of what it was refused, as far as one can tell.
+            (Complaint::Fatal(_), Some(limit)) => self.spent(limit),
+            (Complaint::Fatal(code), None) => SinkError::Fatal { sink, code },
+            (Complaint::Retryable(code, after), _) => {
                 SinkError::Retryable { sink, code, after }
             }
         }
@@ -131,17 +170,22 @@ impl PluginSink {
             }),
         };
         let (calls, wall) = (self.calls(&guest)?, guest.wall());
-        guest.refresh();
+        guest.refresh(Moment::File(self.file, "open"));
         let answer = within(wall, calls.call_open(&mut guest.store, &work)).await;
         self.settle(guest, answer)
     }
 
     async fn deliver(&mut self, batch: &Batch) -> Result<Receipt, SinkError> {
-        let mut guest = self.live()?;
-        let (calls, wall) = (self.calls(&guest)?, guest.wall());
-        let lent = guest.lend(batch).map_err(|crash| self.crashed(crash))?;
+        let mut guest = self.live("deliver")?;
+        let allowance =
+            self.budget.allow(batch.id(), self.plugin.now(), self.plugin.limits());
+        let allowance = allowance.map_err(|limit| self.spent(limit))?;
+        let calls = self.calls(&guest)?;
+        let lent = guest.lend(batch, allowance).map_err(|crash| self.crashed(crash))?;
+        let wall = guest.wall();
         let borrowed = wasmtime::component::Resource::new_borrow(lent.rep());
         let answer = within(wall, calls.call_deliver(&mut guest.store, borrowed)).await;
+        self.budget.charge(guest.ticks_used());
         if answer.is_ok() {
             guest.take_back(lent);
         }
@@ -151,7 +195,7 @@ impl PluginSink {
     }
 
     async fn flush(&mut self) -> Result<Checkpoint, SinkError> {
-        let mut guest = self.live()?;
+        let mut guest = self.live("flush")?;
         let (calls, wall) = (self.calls(&guest)?, guest.wall());
         let answer = within(wall, calls.call_flush(&mut guest.store)).await;
         let checkpoint = self.settle(guest, answer)?;
@@ -159,7 +203,7 @@ impl PluginSink {
     }
 
     async fn close(&mut self, why: CloseReason) -> Result<Option<Checkpoint>, SinkError> {
-        let mut guest = self.live()?;
+        let mut guest = self.live("close")?;
         let (calls, wall) = (self.calls(&guest)?, guest.wall());
         let why = match why {
             CloseReason::EndOfFile => wit::CloseReason::EndOfFile,
@@ -188,6 +232,7 @@ impl Sink for PluginSink {
         &'a mut self,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        self.plugin.uses().handed_over(batch);
         Self::deliver(self, batch).boxed()
     }
 

@@ -9,6 +9,7 @@ use crate::{
     assemble, clock,
     config::{Config, Pinning},
     export::release,
+    trail::Trail,
 };
 
 /// Give up the unfinished export of a chain, and delete its job on the server.
@@ -49,7 +50,14 @@ impl Cancel {
             return Ok(ExitCode::SUCCESS);
         }
         let client = assemble::client(&config)?;
+        let trail = Trail::new(&ledger);
         for record in unfinished {
+            let particulars = serde_json::json!({
+                "chain": record.chain,
+                "export": record.id.to_string(),
+                "phase": record.phase.to_string(),
+            });
+            trail.overridden("cancel", &particulars)?;
             ledger.abandon(&record.id, "cancelled by the operator", clock::now())?;
             let (id, chain) = (&record.id, &record.chain);
             if record.phase == Phase::Intent {

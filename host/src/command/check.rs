@@ -1,5 +1,7 @@
 //! `bulkhead check`: everything that can be known without the server.
 
+mod unnamed;
+
 use std::{fmt::Write as _, io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use bulkhead_model::{ByteSize, PatientSet};
@@ -159,6 +161,9 @@ async fn check_chain(
         if !package.interfaces().any(|interface| interface == "bodies") {
             writeln!(text, "    never receives a resource: it does not import `bodies`")?;
         }
+        for note in unnamed::notes(config, &stage.plugin, plugin) {
+            writeln!(text, "    note: {note}")?;
+        }
         worst += plugin.limits.memory.bytes();
         match assemble::try_stage(config, chain, stage, &package, sandbox, cohorts).await
         {
@@ -166,10 +171,34 @@ async fn check_chain(
             Err(error) => problems.push(at(config, stage.line, &error)),
             Ok(plugin) => loaded.push(plugin),
         }
+        for name in &plugin.grants.destinations {
+            let Some(to) = config.destinations.get(name) else { continue };
+            let (methods, address, auth) = (to.methods(), to.address(), to.auth.shown());
+            writeln!(
+                text,
+                "    destination `{name}`: {methods} below {address}, {auth}"
+            )?;
+            let origin = to.place.origin();
+            if !origin.is_https() && !origin.is_loopback() {
+                writeln!(
+                    text,
+                    "      in clear text, which everybody on the way can read"
+                )?;
+            }
+            let allow: Vec<String> = to.allow.iter().map(ToString::to_string).collect();
+            if !allow.is_empty() {
+                let allow = allow.join(", ");
+                writeln!(text, "      may lead to {allow}, beside public addresses")?;
+            }
+        }
         for name in &plugin.grants.stores {
             let url = config.stores.get(name).map_or("", String::as_str);
             writeln!(text, "    store `{name}`: {url}")?;
         }
+    }
+    // Reads their secrets and certificates; dials nothing.
+    if let Err(error) = assemble::destinations(config, chain) {
+        problems.push(format!("chain `{}`: {error:#}", chain.name));
     }
     // Roles can be told only when every stage is there.
     if loaded.len() == chain.stages.len() + 1

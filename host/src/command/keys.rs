@@ -175,7 +175,7 @@ fn print(set: &Value) -> anyhow::Result<()> {
 }
 
 /// Writes a private key whole, for its owner alone, and never over another one.
-fn store(path: &Path, pem: &Secret) -> anyhow::Result<()> {
+pub(super) fn store(path: &Path, pem: &Secret) -> anyhow::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
 
 use bulkhead_model::{Instant, ResourceType};
+use serde_json::json;
 
 use crate::{
     assemble, cohort,
@@ -15,6 +16,7 @@ use crate::{
     failure::{Exit, Failure},
     output::{Output, Wish},
     report::Report,
+    trail::{Trail, operator},
 };
 
 /// Export from the server and stream every resource through the configured chains.
@@ -104,6 +106,9 @@ impl Run {
             config.chains_named(self.chain.as_deref())?.into_iter().cloned().collect();
         let ledger = assemble::ledger(&config)?;
         let _lock = ledger.lock().map_err(locked)?;
+        let trail = Trail::new(&ledger);
+        trail.configuration(&config)?;
+        self.note_overrides(&trail, wanted)?;
         let stop = Stop::at_signals()?;
         let client = Arc::new(assemble::client(&config)?);
         let sandbox = assemble::sandbox(&config.state)?;
@@ -122,7 +127,12 @@ impl Run {
                 stores,
                 Some(&ledger),
             )
-            .await?;
+            .await
+            .map_err(|error| match trail.refused(&chain, &error) {
+                Ok(()) => error,
+                Err(unwritten) => unwritten,
+            })?;
+            let started = trail.started(&config, &chain, &loaded, &cohorts)?;
             let delivered = match config.sync.remembers {
                 Remembers::Nothing => None,
                 Remembers::Resources => {
@@ -151,12 +161,50 @@ impl Run {
                 Wanted::Rotation(parts) => Reach::Types(export.due(*parts)?),
                 Wanted::Types(types) => Reach::Types(types.clone()),
             };
-            for report in export.run(reach).await? {
+            let came = export.run(reach).await;
+            let completed = came.iter().flatten().filter_map(|of| of.export.parse().ok());
+            let written = export
+                .touched(&completed.collect::<Vec<_>>())
+                .and_then(|touched| trail.ended(&started, &came, &touched));
+            if let (Err(_), Err(error)) = (&came, &written) {
+                // The run's own failure is told; this one may be its consequence.
+                let error = format!("{error:#}");
+                tracing::error!(%error, "how the run ended is not in the audit log");
+            }
+            let (reports_of_chain, head) = (came?, written?);
+            for mut report in reports_of_chain {
+                report.audit = Some(head.clone());
                 output.report(&report);
                 reports.push((report, before));
             }
         }
         Ok(reports)
+    }
+
+    /// What the command line overrides, into the audit log.
+    fn note_overrides(&self, trail: &Trail, wanted: &Wanted) -> anyhow::Result<()> {
+        let again = match wanted {
+            Wanted::Changes => None,
+            Wanted::Everything => Some(json!({ "of": "everything" })),
+            Wanted::Rotation(parts) => Some(json!({ "of": { "one-part-of": parts } })),
+            Wanted::Types(types) => {
+                let types: Vec<&str> = types.iter().map(ResourceType::as_str).collect();
+                Some(json!({ "of": types }))
+            }
+        };
+        if let Some(again) = again {
+            trail.overridden("ask-again", &again)?;
+        }
+        if self.dev {
+            trail.overridden("dev", &json!({ "waives": "sha256" }))?;
+        }
+        if !self.accept_omission.is_empty() {
+            let types = self.accept_omission.iter().map(ResourceType::as_str);
+            let types: Vec<&str> = types.collect();
+            let particulars = json!({ "types": types, "reason": self.reason });
+            trail.overridden("accept-omission", &particulars)?;
+        }
+        Ok(())
     }
 
     fn accepted_by_hand(&self) -> Vec<(ResourceType, Acceptance)> {
@@ -167,12 +215,6 @@ impl Run {
         let named = self.accept_omission.iter();
         named.map(|name| (name.clone(), acceptance.clone())).collect()
     }
-}
-
-/// Who runs this, as the system says.
-fn operator() -> String {
-    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "an unnamed user".to_owned())
 }
 
 pub(super) fn locked(error: bulkhead_ledger::Error) -> anyhow::Error {

@@ -85,6 +85,9 @@ impl Status {
             writeln!(out, "{}", as_json(&ledger, &exports)?)?;
             return Ok(ExitCode::SUCCESS);
         }
+        if let Some(head) = ledger.audit_head()? {
+            writeln!(out, "Audit log ends at line {}: {}\n", head.seq, head.hash)?;
+        }
         writeln!(out, "Exports, newest first:")?;
         for record in &exports {
             writeln!(out, "  {}", line(&ledger, record)?)?;
@@ -182,6 +185,6 @@ fn as_json(
         streams.insert(stream, marks.into());
     }
     Ok(json!({
-        "exports": listed, "watermarks": streams, "accepted-omissions": omissions,
+        "audit": ledger.audit_head()?, "exports": listed, "watermarks": streams, "accepted-omissions": omissions,
     }))
 }

@@ -15,6 +15,8 @@ pub(crate) struct ChainConfig {
     pub(crate) sink: StageConfig,
     /// Whether records in quarantine for a fault hold their type's watermark.
     pub(crate) holds_on_fault: bool,
+    /// The seed of a deterministic chain.
+    pub(crate) seed: Option<String>,
 }
 
 /// One plugin at work in a chain.
@@ -71,9 +73,17 @@ pub(crate) fn read(root: &Reader<'_>, folder: &Path) -> Vec<ChainConfig> {
                 "two stages of chain `{name}` have one name: give one `name = \"…\"`"
             ));
         }
+        let deterministic = chain.section("deterministic");
+        let seed = if deterministic.is_present() {
+            let what = "any text: another one gives other randomness";
+            deterministic.required_text("seed", what)
+        } else {
+            None
+        };
+        deterministic.finish();
         chain.finish();
         if let Some(sink) = sink {
-            chains.push(ChainConfig { name, stages, sink, holds_on_fault });
+            chains.push(ChainConfig { name, stages, sink, holds_on_fault, seed });
         }
     }
     chains
@@ -130,6 +140,15 @@ pub(crate) fn check(config: &Config, root: &Reader<'_>) {
                     chain.name, stage.plugin, stage.plugin
                 ));
             }
+            let has_state =
+                config.plugins.get(&stage.plugin).is_some_and(|of| of.grants.state);
+            if chain.seed.is_some() && has_state && config.limits.files_in_flight > 1 {
+                table.problem(format!(
+                    "chain `{}` is deterministic, but its stage `{}` keeps state, which files \
+                     in flight at once share: set `limits.files-in-flight = 1`",
+                    chain.name, stage.name
+                ));
+            }
         }
     }
     for (name, table) in root.named("plugins") {
@@ -146,5 +165,23 @@ pub(crate) fn check(config: &Config, root: &Reader<'_>) {
         });
         missing("key", &plugin.grants.keys, &|name| config.keys.contains_key(name));
         missing("store", &plugin.grants.stores, &|name| config.stores.contains_key(name));
+        // One that is there and wrong was named already.
+        let destinations = root.section("destinations");
+        missing("destination", &plugin.grants.destinations, &|name| {
+            destinations.has(name)
+        });
+        for granted in &plugin.grants.destinations {
+            let timeout = config.destinations.get(granted).map(|to| to.limits.timeout);
+            if let Some(timeout) =
+                timeout.filter(|timeout| *timeout >= plugin.limits.call)
+            {
+                let call = plugin.limits.call;
+                table.problem(format!(
+                    "`destinations.{granted}.timeout` is {timeout:?} and `plugins.{name}.limits.call` \
+                     {call:?}: the plugin would be stopped before its request is given up; make the \
+                     first shorter or the second longer"
+                ));
+            }
+        }
     }
 }

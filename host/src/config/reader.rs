@@ -68,7 +68,8 @@ impl<'a> Reader<'a> {
         self.table?.get(key)
     }
 
-    fn path(&self, key: &str) -> String {
+    /// Where `key` stands, for messages.
+    pub(crate) fn path(&self, key: &str) -> String {
         if self.place.is_empty() {
             key.to_owned()
         } else {
@@ -135,6 +136,16 @@ impl<'a> Reader<'a> {
     /// Whether `key` holds a table.
     pub(crate) fn is_table(&self, key: &str) -> bool {
         self.value(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Table(_)))
+    }
+
+    /// Whether `key` is there, whatever it holds.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    /// Whether `key` holds text.
+    pub(crate) fn is_text(&self, key: &str) -> bool {
+        self.value(key).is_some_and(|value| matches!(value.get_ref(), DeValue::String(_)))
     }
 
     /// Text.
@@ -281,7 +292,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// A time as text: see [`Reader::duration`].
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(split);
     let number: u64 = number.parse().ok()?;

@@ -31,11 +31,19 @@ pub(crate) struct SyncConfig {
     pub(crate) remembers: Remembers,
     /// What becomes of resources that left the cohort.
     pub(crate) left: LeftPolicy,
+    /// How the history of who joined is asked for, before everything is.
+    pub(crate) backfill: Vec<BackfillWay>,
+    /// More patients than this who joined at once are not asked for by `$everything`.
+    pub(crate) everything_most: u64,
     /// More patients than this who joined at once are not asked for one by one.
     pub(crate) backfill_most: u64,
     /// More than this share of a type, in percent, is not deleted because an export of
     /// everything lacks it.
     pub(crate) most_deletions: u64,
+    /// How many delivered resources are read again by id after an export of changes.
+    pub(crate) samples: u64,
+    /// How long it is remembered of a deleted resource that it was deleted.
+    pub(crate) keep_deleted: Duration,
     /// An export that took longer than this is followed by another at once.
     pub(crate) catch_up: Option<Duration>,
     /// Everything is asked for again after this long.
@@ -51,6 +59,15 @@ pub(crate) enum Remembers {
     Nothing,
     /// Its version, digests and patients, in the state folder.
     Resources,
+}
+
+/// How the history of who joined is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BackfillWay {
+    /// With `$everything` of each.
+    Everything,
+    /// With a kick-off that names them.
+    Patient,
 }
 
 /// What becomes of resources that left the cohort.
@@ -131,14 +148,44 @@ pub(crate) fn sync(sync: &Reader<'_>) -> SyncConfig {
             Some("keep") => LeftPolicy::Keep,
             _ => LeftPolicy::Retract,
         },
+        backfill: backfill(sync),
+        // Each is several requests, of a door that is not made for bulk.
+        everything_most: sync.number("everything-most", 0..100_001).unwrap_or(50),
         backfill_most: sync.number("backfill-most", 0..1_000_001).unwrap_or(5_000),
         most_deletions: sync.number("most-deletions", 0..101).unwrap_or(10),
+        samples: sync.number("samples", 0..1_001).unwrap_or(10),
+        // As long as an export's own history.
+        keep_deleted: sync
+            .duration("keep-deleted")
+            .unwrap_or(Duration::from_hours(9_600)),
         catch_up: sync.duration("catch-up").or(Some(Duration::from_hours(1))),
         full_resync: sync.duration("full-resync"),
         export_log: export_log(sync),
     };
     sync.finish();
     config
+}
+
+/// The ways of a backfill, in the order in which they are tried.
+fn backfill(sync: &Reader<'_>) -> Vec<BackfillWay> {
+    let Some(names) = sync.texts("backfill") else {
+        return vec![BackfillWay::Patient, BackfillWay::Everything];
+    };
+    let mut ways = Vec::new();
+    for name in names {
+        match name.as_str() {
+            "everything" => ways.push(BackfillWay::Everything),
+            "patient" => ways.push(BackfillWay::Patient),
+            _ => sync.problem_at(
+                "backfill",
+                format!(
+                    "`{name}` in `sync.backfill` is no way to ask for the history of who joined: \
+                     want `patient` or `everything`; what is left is an export of everything"
+                ),
+            ),
+        }
+    }
+    ways
 }
 
 /// A size, or `off`.

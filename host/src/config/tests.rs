@@ -1,3 +1,5 @@
+mod limits;
+
 use super::*;
 
 const WHOLE: &str = r#"
@@ -323,4 +325,37 @@ fn a_profile_fills_in_what_is_left_open_and_nothing_else() {
     let oracle = with("profile = \"oracle\"", "");
     assert_eq!(oracle.asking.method, bulkhead_bulk::KickoffMethod::Get);
     assert_eq!(oracle.network.at_once.map(std::num::NonZeroUsize::get), Some(6));
+}
+
+#[test]
+fn a_destination_that_is_granted_must_be_there_and_answer_within_a_call() {
+    let granted = WHOLE.replace(
+        "grants = { stores = [\"lake\"] }",
+        "grants = { destinations = [\"dwh\"] }",
+    );
+    let with = |table: &str| parse(&format!("{granted}\n[destinations.dwh]\n{table}"));
+    assert!(with("url = \"https://dwh.example/\"").is_ok());
+    let cases = [
+        (
+            "not there",
+            parse(&granted),
+            "37: `plugins.files.grants` names destination `dwh`, but there is no \
+             `[destinations.dwh]`",
+        ),
+        (
+            "there and wrong is told once",
+            with("url = \"dwh\""),
+            "52: `destinations.dwh.url` is no URL",
+        ),
+        (
+            "longer than a call",
+            with("url = \"https://dwh.example/\"\ntimeout = \"30s\""),
+            "37: `destinations.dwh.timeout` is 30s and `plugins.files.limits.call` 30s",
+        ),
+    ];
+    for (name, found, expected) in cases {
+        let problems = found.unwrap_err();
+        assert_eq!(problems.len(), 1, "case: {name}: {problems:?}");
+        assert!(problems[0].starts_with(expected), "case: {name}: {problems:?}");
+    }
 }

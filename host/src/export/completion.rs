@@ -1,32 +1,38 @@
 //! The end of an export: the sink's last word, verdicts, watermarks, the report.
 
-use std::{collections::BTreeMap, time::Duration};
+mod uses;
+
+use std::collections::BTreeMap;
 
 use bulkhead_bulk::{Coverage, GrantedScope, Kickoff, Manifest};
 use bulkhead_ledger::{
     Baseline, Completion, ExportRecord, FileArray, FileRecord, FileState, HeldReason,
 };
-use bulkhead_model::{Instant, ResourceType};
+use bulkhead_model::ResourceType;
 use bulkhead_pipeline::Tally;
 use bulkhead_sandbox::{Conclusion, PluginSink};
 
 use super::{
-    Acceptance, Export, OutcomeCounts, TypeEvidence, Verdict, clocks, evidence,
+    Acceptance, Export, OutcomeCounts, TypeEvidence, Verdict, asked, clocks, evidence,
     history::{self, Asked},
+    journalled::export_time,
     judge,
     kickoff::Met,
     kickoff_of,
-    memory::{Drift, longest_late},
+    memory::with_unchanged,
     omission, outcome, plan,
     probe::{self, Probe, Wanted},
+    restored,
+    samples::Samples,
     stopped,
 };
 use crate::{
+    advice::advice,
     clock,
     failure::{Exit, Failure},
     output::Event,
     report::Report,
-    watermark::{all_types, span},
+    watermark::all_types,
 };
 
 impl Export {
@@ -36,8 +42,7 @@ impl Export {
             .into_iter()
             .filter(|file| file.array != FileArray::Outcome)
             .filter_map(|file| Some((file.index, file.checkpoint?.token)));
-        let time =
-            record.transaction_time.unwrap_or(clocks(record).effective(Duration::ZERO));
+        let time = export_time(record);
         let conclusion = Conclusion {
             export_id: record.id.to_string(),
             transaction_time: time.to_string(),
@@ -45,8 +50,10 @@ impl Export {
             files: delivered.collect(),
         };
         PluginSink::conclude(&self.loaded.sink, conclusion).await.map_err(|error| {
-            let hint = "the log says why; running again concludes again".to_owned();
             let what = format!("concluding the export: {error}");
+            let again = "the log says why; running again concludes again";
+            let hint = advice(&error.into(), &self.chain);
+            let hint = hint.unwrap_or_else(|| again.to_owned());
             Failure { exit: Exit::Failed, blame: "plugin", what, hint: Some(hint) }.into()
         })
     }
@@ -70,10 +77,12 @@ impl Export {
         manifest: &Manifest,
     ) -> anyhow::Result<Weighed> {
         let kickoff = kickoff_of(record)?;
-        let files = self.ledger.files(&record.id)?;
+        let asked = asked::asked(&kickoff);
+        let files = asked::wanted(self.ledger.files(&record.id)?, &asked);
         let outcomes = outcome::told(&files, manifest)?;
         let mut tally = Tally::default();
-        for file in files.iter().filter(|file| file.array != FileArray::Outcome) {
+        let all = self.ledger.files(&record.id)?;
+        for file in all.iter().filter(|file| file.array != FileArray::Outcome) {
             if let Some(checkpoint) = &file.checkpoint {
                 tally.add(&serde_json::from_str(&checkpoint.tally)?);
             }
@@ -119,7 +128,18 @@ impl Export {
             .keys()
             .filter_map(|name| Some((name.clone(), sources.of(&name.parse().ok()?))))
             .collect();
-        Ok(Weighed { kickoff, files, tally, came, history, outcomes, verdicts, evidence })
+        let listed = all.len() as u64;
+        Ok(Weighed {
+            kickoff,
+            files,
+            listed,
+            tally,
+            came,
+            history,
+            outcomes,
+            verdicts,
+            evidence,
+        })
     }
 
     /// Moves the watermarks of what is complete, with the report, in one transaction.
@@ -128,9 +148,11 @@ impl Export {
         record: &ExportRecord,
         manifest: &Manifest,
     ) -> anyhow::Result<Report> {
+        self.note_uses(&record.id)?;
         let Weighed {
             kickoff,
             files,
+            listed,
             tally,
             came,
             history,
@@ -155,8 +177,23 @@ impl Export {
         } else {
             Vec::new()
         };
-        let drift = self.drift_of(record)?;
+        let mut drift = self.drift_of(record)?;
+        let is_whole = record.since.is_none();
+        // The first export of everything has nothing to be held against.
+        if is_whole && is_of_all && !before.is_empty() {
+            drift = with_unchanged(drift, &tally);
+        }
+        let samples = if is_whole {
+            Samples::default()
+        } else {
+            self.samples(&kickoff.types, record.id.as_str(), effective).await?
+        };
+        let older = drift.values().map(|of| of.went_back).sum::<u64>() + samples.older;
+        let server = &self.config.source.base_url;
         let mut remarks = clocks.remarks();
+        remarks.extend(restored::remarks(server, older, &clocks, &before));
+        remarks.extend(samples.remark());
+        remarks.extend(asked::remarks(&tally, &kickoff, server));
         remarks.extend(self.learn(record, &drift, clock::now())?);
         let failed_files =
             files.iter().filter(|file| file.state == FileState::Failed).count() as u64;
@@ -173,7 +210,7 @@ impl Export {
             drift,
             failed_files,
             outcomes,
-            files: files.len() as u64,
+            files: listed,
             tally,
             verdicts,
             evidence,
@@ -181,6 +218,7 @@ impl Export {
             effective: Some(effective),
             metrics: self.metrics(),
             stores: self.places(),
+            audit: None,
             started_at: record.started_at,
             finished_at: now,
             held: BTreeMap::new(),
@@ -204,52 +242,6 @@ impl Export {
             self.ledger.amend_report(&record.id, &serde_json::to_string(&report)?)?;
         }
         Ok(report)
-    }
-
-    /// What was held against the ledger of resources, over all files.
-    fn drift_of(&self, record: &ExportRecord) -> anyhow::Result<BTreeMap<String, Drift>> {
-        let mut all: BTreeMap<String, Drift> = BTreeMap::new();
-        for (_, counts) in self.ledger.drifts(&record.id)? {
-            let found: BTreeMap<String, Drift> = serde_json::from_str(&counts)?;
-            for (name, of_type) in found {
-                all.entry(name).or_default().add(&of_type);
-            }
-        }
-        Ok(all)
-    }
-
-    /// Learns from what was visible late: the next exports ask from so much earlier. Says so,
-    /// and what became of resources that changed while the export ran.
-    fn learn(
-        &self,
-        record: &ExportRecord,
-        drift: &BTreeMap<String, Drift>,
-        now: Instant,
-    ) -> anyhow::Result<Vec<String>> {
-        let mut remarks = Vec::new();
-        let after: u64 = drift.values().map(|of| of.after_snapshot).sum();
-        if after > 0 {
-            remarks.push(format!(
-                "{after} resources changed after the snapshot: the next export asks for them again"
-            ));
-        }
-        let Some(late) = longest_late(drift) else { return Ok(remarks) };
-        let wanted = late.saturating_mul(2);
-        let late = span(late);
-        if wanted > self.config.sync.overlap {
-            let reason = format!("resources became visible {late} late");
-            if self.ledger.raise_overlap(&record.stream, wanted, &reason, now)? {
-                remarks.push(format!(
-                    "{reason}, which only the overlap caught: from now on it is {}",
-                    span(wanted)
-                ));
-            }
-        } else {
-            remarks.push(format!(
-                "resources became visible {late} late; the overlap caught them"
-            ));
-        }
-        Ok(remarks)
     }
 
     /// What the kick-off met. An export that an earlier version began tells nothing: then what
@@ -331,7 +323,10 @@ impl Export {
 /// Everything that an export is judged by, and the judgement.
 struct Weighed {
     kickoff: Kickoff,
+    /// Those that concern what was asked for.
     files: Vec<FileRecord>,
+    /// How many there are in all.
+    listed: u64,
     tally: Tally,
     came: BTreeMap<String, u64>,
     history: BTreeMap<ResourceType, Baseline>,

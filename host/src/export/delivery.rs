@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
-use bulkhead_bulk::{Error as BulkError, Kickoff, Manifest, OutputFile};
+use bulkhead_bulk::{Error as BulkError, Kickoff, Manifest, OutputFile, Way};
 use bulkhead_ledger::{ExportId, ExportRecord, FileArray, FileState};
+use bulkhead_model::Phi;
 use tokio::task::JoinSet;
 
 use super::{
-    Export, OutcomeCounts, Tried, file, kickoff::Met, kickoff_of, listed, outcome,
-    status_url, stopped,
+    Export, OutcomeCounts, Tried, asked, file, journalled::export_time, kickoff::Met,
+    kickoff_of, listed, outcome, status_url, stopped,
 };
 use crate::output::Event;
 
@@ -54,7 +55,9 @@ impl Export {
             total,
         );
         let status_url = status_url(record)?;
-        let is_comparable = kickoff_of(record)?.patients.is_empty();
+        let kickoff = kickoff_of(record)?;
+        let is_comparable = kickoff.patients.is_empty();
+        let asked = Arc::new(asked::asked(&kickoff));
         let holdings = self.holdings(record, is_comparable)?;
         let shared: Arc<file::Shared> = Arc::default();
         if let Some(holdings) = &holdings {
@@ -78,12 +81,16 @@ impl Export {
                     id: record.id.clone(),
                     index,
                     array,
-                    origin: file::Origin::Remote {
-                        file: Box::new(file.clone()),
-                        manifest: Arc::clone(&manifest),
-                        status_url: status_url.clone(),
-                        shared: Arc::clone(&shared),
-                    },
+                    origin: of_patient(&kickoff, index).unwrap_or_else(|| {
+                        file::Origin::Remote {
+                            file: Box::new(file.clone()),
+                            manifest: Arc::clone(&manifest),
+                            status_url: status_url.clone(),
+                            shared: Arc::clone(&shared),
+                        }
+                    }),
+                    asked: Arc::clone(&asked),
+                    export_time: export_time(record),
                     holdings: holdings.clone(),
                 });
             }
@@ -92,12 +99,15 @@ impl Export {
             let mut lanes = JoinSet::new();
             for _ in 0..at_once {
                 let queue = Arc::clone(&queue);
+                let (export, id) = (Arc::clone(self), record.id.clone());
                 lanes.spawn(async move {
                     let next = || {
                         queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
                     };
                     while let Some(work) = next() {
-                        work.process().await?;
+                        let came = work.process().await;
+                        export.note_uses(&id)?;
+                        came?;
                     }
                     Ok(())
                 });
@@ -105,7 +115,7 @@ impl Export {
             self.join(lanes).await?;
         }
         self.output.end_files();
-        let names = names(&kickoff_of(record)?, &manifest, record);
+        let names = names(&kickoff, &manifest, record);
         for (index, _, file) in listed(&manifest)
             .filter(|(index, of, _)| *of == FileArray::Outcome && open.contains(index))
         {
@@ -203,6 +213,18 @@ impl Export {
             }
         }
         Ok(())
+    }
+}
+
+/// Where the file of one patient comes from, when each has one.
+fn of_patient(kickoff: &Kickoff, index: u32) -> Option<file::Origin> {
+    match kickoff.way {
+        Way::Everything => {
+            let patient = kickoff.patients.get(usize::try_from(index).ok()?)?.clone();
+            let patient = Phi::new(patient);
+            Some(file::Origin::Everything { patient, types: kickoff.types.clone() })
+        }
+        Way::Export => None,
     }
 }
 

@@ -13,8 +13,11 @@ use std::{
 use anyhow::Context as _;
 use bulkhead_bulk::Error as BulkError;
 use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof, QuarantineEntry};
+use bulkhead_model::Instant;
 use bulkhead_ndjson::{Bases, Block, Framer};
-use bulkhead_pipeline::{Advance, Caution, CloseReason, FileKind, Lane, Tally};
+use bulkhead_pipeline::{
+    Advance, Asked, Caution, CloseReason, FileKind, Intake, Lane, Tally,
+};
 
 use self::ended::{Ended, ended};
 pub(super) use self::{
@@ -23,6 +26,7 @@ pub(super) use self::{
 };
 use super::{Export, logged::bulk_error, memory::Holdings, stop::Why, stopped};
 use crate::{
+    advice::{advice, advised},
     assemble,
     output::{Event, FileProgress},
 };
@@ -43,6 +47,10 @@ pub(super) struct FileWork {
     pub(super) index: u32,
     pub(super) array: FileArray,
     pub(super) origin: Origin,
+    /// What the export asked for.
+    pub(super) asked: Arc<Asked>,
+    /// The export's own moment.
+    pub(super) export_time: Instant,
     pub(super) holdings: Option<Arc<Holdings>>,
 }
 
@@ -72,7 +80,9 @@ impl FileWork {
                     return Ok(());
                 }
                 Err(Ended::Stopped) => return Err(stopped()),
-                Err(Ended::Fatal(error)) => return Err(error),
+                Err(Ended::Fatal(error)) => {
+                    return Err(advised(error, &self.export.chain));
+                }
                 Err(Ended::Changed) => {
                     let (id, index) = (self.id.clone(), self.index);
                     // First: a process that dies between must not take what was delivered of
@@ -134,6 +144,7 @@ impl FileWork {
         progress: &FileProgress,
     ) -> anyhow::Result<()> {
         let hint = bulk_error(error).and_then(BulkError::hint);
+        let hint = hint.or_else(|| advice(error, &self.export.chain));
         let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
         let reason = format!("{error:#}{hint}");
         self.give_up_try().await?;
@@ -296,14 +307,13 @@ impl FileWork {
             FileArray::Recalled => FileKind::Recalled,
         };
         let bases = Bases::new([self.export.config.source.base_url.to_string()]);
-        assemble::lane(
-            &self.export.loaded,
-            bases,
-            self.id.as_str(),
-            self.index,
-            kind,
-            caution,
-        )
+        let intake = Intake::new(self.index, kind, bases).asking(Arc::clone(&self.asked));
+        let of = assemble::FileOf {
+            export_id: self.id.as_str(),
+            export_time: self.export_time,
+            file: self.index,
+        };
+        assemble::lane(&self.export.loaded, intake, &of, caution)
     }
 
     async fn resume(&self) -> anyhow::Result<Option<Advance>> {

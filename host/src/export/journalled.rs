@@ -1,8 +1,11 @@
 //! What the journal keeps of an export, read back.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use bulkhead_bulk::{Kickoff, Manifest};
 use bulkhead_ledger::ExportRecord;
+use bulkhead_model::Instant;
 use url::Url;
 
 use crate::watermark::Clocks;
@@ -13,6 +16,11 @@ pub(super) fn clocks(record: &ExportRecord) -> Clocks {
         server_date: record.server_date,
         transaction_time: record.transaction_time,
     }
+}
+
+/// The export's own moment, the same whenever the export is taken up again.
+pub(super) fn export_time(record: &ExportRecord) -> Instant {
+    record.transaction_time.unwrap_or_else(|| clocks(record).effective(Duration::ZERO))
 }
 
 pub(super) fn kickoff_of(record: &ExportRecord) -> anyhow::Result<Kickoff> {

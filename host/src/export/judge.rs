@@ -48,12 +48,13 @@ pub(super) struct Evidence<'a> {
     pub(super) sync: &'a SyncConfig,
 }
 
-/// How many resources came, by type; deletions do not count.
+/// How many resources came, by type; deletions do not count, nor what nobody asked for.
 pub(super) fn came(tally: &Tally) -> BTreeMap<String, u64> {
     let kinds = tally.iter().filter(|(kind, _)| ResourceType::is_valid(kind));
     kinds
         .map(|(kind, counts)| {
-            (kind.to_owned(), counts.read.saturating_sub(counts.read_deletions))
+            let others = counts.read_deletions + counts.not_asked_in_all();
+            (kind.to_owned(), counts.read.saturating_sub(others))
         })
         .collect()
 }
@@ -250,7 +251,7 @@ fn of_presence(evidence: &Evidence<'_>, name: &str) -> Verdict {
         Asked::Whole => history::was_there(known),
         Asked::Changes => history::too_quiet(known),
     });
-    if let Some(suspicion) = suspicion {
+    if let Some(suspicion) = suspicion.or_else(|| referred_to(evidence, name)) {
         return Verdict::Suspect(suspicion);
     }
     let is_offered = name.parse().ok().and_then(|kind| evidence.met.offers(&kind));
@@ -262,6 +263,18 @@ fn of_presence(evidence: &Evidence<'_>, name: &str) -> Verdict {
         (Asked::Whole, ProbeMode::Absent | ProbeMode::All) => Verdict::Unconfirmed,
         (Asked::Whole, ProbeMode::Off) | (Asked::Changes, _) => Verdict::Empty,
     }
+}
+
+/// What came refers to a type of which none came: it is there, or what refers to it is wrong.
+fn referred_to(evidence: &Evidence<'_>, name: &str) -> Option<Suspicion> {
+    // An export of patients need not bring what is no patient's.
+    if !(evidence.is_comparable)(name) {
+        return None;
+    }
+    let mut counts = evidence.tally.iter().filter(|(kind, _)| *kind == name);
+    let (_, counts) = counts.next()?;
+    let references = counts.referred;
+    (references > 0).then_some(Suspicion::ReferredTo { references })
 }
 
 /// The most that a server may count of what came as `came`: counts are estimates at times.

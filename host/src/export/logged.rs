@@ -25,8 +25,10 @@ impl Export {
         let message = error.map(ToString::to_string);
         let failure = message.as_deref().map(|message| failure(error, message));
         let capability = &server.capability;
+        let headers = answer.as_ref().ok().map(|accepted| &accepted.headers);
+        let headers = headers.or(failure.and_then(|failure| failure.headers));
         let event =
-            LogEvent::Kickoff { url: &url, kickoff, capability, failure, headers: None };
+            LogEvent::Kickoff { url: &url, kickoff, capability, failure, headers };
         self.log.write(id, event);
     }
 
@@ -110,10 +112,16 @@ impl Export {
 /// A poll told how the job gets on, or told nothing.
 pub(super) fn log_progress(log: &ExportLog, id: &ExportId, progress: &Progress) {
     let event = if progress.running {
-        LogEvent::StatusProgress { progress: progress.text.as_deref(), retry_after: None }
+        LogEvent::StatusProgress {
+            progress: progress.text.as_deref(),
+            retry_after: progress.headers.get("retry-after"),
+        }
     } else {
         let message = "the status could not be asked for";
-        LogEvent::StatusError { failure: LogFailure { message, ..LogFailure::default() } }
+        let (status, headers) = (progress.status, Some(&progress.headers));
+        LogEvent::StatusError {
+            failure: LogFailure { status, outcome: None, message, headers },
+        }
     };
     log.write(id, event);
 }
@@ -133,5 +141,6 @@ fn failure<'a>(error: Option<&'a BulkError>, message: &'a str) -> LogFailure<'a>
         Some(BulkError::NoStatusUrl { status, .. }) => (Some(*status), None),
         Some(_) | None => (None, None),
     };
-    LogFailure { status, outcome, message, headers: None }
+    let headers = outcome.map(|outcome| &outcome.headers);
+    LogFailure { status, outcome, message, headers }
 }

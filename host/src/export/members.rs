@@ -2,9 +2,8 @@
 //!
 //! Who was in a cohort is kept as hashes, by stream, when everything of them is delivered; and of
 //! whom something may be, from before it is: a run may die between, and who is in the cohort may
-//! change before the next. Who joined has a history that no `_since` brings: it is asked for once,
-//! by patient, without `_since`, or with everything where a server cannot do that. Who left is
-//! called back: see `recalled.rs`.
+//! change before the next. Who joined has a history that no `_since` brings: see `backfill.rs`. Who
+//! left is called back: see `recalled.rs`.
 //!
 //! Source: Bulk Data IG, "Group Membership Request Pattern"; the project's checklist, items 136
 //! to 138, §3.4.
@@ -14,24 +13,20 @@ use std::{
     sync::Arc,
 };
 
-use bulkhead_bulk::Error as BulkError;
 use bulkhead_ledger::Ledger;
 use bulkhead_model::{Instant, PatientKey, PatientSet};
 
 use super::{Export, Reach};
 use crate::{
-    cohort::{self, SOURCE_GROUP},
+    cohort::SOURCE_GROUP,
     config::{ChainConfig, Config},
     output::Event,
     report::Report,
-    watermark::{Plan, span},
+    watermark::span,
 };
 
 /// Further runs at once after an export that took long.
 const CATCH_UPS: u32 = 2;
-
-/// Patients asked for with one kick-off.
-const PATIENTS: usize = 500;
 
 /// The cohorts of one chain, now and at the last export.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +68,14 @@ impl Members {
         stream: &str,
     ) -> Result<Self, bulkhead_ledger::Error> {
         let (mut before, mut held) = (BTreeMap::new(), BTreeMap::new());
+        let has_come = !ledger.watermarks(stream)?.is_empty();
         for name in cohorts.keys() {
-            let known = ledger.cohort_snapshot(stream, name)?;
+            let mut known = ledger.cohort_snapshot(stream, name)?;
+            if known.is_none() && has_come {
+                // No run came to its end, but some types did: of who was there all the while.
+                let begun = ledger.cohort_snapshot(stream, &begun_name(name))?;
+                known = Some(begun.unwrap_or_default());
+            }
             let all = ledger.cohort_snapshot(stream, &held_name(name))?;
             held.insert(name.clone(), all.or_else(|| known.clone()));
             before.insert(name.clone(), known);
@@ -99,11 +100,12 @@ impl Members {
                 let both: BTreeSet<PatientKey> = both.copied().collect();
                 ledger.set_cohort_snapshot(stream, &held_name(name), both)?;
             }
-            if let Some(Some(before)) = self.before.get(name)
-                && !before.is_subset(&all)
-            {
-                let stay = before.intersection(&all).copied();
-                ledger.set_cohort_snapshot(stream, name, stay)?;
+            if let Some(Some(before)) = self.before.get(name) {
+                let stay: BTreeSet<PatientKey> =
+                    before.intersection(&all).copied().collect();
+                if ledger.cohort_snapshot(stream, name)?.as_ref() != Some(&stay) {
+                    ledger.set_cohort_snapshot(stream, name, stay)?;
+                }
             }
             let known = ledger.cohort_snapshot(stream, &begun_name(name))?;
             let begun = match (run, &known) {
@@ -122,7 +124,7 @@ impl Members {
     }
 
     /// Notes of whom everything is delivered: who is in the cohorts, or after a run that ended
-    /// what another began, who has been ever since that began.
+    /// what another began, who has been ever since that began and did not join with it.
     pub(super) fn note(
         &self,
         ledger: &Ledger,
@@ -144,11 +146,13 @@ impl Members {
                     set(&held_name(name), &all)?;
                 }
                 Run::Resumed => {
-                    if let Some(begun) =
-                        ledger.cohort_snapshot(stream, &begun_name(name))?
-                    {
-                        set(name, &begun)?;
+                    let begun = ledger.cohort_snapshot(stream, &begun_name(name))?;
+                    let Some(mut begun) = begun else { continue };
+                    // Whether the history of who joined came whole only the run knew that died.
+                    if let Some(Some(before)) = self.before.get(name) {
+                        begun.retain(|patient| before.contains(patient));
                     }
+                    set(name, &begun)?;
                 }
             }
         }
@@ -195,50 +199,6 @@ impl Members {
 }
 
 impl Export {
-    /// Asks for the history of who joined a cohort. Gives how far to reach after it: to
-    /// everything, where the server cannot be asked for some patients alone.
-    pub(super) async fn backfill(
-        self: &Arc<Self>,
-        stream: &str,
-        reach: Reach,
-        reports: &mut Vec<Report>,
-    ) -> anyhow::Result<Reach> {
-        let marks = self.ledger.watermarks(stream)?;
-        if reach == Reach::Full || self.delivered.is_none() || marks.is_empty() {
-            return Ok(reach);
-        }
-        let mut joined = Vec::new();
-        for (name, keys) in self.members.joined() {
-            joined.extend(cohort::ids_of(&self.config, &self.client, name, &keys).await?);
-        }
-        if joined.is_empty() {
-            return Ok(reach);
-        }
-        let everything = |why: &str| {
-            let count = joined.len();
-            let remark = format!(
-                "{count} joined a cohort, and {why}: everything is asked for, so that their \
-                 history comes"
-            );
-            self.output.event(Event::Remark(remark));
-            Reach::Full
-        };
-        let Some(plans) = self.backfills(&joined) else {
-            return Ok(everything("that is more than `sync.backfill-most`"));
-        };
-        for plan in plans {
-            match self.start(stream, &plan).await {
-                Ok(report) => reports.push(report),
-                Err(error) if is_refusal(&error) => {
-                    tracing::info!(error = %format!("{error:#}"), "a kick-off by patient");
-                    return Ok(everything("the server does not export by patient"));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(reach)
-    }
-
     /// After an export that took long, asks at once for what changed meanwhile: bounded, and
     /// only while it is worth it.
     pub(super) async fn catch_up(
@@ -270,24 +230,6 @@ impl Export {
             }
         }
         Ok(())
-    }
-
-    /// Kick-offs for the history of who joined, at most `sync.backfill-most` patients; `None`
-    /// when there are more, and everything has to be asked for.
-    fn backfills(&self, joined: &[String]) -> Option<Vec<Plan>> {
-        if joined.len() as u64 > self.config.sync.backfill_most {
-            return None;
-        }
-        let plan = |patients: &[String]| Plan {
-            types: self.config.source.types.clone(),
-            since: None,
-            patients: patients.to_vec(),
-            why: format!(
-                "the history of {} who joined a cohort since the last export",
-                patients.len()
-            ),
-        };
-        Some(joined.chunks(PATIENTS).map(plan).collect())
     }
 }
 
@@ -326,17 +268,4 @@ fn begun_name(name: &str) -> String {
 /// Likewise, of whom something may be at the destination.
 fn held_name(name: &str) -> String {
     format!("{name}@held")
-}
-
-/// Whether the server will not take a kick-off for some patients, which a kick-off for all may
-/// mend.
-fn is_refusal(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| match cause.downcast_ref::<BulkError>() {
-        Some(BulkError::Refused { status, .. }) => {
-            (400..500).contains(status) && !matches!(status, 401 | 403 | 408 | 429)
-                || matches!(status, 501)
-        }
-        Some(BulkError::Settings { .. }) => true,
-        Some(_) | None => false,
-    })
 }

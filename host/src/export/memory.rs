@@ -17,14 +17,16 @@ mod decide;
 mod drift;
 mod flight;
 mod lane;
+mod looks;
 
 use std::{
-    collections::BTreeMap,
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bulkhead_ledger::{
-    ExportRecord, Ledger, Voids,
+    ExportRecord, Ledger, Look, Voids,
     delivered::{
         Delivered, Draft, Durable, Entry, EntryRef, ResourceKey, State, fingerprint,
     },
@@ -32,11 +34,12 @@ use bulkhead_ledger::{
 use bulkhead_model::Instant;
 use bulkhead_pipeline::{Batch, Change, Digests, Handled, Memory, Recall};
 
-use decide::{Candidate, Setting, decide};
+use decide::{Candidate, Setting};
 use drift::{Arrival, classify};
-pub(crate) use drift::{Drift, Span, advised_interval, longest_late};
+pub(crate) use drift::{Drift, Span, advised_interval, longest_late, with_unchanged};
 use flight::{Flight, GENERATION, tag};
 use lane::{Asked, LaneMemory, patients};
+use looks::{looked_at, looks};
 
 use super::Export;
 
@@ -47,6 +50,10 @@ pub(crate) struct Holdings {
     ledger: Ledger,
     voids: Mutex<Voids>,
     setting: Setting,
+    /// When other exports of the stream looked, by fingerprint.
+    looks: HashMap<u64, Instant>,
+    /// The time at its kick-off: the server's, or else ours.
+    clock: Instant,
     span: Span,
     /// Whether drift says anything: not when only some patients were asked for.
     is_comparable: bool,
@@ -96,8 +103,11 @@ impl Holdings {
             setting: Setting {
                 epoch: fingerprint(&record.stream),
                 export: fingerprint(record.id.as_str()),
-                snapshot: looked_at(record),
+                snapshot: looked_at(&Look::of(record)),
+                entry_looked: Ordering::Less,
             },
+            looks: looks(ledger, record)?,
+            clock: record.server_date.unwrap_or(record.kickoff_instant),
             span: if record.since.is_none() { Span::Whole } else { Span::Changes },
             is_comparable,
             is_first: delivered.is_empty(),
@@ -346,13 +356,9 @@ impl Holdings {
                 line: record.seq,
             };
             let is_void = entry.as_ref().is_some_and(|entry| self.is_void(entry));
-            let recall = decide(
-                &self.setting,
-                &candidate,
-                entry.as_ref(),
-                is_void,
-                flight.of(hash),
-            );
+            let name = record.resource_type();
+            let flying = flight.of(hash);
+            let recall = self.decided(name, &candidate, entry.as_ref(), is_void, flying);
             flight.take_in(file, &candidate, hash, recall);
             // An export of everything tells by it what is gone; any, which deletions not to
             // believe.
@@ -390,11 +396,4 @@ impl Holdings {
             .get(&(entry.export, entry.file))
             .is_some_and(|through| entry.line > *through)
     }
-}
-
-/// When the server looked: as it says, or else not long after the kick-off. A server that never
-/// tells must be followed as well when it goes back.
-fn looked_at(record: &ExportRecord) -> Instant {
-    let kickoff = record.server_date.unwrap_or(record.kickoff_instant);
-    record.transaction_time.unwrap_or(kickoff)
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
-use bulkhead_bulk::{Kickoff, SinceStyle};
+use bulkhead_bulk::{Kickoff, SinceStyle, Way};
 use bulkhead_ledger::{ExportId, ExportRecord, Watermark};
 use bulkhead_model::{Instant, ResourceType};
 use url::Url;
@@ -194,7 +194,11 @@ pub(super) fn request(base: &Url, kickoff: &Kickoff) -> String {
     query.extend(
         kickoff.type_filters.iter().map(|filter| format!("_typeFilter={filter}")),
     );
-    let path = kickoff.level.kickoff_path();
+    let path = match kickoff.way {
+        // Of whom is not for printing.
+        Way::Everything => "Patient/-/$everything".to_owned(),
+        Way::Export => kickoff.level.kickoff_path(),
+    };
     if query.is_empty() {
         format!("{base}/{path}")
     } else {

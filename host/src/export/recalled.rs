@@ -37,7 +37,9 @@ use self::{
     spool::{private_folder, remove},
 };
 use super::{
-    Export, file, kickoff_of, listed,
+    Export, file,
+    journalled::export_time,
+    kickoff_of, listed,
     memory::{Holdings, Span},
     new_files,
 };
@@ -49,9 +51,9 @@ use crate::{
 /// Entries of the ledger looked at together.
 const CHUNK: usize = 1_000;
 
-/// Resources asked for by id before many are taken for gone: all of them up to here, and
-/// evenly spread ones beyond. If 200 of many are gone, fewer than 1.5 % of all are not, at a
-/// confidence of 95 %.
+/// Resources asked for by id before many are taken for gone: all of them up to here, each for
+/// itself, and evenly spread ones beyond, of which none may be there. If 200 of many are gone,
+/// fewer than 1.5 % of all are not, at a confidence of 95 %.
 const ASKED: usize = 200;
 
 impl Export {
@@ -91,6 +93,8 @@ impl Export {
             index,
             array: FileArray::Recalled,
             origin: file::Origin::Local(spool.clone()),
+            asked: Arc::default(),
+            export_time: export_time(record),
             holdings: Some(Arc::clone(holdings)),
         };
         work.process().await?;
@@ -173,18 +177,16 @@ impl Export {
             let count = gone.missing.len() as u64;
             let percent = self.config.sync.most_deletions;
             let is_much = gone.is_much(percent);
-            let is_there =
-                if is_much { None } else { self.some_are_there(&gone).await? };
-            if is_much || is_there != Some(false) {
+            let there = if is_much { None } else { self.still_there(&gone).await? };
+            let Some(there) = there.filter(|there| gone.is_told_by(there)) else {
                 holdings.note(file, name.as_str(), |drift| drift.left_out += count);
-                let why = match (is_much, is_there) {
-                    (true, _) => format!(
+                let why = if is_much {
+                    format!(
                         "more than `sync.most-deletions` ({percent} %) allows: raise it if that is right"
-                    ),
-                    (false, Some(_)) => {
-                        "some are still there when asked for by id".to_owned()
-                    }
-                    (false, None) => "they could not be asked for by id".to_owned(),
+                    )
+                } else {
+                    "some are still there when asked for by id, or they could not be asked for"
+                        .to_owned()
                 };
                 self.output.event(Event::Remark(format!(
                     "{name}: {count} of {} delivered resources are not in this export of everything; \
@@ -192,17 +194,32 @@ impl Export {
                     gone.live
                 )));
                 continue;
+            };
+            let left = there.len() as u64;
+            if left > 0 {
+                self.output.event(Event::Remark(format!(
+                    "{name}: {left} delivered resources are not in this export of everything, and \
+                     still there when asked for by id: they are not deleted"
+                )));
             }
-            holdings.note(file, name.as_str(), |drift| drift.deleted_silently += count);
-            for key in &gone.missing {
+            holdings.note(file, name.as_str(), |drift| {
+                drift.left_out += left;
+                drift.deleted_silently += count - left;
+            });
+            for key in gone.missing.iter().filter(|key| !there.contains(key)) {
                 spool.add(key, true)?;
             }
         }
         Ok(())
     }
 
-    /// Whether the server still has one of these: `None` when it did not say.
-    async fn some_are_there(&self, gone: &Unseen) -> anyhow::Result<Option<bool>> {
+    /// Which of these the server still has, of those that are asked for; `None` when it does not
+    /// say.
+    async fn still_there(
+        &self,
+        gone: &Unseen,
+    ) -> anyhow::Result<Option<BTreeSet<ResourceKey>>> {
+        let mut there = BTreeSet::new();
         for key in gone.asked() {
             let path = format!("{}/{}", key.resource_type(), key.id());
             let read = tokio::select! {
@@ -210,15 +227,22 @@ impl Export {
                 () = self.stop.requested() => return Err(super::stopped()),
             };
             match read {
-                Ok(_) => return Ok(Some(true)),
+                Ok(_) => {
+                    there.insert(key.clone());
+                    if !gone.is_told_by(&there) {
+                        break;
+                    }
+                }
                 Err(BulkError::Refused { status: 404 | 410, .. }) => {}
                 Err(error) => {
-                    tracing::info!(%error, "asking for a resource by id");
+                    // Its address names the resource, who may be a patient.
+                    let whose = error.blame().as_str();
+                    tracing::info!(whose, "a resource could not be asked for by id");
                     return Ok(None);
                 }
             }
         }
-        Ok(Some(false))
+        Ok(Some(there))
     }
 }
 
@@ -228,7 +252,9 @@ fn asked(
     manifest: &Manifest,
 ) -> anyhow::Result<BTreeSet<ResourceType>> {
     let kickoff = kickoff_of(record)?;
+    let wanted = super::asked::asked(&kickoff);
     let listed = manifest.output.iter().filter_map(|file| file.resource_type.clone());
+    let listed = listed.filter(|name| wanted.covers(name.as_str()));
     Ok(kickoff.types.into_iter().chain(listed).collect())
 }
 
@@ -244,6 +270,12 @@ impl Unseen {
     pub(super) fn is_much(&self, percent: u64) -> bool {
         let count = self.missing.len() as u64;
         count > 20 && count * 100 > self.live * percent
+    }
+
+    /// Whether it is told of each whether it is gone: all were asked for, or none of those that were
+    /// is there.
+    pub(super) fn is_told_by(&self, there: &BTreeSet<ResourceKey>) -> bool {
+        there.is_empty() || self.missing.len() <= ASKED
     }
 
     /// Those to ask for by id.
@@ -289,13 +321,15 @@ pub(super) async fn find_left(
     spool: &mut Spool,
 ) -> anyhow::Result<()> {
     let mut entries = holdings.delivered().of_type(None);
+    let mut first = 1;
     loop {
         let (rest, chunk) = next_held(holdings, entries).await?;
         entries = rest;
         if chunk.is_empty() {
             return Ok(());
         }
-        let mut stays = judged(filters, &chunk).await?;
+        let mut stays = judged(filters, &chunk, first).await?;
+        first += chunk.len() as u64;
         for (stays, (_, entry)) in stays.iter_mut().zip(&chunk) {
             *stays = *stays && !also_left(entry);
         }

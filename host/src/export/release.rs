@@ -76,6 +76,8 @@ pub(crate) async fn release(
     record: &ExportRecord,
 ) -> anyhow::Result<Release> {
     let status_url = record.status_url.as_deref().and_then(|url| Url::parse(url).ok());
+    // Only an export by `$export` has a job.
+    let status_url = status_url.filter(|url| matches!(url.scheme(), "http" | "https"));
     let release = match status_url {
         None => Release::Gone,
         Some(_) if is_shared(record) => Release::Shared,

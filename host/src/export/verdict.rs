@@ -68,6 +68,11 @@ pub(crate) enum Suspicion {
         /// How many exports those were.
         in_runs: u64,
     },
+    /// None came, and what came of other types refers to it.
+    ReferredTo {
+        /// How often, of what was looked at for it.
+        references: u64,
+    },
     /// As much came as in a full export: `_since` may have been ignored.
     SinceIgnored {
         /// As came.
@@ -183,6 +188,10 @@ impl Suspicion {
                 "none came {runs} times in a row, after {resources} in {in_runs} incremental \
                  exports"
             ),
+            Self::ReferredTo { references } => format!(
+                "none came, but other resources of this export refer to it ({references} \
+                 references seen)"
+            ),
             Self::SinceIgnored { came, full } => format!(
                 "{came} came, as much as the {full} of the last full export: the server seems \
                  to ignore `_since`"
@@ -225,6 +234,7 @@ mod tests {
             (PartlyGranted, false, false, true),
             (ServerErrors(1), false, false, true),
             (Suspect(quiet), false, false, true),
+            (Suspect(Suspicion::ReferredTo { references: 2 }), false, false, true),
             (Unproven(1), false, false, true),
         ];
         for (verdict, moves, fine, acceptable) in cases {

@@ -4,9 +4,10 @@ use crate::{
     Positions,
     artifacts::{ArtifactError, Committed, Compression, Digest, Framing},
     cohort::{CohortError, Memberships},
+    outbound_http::{Framing as HttpFraming, HttpError, Request, Response},
     state::StateError,
     telemetry::{Level, Value},
-    testing::{Records, world},
+    testing::{Records, Sent, world},
 };
 
 pub(crate) type Handle<'a> = &'a Records;
@@ -120,6 +121,27 @@ pub(crate) fn count(metric: &str, delta: u64) {
 }
 
 pub(crate) fn gauge(_: &str, _: f64) {}
+
+pub(crate) fn send(
+    destination: &str,
+    request: &Request,
+    body: &[u8],
+) -> Result<Response, HttpError> {
+    let (destination, request) = (destination.to_owned(), request.clone());
+    world::send(Sent { destination, request, body: body.to_vec() })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the same shape as in a component")]
+pub(crate) fn send_records(
+    destination: &str,
+    request: &Request,
+    of: Handle<'_>,
+    which: Positions,
+    framing: HttpFraming,
+) -> Result<Response, HttpError> {
+    let body = of.framed(&which, framing).ok_or(HttpError::BodyTooLarge)?;
+    send(destination, request, &body)
+}
 
 pub(crate) struct Writer {
     store: String,

@@ -5,6 +5,7 @@ use crate::{
     artifacts::{ArtifactError, Committed, Compression, Digest, Framing},
     bindings::imports::bulkhead::plugin as wit,
     cohort::{CohortError, Memberships},
+    outbound_http::{Framing as HttpFraming, HttpError, Method, Request, Response},
     state::StateError,
     telemetry::{Level, Value},
 };
@@ -152,6 +153,73 @@ pub(crate) fn count(metric: &str, delta: u64) {
 
 pub(crate) fn gauge(metric: &str, value: f64) {
     wit::telemetry::gauge(metric, value);
+}
+
+pub(crate) fn send(
+    destination: &str,
+    request: &Request,
+    body: &[u8],
+) -> Result<Response, HttpError> {
+    let answer = wit::outbound_http::send(destination, &head(request), body);
+    answer.map(response).map_err(http_error)
+}
+
+pub(crate) fn send_records(
+    destination: &str,
+    request: &Request,
+    of: Handle<'_>,
+    which: Positions,
+    framing: HttpFraming,
+) -> Result<Response, HttpError> {
+    let framing = match framing {
+        HttpFraming::FhirBatch => wit::outbound_http::Framing::FhirBatch,
+        HttpFraming::FhirTransaction => wit::outbound_http::Framing::FhirTransaction,
+        HttpFraming::JsonArray => wit::outbound_http::Framing::JsonArray,
+        HttpFraming::Ndjson => wit::outbound_http::Framing::Ndjson,
+    };
+    let (head, which) = (head(request), which.into_wit());
+    let answer =
+        wit::outbound_http::send_records(destination, &head, of, &which, framing);
+    answer.map(response).map_err(http_error)
+}
+
+fn head(request: &Request) -> wit::outbound_http::Head {
+    wit::outbound_http::Head {
+        method: match request.method {
+            Method::Delete => wit::outbound_http::Method::Delete,
+            Method::Get => wit::outbound_http::Method::Get,
+            Method::Patch => wit::outbound_http::Method::Patch,
+            Method::Post => wit::outbound_http::Method::Post,
+            Method::Put => wit::outbound_http::Method::Put,
+        },
+        path_and_query: request.path_and_query.clone(),
+        headers: request.headers.clone(),
+        idempotency_key: request.idempotency_key.clone(),
+        timeout_ms: request.timeout_ms,
+    }
+}
+
+fn response(answer: wit::outbound_http::Response) -> Response {
+    let wit::outbound_http::Response { status, headers, body, truncated } = answer;
+    Response { status, headers, body, truncated }
+}
+
+fn http_error(error: wit::outbound_http::HttpError) -> HttpError {
+    use wit::outbound_http::HttpError as Wit;
+    match error {
+        Wit::BodyTooLarge => HttpError::BodyTooLarge,
+        Wit::ConnectFailed => HttpError::ConnectFailed,
+        Wit::DestinationDenied => HttpError::DestinationDenied,
+        Wit::HeaderNotGranted => HttpError::HeaderNotGranted,
+        Wit::MethodNotGranted => HttpError::MethodNotGranted,
+        Wit::PathNotGranted => HttpError::PathNotGranted,
+        Wit::Protocol => HttpError::Protocol,
+        Wit::Quota => HttpError::Quota,
+        Wit::ResponseTooLarge => HttpError::ResponseTooLarge,
+        Wit::TimedOut => HttpError::TimedOut,
+        Wit::TlsFailed => HttpError::TlsFailed,
+        Wit::UnknownDestination => HttpError::UnknownDestination,
+    }
 }
 
 pub(crate) struct Writer(wit::artifacts::Writer);

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::{Batch, Change, Membership, Memberships, TextColumn};
+use crate::{
+    Batch, Change, Membership, Memberships, Positions, TextColumn, outbound_http::Framing,
+};
 
 /// One record of a test.
 #[derive(Clone, Debug)]
@@ -63,10 +65,34 @@ impl Case {
         Self { seq, ..self }
     }
 
+    /// `Type/id`.
+    fn key(&self) -> String {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let part =
+            |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+        format!("{}/{}", part("resourceType"), part("id"))
+    }
+
+    /// As an entry of a Bundle; `None` when it is no resource with an id.
+    fn entry(&self) -> Option<String> {
+        let url = self.key();
+        let is_resource = self.kind_name.starts_with(|c: char| c.is_ascii_uppercase());
+        if !is_resource || url.ends_with('/') {
+            return None;
+        }
+        Some(match self.change {
+            Change::Delete | Change::Retract => {
+                format!(r#"{{"request":{{"method":"DELETE","url":"{url}"}}}}"#)
+            }
+            Change::Upsert => format!(
+                r#"{{"resource":{},"request":{{"method":"PUT","url":"{url}"}}}}"#,
+                String::from_utf8_lossy(&self.body)
+            ),
+        })
+    }
+
     pub(crate) fn delete_bundle(&self) -> Vec<u8> {
-        let key: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let part = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or_default();
-        let url = format!("{}/{}", part("resourceType"), part("id"));
+        let url = self.key();
         format!(
             r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"request":{{"method":"DELETE","url":"{url}"}}}}]}}"#
         )
@@ -126,6 +152,34 @@ impl Records {
 
     pub(crate) fn rows(&self) -> &[Case] {
         &self.rows
+    }
+
+    /// The chosen records as the host would send them; `None` when it would not.
+    pub(crate) fn framed(&self, which: &Positions, framing: Framing) -> Option<Vec<u8>> {
+        let indexed = self.rows.iter().enumerate();
+        let chosen: Vec<&Case> =
+            indexed.filter(|(at, _)| which.contains(*at)).map(|(_, row)| row).collect();
+        let bodies = || chosen.iter().map(|row| String::from_utf8_lossy(&row.body));
+        let bundle = |kind: &str| {
+            let is_last = |at: usize, row: &&Case| {
+                let later = chosen.iter().skip(at + 1);
+                !later.map(|later| later.key()).any(|key| key == row.key())
+            };
+            let newest = chosen.iter().enumerate().filter(|(at, row)| is_last(*at, row));
+            let entries: Option<Vec<String>> =
+                newest.map(|(_, row)| row.entry()).collect();
+            let entries = entries?.join(",");
+            Some(format!(
+                r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{entries}]}}"#
+            ))
+        };
+        let text = match framing {
+            Framing::FhirBatch => bundle("batch")?,
+            Framing::FhirTransaction => bundle("transaction")?,
+            Framing::JsonArray => format!("[{}]", bodies().collect::<Vec<_>>().join(",")),
+            Framing::Ndjson => bodies().map(|body| format!("{body}\n")).collect(),
+        };
+        (!chosen.is_empty()).then(|| text.into_bytes())
     }
 
     pub(crate) fn memberships(&self) -> Memberships {

@@ -1,9 +1,12 @@
 //! One configured plugin with what an operator would grant it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
-    Filter, Problems, Sink, Transform, artifacts::Compression, export::settings_of,
+    Filter, Problems, Sink, Transform,
+    artifacts::Compression,
+    export::settings_of,
+    outbound_http::{HttpError, Request, Response},
     testing::world,
 };
 
@@ -18,6 +21,27 @@ pub struct Stored {
     pub compression: Compression,
     /// The bytes before compression.
     pub bytes: Vec<u8>,
+}
+
+/// A request as a destination got it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The destination's name.
+    pub destination: String,
+    /// What was asked.
+    pub request: Request,
+    /// The body, records already written out.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent")
+            .field("destination", &self.destination)
+            .field("request", &self.request)
+            .field("body", &String::from_utf8_lossy(&self.body))
+            .finish()
+    }
 }
 
 impl Stage {
@@ -40,6 +64,22 @@ impl Stage {
     pub fn store(self, name: &str) -> Self {
         world::with(|world| world.stores.push(name.to_owned()));
         self
+    }
+
+    /// Grants the destination `name`, which answers every request by `answer`.
+    #[must_use]
+    pub fn destination(
+        self,
+        name: &str,
+        answer: impl FnMut(&Sent) -> Result<Response, HttpError> + 'static,
+    ) -> Self {
+        world::with(|world| world.destinations.insert(name.to_owned(), Box::new(answer)));
+        self
+    }
+
+    /// Every request that a destination got so far, in order.
+    pub fn sent(&self) -> Vec<Sent> {
+        world::with(|world| world.sent.clone())
     }
 
     /// Configures a filter with settings as JSON text.

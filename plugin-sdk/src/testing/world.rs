@@ -5,13 +5,22 @@ use std::{cell::RefCell, collections::BTreeMap};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::artifacts::{ArtifactError, Compression};
+use crate::{
+    artifacts::{ArtifactError, Compression},
+    outbound_http::{HttpError, Response},
+    testing::Sent,
+};
 
 /// An artifact as committed: its compression and its bytes before compression.
 pub(crate) type Artifact = (Compression, Vec<u8>);
 
+/// What a destination answers.
+pub(crate) type Answer = Box<dyn FnMut(&Sent) -> Result<Response, HttpError>>;
+
 #[derive(Default)]
 pub(crate) struct World {
+    pub(crate) destinations: BTreeMap<String, Answer>,
+    pub(crate) sent: Vec<Sent>,
     pub(crate) keys: BTreeMap<String, Vec<u8>>,
     pub(crate) stores: Vec<String>,
     pub(crate) artifacts: BTreeMap<(String, String), Artifact>,
@@ -73,6 +82,18 @@ pub(crate) fn event(code: &str) {
 
 pub(crate) fn count(metric: &str, delta: u64) {
     with(|world| *world.counts.entry(metric.to_owned()).or_default() += delta);
+}
+
+/// The answer is made with nothing borrowed, so that it may look at the world.
+pub(crate) fn send(sent: Sent) -> Result<Response, HttpError> {
+    let taken = with(|world| world.destinations.remove(&sent.destination));
+    let Some(mut answer) = taken else { return Err(HttpError::UnknownDestination) };
+    let answered = answer(&sent);
+    with(|world| {
+        world.destinations.insert(sent.destination.clone(), answer);
+        world.sent.push(sent);
+    });
+    answered
 }
 
 pub(crate) fn check_store(store: &str) -> Result<(), ArtifactError> {

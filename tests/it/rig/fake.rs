@@ -21,6 +21,7 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// One answer.
@@ -47,7 +48,7 @@ impl Reply {
         Self { status, headers: Vec::new(), body, framing: Framing::Length }
     }
 
-    fn json(body: &serde_json::Value) -> Self {
+    pub(crate) fn json(body: &serde_json::Value) -> Self {
         let kind = ("Content-Type", "application/json".to_owned());
         Self { headers: vec![kind], ..Self::new(200, body.to_string()) }
     }
@@ -171,7 +172,9 @@ impl Exported {
                     "resourceType": "OperationOutcome",
                     "issue": [{"severity": "error", "code": code}],
                 });
-                Reply { status, ..Reply::json(&outcome) }
+                let mut reply = Reply { status, ..Reply::json(&outcome) };
+                reply.headers.push(("Retry-After", "0".to_owned()));
+                reply
             }
             ("GET", "/fhir/status/1") => {
                 let mut reply = Reply::json(&self.manifest(own));
@@ -327,7 +330,7 @@ fn read(stream: &TcpStream) -> Option<Seen> {
     let length = headers.get("content-length").and_then(|length| length.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
-    Some(Seen { method, path, query, headers })
+    Some(Seen { method, path, query, headers, body })
 }
 
 fn write(mut stream: &TcpStream, reply: &Reply) -> std::io::Result<()> {

@@ -181,7 +181,7 @@ fn binary() -> PathBuf {
 }
 
 /// A first-party plugin as shipped.
-pub(super) fn plugin(name: &str) -> PathBuf {
+pub(crate) fn plugin(name: &str) -> PathBuf {
     let folder = std::env::var_os("BULKHEAD_PLUGINS")
         .map_or_else(|| folder().parent().unwrap().join("plugins"), PathBuf::from);
     let path = folder.join(format!("{name}.wasm"));

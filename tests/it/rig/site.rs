@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
 
-use super::{Ended, Program, exports, lake::Delivered, program::plugin, warm::warm};
+use super::{Ended, Program, exports, lake::Delivered, plugin, warm::warm};
 
 /// The folder of one operator.
 pub(crate) struct Site(TempDir);

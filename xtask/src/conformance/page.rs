@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{
     Proofs, STAGE,
     rows::{Part, Row, Status},
-    tag::Tag,
 };
+use crate::tag::Tag;
 
 const HEAD: &str = "\
 # Conformance

@@ -11,6 +11,7 @@ use crate::{
     error::{Doing, Error},
     operation_outcome::Outcome,
     retry_after::{http_date, retry_after},
+    safe_headers::SafeHeaders,
     scope::GrantedScope,
     settings::{Auth, Settings},
     surroundings::Surroundings,
@@ -213,9 +214,10 @@ impl Door {
         let url = SafeUrl::of(&response.url);
         let status = response.status.as_u16();
         let retry_after = self.asked_wait(&response);
+        let headers = SafeHeaders::of(&response.headers);
         // What cannot be read is no reason to hide the status.
         let body = response.body.collect(self.error_body).await.unwrap_or_default();
-        let outcome = Outcome::read(&body);
+        let outcome = Outcome::read(&body).with_headers(headers);
         match status {
             408 | 425 | 429 | 502..=504 => {
                 Error::Busy { doing, url, status, retry_after, outcome }

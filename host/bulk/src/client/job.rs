@@ -16,6 +16,7 @@ use crate::{
     operation_outcome::clean,
     poll::{Poll, StatusReply, StatusSource, Step},
     retry_after::http_date,
+    safe_headers::SafeHeaders,
 };
 
 /// A job that a server took on, as far as asking for it goes.
@@ -51,7 +52,7 @@ impl std::fmt::Debug for Job {
 enum Turn {
     Done,
     Page(Url),
-    Wait { delay: std::time::Duration, running: bool, text: Option<String> },
+    Wait { delay: std::time::Duration, running: bool, answer: Option<StatusReply> },
 }
 
 impl Client {
@@ -94,13 +95,18 @@ impl Client {
             match self.turn(&mut poll, &mut manifest, &mut seen, &url).await {
                 Ok(Turn::Done) => return Ok(manifest),
                 Ok(Turn::Page(next)) => url = next,
-                Ok(Turn::Wait { delay, running, text }) => {
+                Ok(Turn::Wait { delay, running, answer }) => {
                     on_progress(Progress {
-                        text,
+                        text: answer.as_ref().and_then(StatusReply::progress_text),
                         running,
                         elapsed: poll.elapsed(self.surroundings.now()),
                         next_poll: delay,
                         pages: manifest.pages,
+                        headers: answer
+                            .as_ref()
+                            .map(|reply| reply.headers.clone())
+                            .unwrap_or_default(),
+                        status: answer.map(|reply| reply.status),
                     });
                     tokio::time::sleep(delay).await;
                 }
@@ -165,8 +171,8 @@ impl Client {
             }
         }
         let Some(delay) = delay else { return Ok(Turn::Done) };
-        let text = answer.and_then(|answer| answer.reply.progress_text());
-        Ok(Turn::Wait { delay, running, text })
+        let answer = answer.map(|answer| answer.reply);
+        Ok(Turn::Wait { delay, running, answer })
     }
 
     /// Whether the link to another page may be followed.
@@ -280,6 +286,7 @@ impl Client {
             date: date(&response),
             retry_after: text(&header::RETRY_AFTER),
             progress: text(&PROGRESS),
+            headers: SafeHeaders::of(&headers),
             body: bytes::Bytes::new(),
         };
         // A value that is no date (`0`) means "already expired".

@@ -12,6 +12,7 @@ use crate::{
     kickoff::{Accepted, Kickoff, Style},
     operation_outcome::{Complaint, Outcome, SAVES_WORK},
     poll::StatusSource,
+    safe_headers::SafeHeaders,
     settings::{Handling, KickoffMethod, SinceStyle, Version},
 };
 
@@ -172,7 +173,9 @@ impl Client {
         let status_source =
             if applied { StatusSource::ExportStatus } else { StatusSource::Http };
         let date = date(&response);
-        Ok(Ok(Accepted { status_url, date, left_out: Vec::new(), status_source }))
+        let headers = SafeHeaders::of(&response.headers);
+        let left_out = Vec::new();
+        Ok(Ok(Accepted { status_url, date, left_out, status_source, headers }))
     }
 }
 

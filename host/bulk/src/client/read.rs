@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use bulkhead_model::{Instant, ResourceType, SafeUrl};
+use bytes::Bytes;
 use futures::{Stream, stream};
 use serde_json::Value;
 use url::Url;
@@ -28,6 +29,20 @@ impl Client {
     /// did; documents beyond the limit are [`Error::Network`].
     pub async fn read(&self, path: &str) -> Result<Value, Error> {
         self.fetch(self.below(path)?).await
+    }
+
+    /// Reads a resource by its path below the base, as it came.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::read`]; whether it is JSON is not looked at.
+    pub async fn read_bytes(&self, path: &str) -> Result<Bytes, Error> {
+        let request = get(self.below(path)?, FHIR_JSON);
+        let response = self.door.send(Doing::Read, request, WithToken::Yes).await?;
+        if !response.status.is_success() {
+            return Err(self.door.refusal(Doing::Read, response).await);
+        }
+        self.door.document(Doing::Read, response).await
     }
 
     /// Searches (`Group?identifier=x`) and yields one bundle a page, following `next`.

@@ -1,7 +1,7 @@
 //! Whose fault an error is, and what an operator could do about it.
 
 use super::{Doing, Error};
-use crate::operation_outcome::Complaint;
+use crate::{manifest::ManifestError, operation_outcome::Complaint};
 
 /// Whose turn it is to change something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,9 @@ impl Error {
             Self::Locked { extension, .. } => Some(format!(
                 "if the file can be read all the same, add `{extension}` to ignore-extensions"
             )),
+            Self::Manifest { source: ManifestError::Elsewhere { origin }, .. } => {
+                Some(format!("if this is right, add `{origin}` to trusted-origins"))
+            }
             Self::Network { source, .. } => source.hint(),
             Self::NoStatusUrl { .. } => {
                 Some("a job may be left on the server: look for it there".to_owned())

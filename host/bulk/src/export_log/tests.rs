@@ -1,7 +1,7 @@
 //! Lines as other tools read them, and what must not be in them.
 
 use bulkhead_model::Level;
-use bulkhead_net::header::HeaderValue;
+use bulkhead_net::header::{HeaderMap, HeaderValue};
 
 use super::*;
 
@@ -121,7 +121,7 @@ fn a_kickoff_names_no_patient_and_no_secret() {
         kickoff: &kickoff,
         capability: &capability,
         failure: Some(failure),
-        headers: Some(&headers),
+        headers: Some(&SafeHeaders::of(&headers)),
     };
     let expected = json!({
         "exportUrl": "https://files.example/1.ndjson?…", "softwareName": "S",

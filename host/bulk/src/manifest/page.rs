@@ -74,12 +74,14 @@ impl Page {
                 })
                 .collect::<Result<Vec<_>, _>>()
         };
-        let output = list(raw.output, FileList::Output)?;
+        let mut output = list(raw.output, FileList::Output)?;
         let deleted = list(raw.deleted, FileList::Deleted)?;
         // No edition has both; should a server send both, neither is lost.
         let mut outcomes = raw.error.unwrap_or_default();
         outcomes.extend(raw.outcome.unwrap_or_default());
-        let outcome = list(Some(outcomes), FileList::Outcome)?;
+        let mut outcome = list(Some(outcomes), FileList::Outcome)?;
+        // Some servers tell of their export among its resources.
+        outcome.extend(output.extract_if(.., |file| is_outcome(file)));
         for file in &output {
             match (&file.resource_type, is_organized) {
                 (None, false) => warnings.push(Warning::TypeMissing),
@@ -109,6 +111,24 @@ impl Page {
             warnings,
         })
     }
+}
+
+impl OutputFile {
+    /// How many outcomes of severity error or fatal it holds, as far as the manifest says so
+    /// (version 4): a second word beside the file's own content.
+    pub fn errors_stated(&self) -> Option<u64> {
+        let entries = self.count_severity.as_ref()?.as_array()?;
+        let count = |entry: &Value| {
+            let code = entry.get("code")?.as_str()?;
+            let count = number(entry.get("count")?)?;
+            Some(if matches!(code, "error" | "fatal") { count } else { 0 })
+        };
+        entries.iter().map(count).sum()
+    }
+}
+
+fn is_outcome(file: &OutputFile) -> bool {
+    file.resource_type.as_ref().is_some_and(|name| name.as_str() == "OperationOutcome")
 }
 
 #[derive(Deserialize)]

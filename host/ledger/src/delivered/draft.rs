@@ -48,9 +48,22 @@ impl Draft {
         self.complete(start, record, entry);
     }
 
+    /// Takes what there is under a key away: a record without a value, which no entry is.
+    pub(super) fn forget_key(&mut self, key: &ResourceKey) {
+        let start = self.bytes.len();
+        let record = log::begin(&mut self.bytes);
+        self.bytes.extend_from_slice(key.as_bytes());
+        let key_end = self.bytes.len();
+        self.note(start, record, key_end);
+    }
+
     fn complete(&mut self, start: usize, record: usize, entry: &EntryRef<'_>) {
         let key_end = self.bytes.len();
         entry::encode(entry, &mut self.bytes);
+        self.note(start, record, key_end);
+    }
+
+    fn note(&mut self, start: usize, record: usize, key_end: usize) {
         log::end(&mut self.bytes, start, key_end);
         let hash = KeyHash::of_bytes(self.bytes.get(record..key_end).unwrap_or_default());
         self.places.push((hash, start));

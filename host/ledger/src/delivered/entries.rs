@@ -41,6 +41,16 @@ impl Entries {
     }
 
     fn next_pair(&mut self) -> Result<Option<Next>, Error> {
+        loop {
+            match self.next_record()? {
+                // Taken away.
+                Some(Next::Recent((_, value))) if value.is_empty() => {}
+                next => return Ok(next),
+            }
+        }
+    }
+
+    fn next_record(&mut self) -> Result<Option<Next>, Error> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }

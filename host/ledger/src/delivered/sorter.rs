@@ -54,8 +54,10 @@ fn sort(logs: &[Arc<Waiting>], table: &Keyspace) -> Result<(), fjall::Error> {
     records.sort_by_key(|(key, _)| *key);
     let mut ingestion = table.start_ingestion()?;
     for of_key in records.chunk_by(|(one, _), (other, _)| one == other) {
-        if let Some((key, value)) = of_key.last() {
-            ingestion.write(*key, *value)?;
+        match of_key.last() {
+            Some((key, [])) => ingestion.write_tombstone(*key)?,
+            Some((key, value)) => ingestion.write(*key, *value)?,
+            None => {}
         }
     }
     ingestion.finish()

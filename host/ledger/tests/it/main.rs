@@ -1,6 +1,7 @@
 //! The ledger through its public door: every test has a database of its own on disk.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod audit;
 mod cohorts;
 mod crash;
 mod delivered;

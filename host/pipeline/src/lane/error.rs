@@ -50,7 +50,9 @@ impl LaneError {
     ) -> Self {
         match source {
             SinkError::Crashed { .. } => Self::SinkDied { lines, records, source },
-            SinkError::Fatal { .. } | SinkError::Retryable { .. } => Self::Sink(source),
+            SinkError::Fatal { .. }
+            | SinkError::Retryable { .. }
+            | SinkError::Spent { .. } => Self::Sink(source),
         }
     }
 }

@@ -15,6 +15,8 @@ use super::{answer::Answer, body::BodyFault, units};
 pub enum On {
     /// A cancellation.
     Delete,
+    /// `$everything` of a patient.
+    Everything,
     /// A file of an export.
     File,
     /// A kick-off.

@@ -41,6 +41,7 @@ fn code_is_compiled_once() {
     assert_eq!(modified(&path), written, "and does not write it again");
 }
 
+/// Attacks: 48.
 #[test]
 fn code_that_is_not_ours_is_compiled_again_and_never_loaded() {
     type Harm = fn(&Ground, &Path);
@@ -89,6 +90,7 @@ fn code_that_is_not_ours_is_compiled_again_and_never_loaded() {
     }
 }
 
+/// Attacks: 48.
 #[test]
 fn engines_of_another_kind_have_files_of_their_own() {
     let ground = Ground::new();
@@ -113,6 +115,7 @@ fn a_cache_that_cannot_be_kept_is_done_without() {
     assert!(cache.component(&ground.engine, &package("first")).is_ok());
 }
 
+/// Attacks: 48.
 #[test]
 fn a_key_within_the_cache_is_refused() {
     let ground = Ground::new();
@@ -128,6 +131,7 @@ mod on_unix {
 
     use super::*;
 
+    /// Attacks: 48.
     #[test]
     fn directories_that_others_may_write_to_are_refused() {
         for mode in [0o777, 0o770, 0o702, 0o720] {
@@ -139,6 +143,7 @@ mod on_unix {
         }
     }
 
+    /// Attacks: 48.
     #[test]
     fn a_link_to_a_directory_is_refused() {
         let ground = Ground::new();
@@ -152,6 +157,7 @@ mod on_unix {
         ));
     }
 
+    /// Attacks: 48.
     #[test]
     fn a_link_in_place_of_a_file_gives_nothing_that_is_not_ours() {
         let ground = Ground::new();
@@ -166,6 +172,7 @@ mod on_unix {
         assert_eq!(fs_err::read(&elsewhere).unwrap(), vec![0; 10_000]);
     }
 
+    /// Attacks: 48.
     #[test]
     fn what_is_made_is_private() {
         let ground = Ground::new();
@@ -179,6 +186,7 @@ mod on_unix {
         }
     }
 
+    /// Attacks: 48.
     #[test]
     fn a_key_that_others_could_read_is_replaced() {
         let ground = Ground::new();

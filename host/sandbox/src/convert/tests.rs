@@ -9,6 +9,7 @@ use crate::bindings::{
 
 const LEN: usize = 3;
 
+/// Attacks: 17.
 #[test]
 fn a_filter_keeps_drops_and_rejects_each_record_once() {
     use types::Positions::{All, Bits, None};
@@ -62,6 +63,7 @@ fn a_filter_keeps_drops_and_rejects_each_record_once() {
     assert_eq!(empty.ok(), Some(vec![]), "a batch without records");
 }
 
+/// Attacks: 17.
 #[test]
 fn a_transform_edits_each_record_once() {
     use wire::{edit, reject, row};
@@ -127,6 +129,7 @@ fn a_transform_edits_each_record_once() {
     }
 }
 
+/// Attacks: 17, 20.
 #[test]
 fn a_sink_accepts_or_rejects_and_its_token_is_small() {
     use types::Positions::{All, Bits, None};
@@ -185,6 +188,7 @@ fn codes_are_of_one_form() {
     }
 }
 
+/// Attacks: 42.
 #[test]
 fn a_complaint_carries_a_code_and_no_words() {
     let failure = |code: &str| types::Failure {
@@ -211,6 +215,7 @@ fn a_complaint_carries_a_code_and_no_words() {
     }
 }
 
+/// Attacks: 42, 43.
 #[test]
 fn problems_with_settings_are_cut_and_cleaned() {
     let problem = lifecycle::ConfigProblem {

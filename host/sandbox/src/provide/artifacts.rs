@@ -1,6 +1,8 @@
 //! `artifacts`: append out of sight, appear whole. Bytes of records go from host memory to
 //! the store; a blind guest never holds them.
 
+use std::sync::Arc;
+
 use bulkhead_egress::{ArtifactName, Compression, Digest, Error, Framing, Writer};
 use bulkhead_pipeline::Batch;
 use wasmtime::{Result, component::Resource};
@@ -16,7 +18,7 @@ use crate::{
 
 /// An artifact in the making, behind a guest's handle. `None` after it failed.
 #[expect(unreachable_pub, reason = "the generated bindings name it in a public module")]
-pub struct OpenArtifact(Option<Writer>);
+pub struct OpenArtifact(Option<Writer>, Arc<str>);
 
 impl artifacts::Host for Context {
     async fn create(
@@ -27,14 +29,21 @@ impl artifacts::Host for Context {
         digest: artifacts::Digest,
     ) -> Result<Result<Resource<OpenArtifact>, ArtifactError>> {
         if !self.grants.stores.contains(&store) {
+            self.uses.refuse("artifacts");
             return Ok(Err(ArtifactError::UnknownStore));
         }
+        self.uses.count("artifacts", &store, 0);
+        let store_name: Arc<str> = store.as_str().into();
         let Some(store) = self.resources.stores.find(&store) else {
             return Ok(Err(ArtifactError::UnknownStore));
         };
+        let store = Arc::clone(store);
         let Ok(name) = name.parse::<ArtifactName>() else {
             return Ok(Err(ArtifactError::BadName));
         };
+        if !self.may_write(1, 0) {
+            return Ok(Err(ArtifactError::Quota));
+        }
         let compression = match compression {
             artifacts::Compression::None => Compression::None,
             artifacts::Compression::Gzip => Compression::Gzip,
@@ -46,7 +55,9 @@ impl artifacts::Host for Context {
         };
         match store.create(name, compression, digest) {
             // Over the cap of handles, this is an error of the table: the guest traps.
-            Ok(writer) => Ok(Ok(self.table.push(OpenArtifact(Some(writer)))?)),
+            Ok(writer) => {
+                Ok(Ok(self.table.push(OpenArtifact(Some(writer), store_name))?))
+            }
             Err(error) => Ok(Err(self.explain(&error))),
         }
     }
@@ -61,9 +72,13 @@ impl artifacts::HostWriter for Context {
         let Some(mut open) = self.table.get_mut(&writer)?.0.take() else {
             return Ok(Err(ArtifactError::Closed));
         };
+        let added = bytes.len() as u64;
+        if !self.may_write(0, bytes.len() as u64) {
+            return Ok(Err(ArtifactError::Quota));
+        }
         match open.append(bytes).await {
             Ok(()) => {
-                self.table.get_mut(&writer)?.0 = Some(open);
+                self.keep(&writer, open, added)?;
                 Ok(Ok(()))
             }
             Err(error) => Ok(Err(self.explain(&error))),
@@ -88,9 +103,12 @@ impl artifacts::HostWriter for Context {
         let Some(mut open) = self.table.get_mut(&writer)?.0.take() else {
             return Ok(Err(ArtifactError::Closed));
         };
+        if !self.may_write(0, size(&batch, &which, framing)) {
+            return Ok(Err(ArtifactError::Quota));
+        }
         match open.append_records(batch, which, framing).await {
             Ok(added) => {
-                self.table.get_mut(&writer)?.0 = Some(open);
+                self.keep(&writer, open, added)?;
                 Ok(Ok(added))
             }
             Err(error) => Ok(Err(self.explain(&error))),
@@ -120,7 +138,42 @@ impl artifacts::HostWriter for Context {
     }
 }
 
+/// What a Bundle around a key takes beside the key, at most.
+const BUNDLE: u64 = 128;
+
+/// What chosen records come to as lines, at most.
+fn size(batch: &Batch, which: &bulkhead_pipeline::Positions, framing: Framing) -> u64 {
+    let around = match framing {
+        Framing::DeleteBundles => BUNDLE,
+        Framing::Lines => 1,
+    };
+    let indexed = batch.records().iter().enumerate();
+    let chosen = indexed.filter(|(at, _)| which.contains(*at));
+    chosen.map(|(_, record)| record.body.len() as u64 + around).sum()
+}
+
 impl Context {
+    /// Counts artifacts begun and bytes written; says whether that is within the limits. What
+    /// is refused is lost with its artifact: a part of it would be no artifact.
+    fn may_write(&mut self, artifacts: u64, bytes: u64) -> bool {
+        let counted =
+            self.shared.write(&mut self.written, artifacts, bytes, &self.limits);
+        counted.map_err(|limit| self.used_up(limit)).is_ok()
+    }
+
+    /// Puts an artifact back to which `added` bytes were added.
+    fn keep(
+        &mut self,
+        writer: &Resource<OpenArtifact>,
+        open: Writer,
+        added: u64,
+    ) -> Result<()> {
+        let artifact = self.table.get_mut(writer)?;
+        artifact.0 = Some(open);
+        self.uses.add_bytes("artifacts", &artifact.1, added);
+        Ok(())
+    }
+
     /// The guest gets a word; the operator's log gets the cause.
     fn explain(&self, error: &Error) -> ArtifactError {
         let stage = &*self.stage;

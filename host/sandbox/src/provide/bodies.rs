@@ -24,6 +24,7 @@ impl bodies::Host for Context {
             data.extend_from_slice(&record.body);
             ends.push(u32::try_from(data.len())?);
         }
+        self.uses.count("bodies", "", data.len());
         Ok(bodies::Rows { data, ends })
     }
 }

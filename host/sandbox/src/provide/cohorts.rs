@@ -24,11 +24,13 @@ impl cohorts::Host for Context {
         cohort: String,
     ) -> Result<Result<cohorts::Memberships, cohorts::CohortError>> {
         if !self.grants.cohorts.contains(&cohort) {
+            self.uses.refuse("cohorts");
             return Ok(Err(cohorts::CohortError::NotGranted));
         }
         let Some(members) = self.resources.cohorts.get(&cohort) else {
             return Ok(Err(cohorts::CohortError::UnknownCohort));
         };
+        self.uses.count("cohorts", &cohort, 0);
         Ok(Ok(memberships(self.table.get(&of)?, members)))
     }
 }

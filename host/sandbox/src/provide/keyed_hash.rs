@@ -18,9 +18,12 @@ impl keyed_hash::Host for Context {
         values: Vec<Vec<u8>>,
     ) -> Result<Result<Vec<Vec<u8>>, keyed_hash::HashError>> {
         let granted = self.grants.keys.contains(&key);
-        let Some(key) = self.resources.keys.get(&key).filter(|_| granted) else {
+        let name = key;
+        let Some(key) = self.resources.keys.get(&name).filter(|_| granted) else {
+            self.uses.refuse("keyed-hash");
             return Ok(Err(keyed_hash::HashError::UnknownKey));
         };
+        self.uses.count("keyed-hash", &name, values.iter().map(Vec::len).sum());
         let mut hashes = Vec::with_capacity(values.len());
         let mut stretch = 0;
         // Guest-controlled: their number is bounded by the bytes that one call may pass, and

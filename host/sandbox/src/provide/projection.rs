@@ -22,12 +22,16 @@ impl projection::Host for Context {
         field: String,
     ) -> Result<Result<TextColumn, ProjectionError>> {
         if !self.manifest.fields.contains(&field) {
+            self.uses.refuse("projection");
             return Ok(Err(ProjectionError::NotDeclared));
         }
         if !self.grants.fields.contains(&field) {
+            self.uses.refuse("projection");
             return Ok(Err(ProjectionError::NotGranted));
         }
-        column(self.table.get(&of)?, &field).map(Ok)
+        let found = column(self.table.get(&of)?, &field)?;
+        self.uses.count("projection", &field, found.data.len());
+        Ok(Ok(found))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `state`: small durable values of one stage, kept in the ledger under its own namespace.
 
 use bulkhead_ledger::Error as LedgerError;
+use bulkhead_pipeline::Limit;
 use wasmtime::Result;
 
 use crate::{
@@ -10,7 +11,12 @@ use crate::{
 
 impl state::Host for Context {
     async fn get(&mut self, key: String) -> Result<Result<Option<Vec<u8>>, StateError>> {
-        self.with_state(move |store| store.ledger.state_get(&store.namespace, &key)).await
+        let got = self
+            .with_state(move |store| store.ledger.state_get(&store.namespace, &key))
+            .await?;
+        let bytes = got.as_ref().ok().and_then(Option::as_ref).map_or(0, Vec::len);
+        self.uses.count("state", "", bytes);
+        Ok(got)
     }
 
     async fn set(
@@ -18,6 +24,7 @@ impl state::Host for Context {
         key: String,
         value: Vec<u8>,
     ) -> Result<Result<(), StateError>> {
+        self.uses.count("state", "", value.len());
         self.with_state(move |store| {
             store.ledger.state_set(&store.namespace, &key, &value, &store.quota)
         })
@@ -25,6 +32,7 @@ impl state::Host for Context {
     }
 
     async fn delete(&mut self, key: String) -> Result<Result<(), StateError>> {
+        self.uses.count("state", "", 0);
         self.with_state(move |store| store.ledger.state_delete(&store.namespace, &key))
             .await
     }
@@ -41,8 +49,13 @@ impl Context {
         let done = tokio::task::spawn_blocking(move || act(&store)).await?;
         Ok(done.map_err(|error| {
             if let LedgerError::Quota { .. } = error {
+                self.used_up(Limit::StateBytes);
                 StateError::Quota
-            } else if let LedgerError::TooLarge { .. } = error {
+            } else if let LedgerError::TooLarge { what, .. } = error {
+                // A key that is too long is the guest's mistake: no setting allows it.
+                if what == "state value" {
+                    self.used_up(Limit::StateValueBytes);
+                }
                 StateError::TooLarge
             } else {
                 tracing::warn!(stage = %self.stage, %error, "plugin state failed");

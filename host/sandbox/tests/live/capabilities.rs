@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use bulkhead_model::{ByteSize, Instant, Secret};
-use bulkhead_pipeline::{Crash, Stage as _, StageError, Verdict};
+use bulkhead_pipeline::{Crash, Limit, Stage as _, StageError, Verdict};
 use bulkhead_sandbox::{Grants, PluginStage, Sandbox};
 
 use crate::guest::{Ground, Guest, batch};
@@ -103,6 +103,7 @@ async fn hashes_under_granted_keys_alone() {
     );
 }
 
+/// Attacks: 12.
 #[tokio::test]
 async fn hashing_for_ever_comes_to_an_end() {
     // Five thousand empty values a call: more than one stretch of the host.
@@ -125,7 +126,7 @@ async fn hashing_for_ever_comes_to_an_end() {
     ground.resources = ground.resources.with_key("k", &Secret::new([1; 32]));
     let sandbox = Sandbox::new(None).unwrap();
     let mut stage = PluginStage::new(guest.load(&sandbox, ground).await.unwrap());
-    let (name, crash) = ("a".to_owned(), Crash::Deadline);
+    let (name, crash) = ("a".to_owned(), Crash::Limit(Limit::Cpu));
     assert_eq!(
         stage.judge(&batch(1)).await,
         Err(StageError::Crashed { stage: name, crash })

@@ -2,29 +2,41 @@
 
 use std::time::Duration;
 
-use bulkhead_pipeline::{Crash, Stage as _, StageError, Verdict};
-use bulkhead_sandbox::{Error, Limits, PluginStage, Role, Sandbox};
+use bulkhead_pipeline::{Crash, Limit, Stage as _, StageError, Verdict};
+use bulkhead_sandbox::{Error, Grants, Limits, PluginStage, Role, Sandbox, Telemetry};
 use serde_json::json;
 
 use crate::guest::{Ground, Guest, batch, tight};
+
+const CPU: Crash = Crash::Limit(Limit::Cpu);
+const MEMORY: Crash = Crash::Limit(Limit::Memory);
+const RETURN_BYTES: Crash = Crash::Limit(Limit::ReturnBytes);
 
 /// Code that runs when two records come, and what becomes of the guest then.
 type Attack = (&'static str, &'static str, Crash);
 
 /// Items: 128.
+///
+/// Attacks: 1, 3, 4, 5, 7, 9, 10, 13, 14, 15, 16, 17, 21, 22, 25, 26, 27.
 #[tokio::test]
 async fn an_attack_ends_the_guest_and_nothing_else() {
     let attacks: &[Attack] = &[
-        ("spins", "(loop $l (br $l))", Crash::Deadline),
-        ("fills its memory for ever", FILLS, Crash::Deadline),
+        ("spins", "(loop $l (br $l))", CPU),
+        ("fills its memory for ever", FILLS, CPU),
         ("traps", "(unreachable)", Crash::Trap),
         ("recurses without end", "(call $deep)", Crash::Trap),
-        ("grows until it may not, then traps", GROWS, Crash::Memory),
-        ("grows a table until it may not, then traps", GROWS_TABLE, Crash::Memory),
+        ("grows until it may not, then traps", GROWS, MEMORY),
+        (
+            "grows a table until it may not, then traps",
+            GROWS_TABLE,
+            Crash::Limit(Limit::TableElements),
+        ),
         ("returns a list beyond its memory", BEYOND, Crash::Trap),
         ("returns a list that is not aligned", MISALIGNED, Crash::Trap),
-        ("returns more bytes than it may", RETURNS_MUCH, Crash::Memory),
-        ("passes more bytes to the host than it may", PASSES_MUCH, Crash::Memory),
+        ("returns more bytes than it may", RETURNS_MUCH, RETURN_BYTES),
+        ("passes more bytes to the host than it may", PASSES_MUCH, RETURN_BYTES),
+        ("rejects far more records than there are", REJECTS_MANY, RETURN_BYTES),
+        ("rejects with one long text many times", REJECTS_LONGLY, RETURN_BYTES),
         ("returns a set of two words for two records", TWO_WORDS, Crash::Contract),
         ("returns a set with a bit beyond the last", HIGH_BIT, Crash::Contract),
         ("returns a set that is none of the three", NO_SET, Crash::Trap),
@@ -35,9 +47,9 @@ async fn an_attack_ends_the_guest_and_nothing_else() {
         ("uses a handle it made up", "(drop (call $len (i32.const 99)))", Crash::Trap),
         ("keeps its borrow", "(return (i32.const 1024))", Crash::Trap),
         ("gives its borrow back twice", "(call $drop (local.get $of))", Crash::Trap),
-        ("spins while the host hands over", SPINS_IN_REALLOC, Crash::Deadline),
+        ("spins while the host hands over", SPINS_IN_REALLOC, CPU),
         ("hands out memory it has not", BAD_REALLOC, Crash::Trap),
-        ("spins after its answer", "(global.set $mood (i32.const 3))", Crash::Deadline),
+        ("spins after its answer", "(global.set $mood (i32.const 3))", CPU),
         ("traps after its answer", "(global.set $mood (i32.const 4))", Crash::Trap),
     ];
     let sandbox = Sandbox::new(None).unwrap();
@@ -81,6 +93,7 @@ async fn a_refused_wish_for_memory_is_forgotten_with_the_call() {
     );
 }
 
+/// Attacks: 1, 12.
 #[tokio::test]
 async fn the_wall_clock_ends_what_the_processor_time_would_allow() {
     let on_batch = "(loop $l (br $l))";
@@ -94,21 +107,18 @@ async fn the_wall_clock_ends_what_the_processor_time_would_allow() {
     let plugin = Guest::filter(on_batch).load(&sandbox, ground).await.unwrap();
     let mut stage = PluginStage::new(plugin);
     for _ in 0..2 {
-        assert_eq!(stage.judge(&batch(1)).await, Err(crashed(Crash::Deadline)));
+        assert_eq!(stage.judge(&batch(1)).await, Err(crashed(Crash::Limit(Limit::Call))));
     }
 }
 
+/// Attacks: 2, 7, 8.
 #[tokio::test]
 async fn a_guest_that_dies_while_it_is_loaded_is_not_loaded() {
     let guest = || Guest::new(Role::Filter);
     let spins = "(func $spins (loop $l (br $l))) (start $spins)";
     let cases = [
-        ("spins at its start", Guest { items: spins, ..guest() }, Crash::Deadline),
-        (
-            "spins in describe",
-            Guest { on_describe: "(loop $l (br $l))", ..guest() },
-            Crash::Deadline,
-        ),
+        ("spins at its start", Guest { items: spins, ..guest() }, CPU),
+        ("spins in describe", Guest { on_describe: "(loop $l (br $l))", ..guest() }, CPU),
         (
             "traps in describe",
             Guest { on_describe: "unreachable", ..guest() },
@@ -117,24 +127,24 @@ async fn a_guest_that_dies_while_it_is_loaded_is_not_loaded() {
         (
             "spins in configure",
             Guest { on_configure: "(loop $l (br $l))", ..guest() },
-            Crash::Deadline,
+            CPU,
         ),
         (
             "traps in configure",
             Guest { on_configure: "unreachable", ..guest() },
             Crash::Trap,
         ),
-        ("declares too much memory", Guest { memory: "17", ..guest() }, Crash::Memory),
-        ("declares all the memory", Guest { memory: "65536", ..guest() }, Crash::Memory),
+        ("declares too much memory", Guest { memory: "17", ..guest() }, MEMORY),
+        ("declares all the memory", Guest { memory: "65536", ..guest() }, MEMORY),
         (
             "declares too large a table",
             Guest { items: "(table 101 funcref)", ..guest() },
-            Crash::Memory,
+            Crash::Limit(Limit::TableElements),
         ),
         (
             "declares tables that are too large together",
             Guest { items: "(table 60 funcref) (table 60 funcref)", ..guest() },
-            Crash::Memory,
+            Crash::Limit(Limit::TableElements),
         ),
         (
             "needs an import to describe itself",
@@ -150,8 +160,7 @@ async fn a_guest_that_dies_while_it_is_loaded_is_not_loaded() {
     let sandbox = Sandbox::new(None).unwrap();
     for (name, guest, expected) in cases {
         let is_asking = guest.manifest["capabilities"].is_array();
-        let grants =
-            if is_asking { telemetry() } else { bulkhead_sandbox::Grants::default() };
+        let grants = if is_asking { telemetry() } else { Grants::default() };
         let loaded =
             guest.load(&sandbox, Ground::bare("attacker").granting(grants)).await;
         match loaded.err() {
@@ -185,6 +194,7 @@ async fn a_guest_that_changes_its_mind_about_its_settings_broke_the_contract() {
     assert_eq!(stage.judge(&batch(1)).await, Err(crashed(Crash::Contract)));
 }
 
+/// Attacks: 42.
 #[tokio::test]
 async fn what_a_guest_says_is_cut_and_cleaned() {
     // A failure whose code is not of the form of codes: tag 1, case `fatal`, a code of 3 bytes.
@@ -226,8 +236,8 @@ fn crashed(crash: Crash) -> StageError {
     StageError::Crashed { stage: "attacker".to_owned(), crash }
 }
 
-fn telemetry() -> bulkhead_sandbox::Grants {
-    bulkhead_sandbox::Grants { telemetry: true, ..bulkhead_sandbox::Grants::default() }
+fn telemetry() -> Grants {
+    Grants { telemetry: Telemetry::On, ..Grants::default() }
 }
 
 const IMPORTS: &str = r#"
@@ -279,6 +289,25 @@ const BEYOND: &str = bits!("0", "0x0fffffff");
 const MISALIGNED: &str = bits!("4", "1");
 const RETURNS_MUCH: &str =
     concat!("(drop (memory.grow (i32.const 4)))", bits!("0", "16384"));
+/// 16,000 rejections, all zero.
+const REJECTS_MANY: &str = "
+  (drop (memory.grow (i32.const 4)))
+  (i32.store8 (i32.const 1028) (i32.const 1))
+  (i32.store (i32.const 1040) (i32.const 65536))
+  (i32.store (i32.const 1044) (i32.const 16000))";
+
+/// A hundred rejections whose codes are the same 60,000 bytes.
+const REJECTS_LONGLY: &str = "
+  (drop (memory.grow (i32.const 4)))
+  (i32.store8 (i32.const 1028) (i32.const 1))
+  (i32.store (i32.const 1040) (i32.const 65536))
+  (i32.store (i32.const 1044) (i32.const 100))
+  (global.set $mood (i32.const 65536))
+  (loop $l
+    (i32.store offset=8 (global.get $mood) (i32.const 131072))
+    (i32.store offset=12 (global.get $mood) (i32.const 60000))
+    (global.set $mood (i32.add (global.get $mood) (i32.const 16)))
+    (br_if $l (i32.lt_u (global.get $mood) (i32.const 67136))))";
 const TWO_WORDS: &str = bits!("8192", "2");
 const HIGH_BIT: &str =
     concat!("(i64.store (i32.const 8192) (i64.const 4))", bits!("8192", "1"));

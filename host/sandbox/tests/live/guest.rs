@@ -35,6 +35,8 @@ pub(crate) struct Guest {
     pub(crate) on_batch: &'static str,
     /// `cabi_realloc`.
     pub(crate) on_realloc: &'static str,
+    /// Packages of WIT beside the contract, and the world `guest` that imports of them.
+    pub(crate) wit: Option<&'static str>,
 }
 
 impl Guest {
@@ -57,6 +59,7 @@ impl Guest {
             on_configure: "",
             on_batch: "",
             on_realloc: "",
+            wit: None,
         }
     }
 
@@ -115,7 +118,12 @@ impl Guest {
         let mut module = wat::parse_str(self.core(&exports)).unwrap();
         let mut wit = wit_parser::Resolve::default();
         let contract = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
-        let (package, _) = wit.push_dir(contract).unwrap();
+        let (mut package, _) = wit.push_dir(contract).unwrap();
+        let mut world = world;
+        if let Some(more) = self.wit {
+            package = wit.push_str("guest.wit", more).unwrap();
+            world = "guest";
+        }
         let world = wit.select_world(&[package], Some(world)).unwrap();
         embed_component_metadata(&mut module, &wit, world, StringEncoding::UTF8, false)
             .unwrap();
@@ -162,7 +170,7 @@ impl Guest {
         let on_batch = self.on_batch;
         format!(
             r#"(func (export "{export}") (param $of i32) (result i32)
-    (local $len i32)
+    (local $len i32) (local $left i32)
     (global.set $top (i32.const 32768))
     (memory.fill (i32.const 1024) (i32.const 0) (i32.const 256))
     (local.set $len (call $len (local.get $of)))
@@ -219,9 +227,11 @@ impl Ground {
                 cohorts: BTreeMap::new(),
                 keys: BTreeMap::new(),
                 stores: bulkhead_egress::Stores::default(),
+                destinations: bulkhead_egress::http::Destinations::default(),
                 state: None,
                 now: Arc::new(|| Instant::from_unix_ms(0)),
                 random: Arc::new(|bytes| bytes.fill(7)),
+                deterministic: None,
             },
         }
     }
@@ -242,16 +252,22 @@ pub(crate) fn tight() -> Limits {
         cpu: Duration::from_millis(20),
         return_bytes: ByteSize::from_bytes(64 << 10),
         handles: 8,
+        ..Limits::default()
     }
 }
 
 /// Made-up patients, `len` of them.
 pub(crate) fn batch(len: usize) -> Batch {
+    batch_of(0, len)
+}
+
+/// The same of file `file`.
+pub(crate) fn batch_of(file: u32, len: usize) -> Batch {
     let line = |at| format!(r#"{{"resourceType":"Patient","id":"p{at}"}}"#);
     let lines: Vec<String> = (0..len).map(line).collect();
     let mut framer = Framer::new(FramerLimits::default());
     framer.push(lines.join("\n").as_bytes());
     let block = framer.finish().0.unwrap();
-    let mut intake = Intake::new(0, FileKind::Output(None), Bases::default());
+    let mut intake = Intake::new(file, FileKind::Output(None), Bases::default());
     intake.take(&block, &mut Tally::default()).unwrap().batch.unwrap()
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bulkhead_ledger::{Ledger, StateQuota};
-use bulkhead_pipeline::{Crash, Stage as _, StageError, Verdict};
-use bulkhead_sandbox::{Grants, Limits, PluginStage, Sandbox, StateStore};
+use bulkhead_pipeline::{Crash, Limit, Stage as _, StageError, Verdict};
+use bulkhead_sandbox::{Grants, Limits, PluginStage, Sandbox, StateStore, Telemetry};
 
 use crate::guest::{Ground, Guest, batch, tight};
 
@@ -46,6 +46,7 @@ async fn verdicts_are_the_same_beside_an_attacker() {
     }
 }
 
+/// Attacks: 1.
 #[tokio::test]
 async fn a_guest_that_spins_gives_way_at_every_tick() {
     let sandbox = Sandbox::new(None).unwrap();
@@ -70,6 +71,7 @@ async fn a_guest_that_spins_gives_way_at_every_tick() {
     assert!(again.is_err(), "it spins again");
 }
 
+/// Attacks: 44.
 #[tokio::test]
 async fn a_fresh_guest_finds_nothing_of_the_one_before() {
     // Dies over two records with a mark in memory, a global and a table; drops all if it ever
@@ -97,6 +99,7 @@ async fn a_fresh_guest_finds_nothing_of_the_one_before() {
     }
 }
 
+/// Attacks: 45.
 #[tokio::test]
 async fn lanes_of_one_plugin_share_no_memory_and_one_lane_keeps_its_guest() {
     // Keeps in its first call, drops in later ones.
@@ -118,6 +121,7 @@ async fn lanes_of_one_plugin_share_no_memory_and_one_lane_keeps_its_guest() {
     }
 }
 
+/// Attacks: 21.
 #[tokio::test]
 async fn a_borrow_never_shows_the_batch_of_an_earlier_call() {
     // Remembers its handle and gives it back; drops all when it still counts as it did.
@@ -138,6 +142,7 @@ async fn a_borrow_never_shows_the_batch_of_an_earlier_call() {
     }
 }
 
+/// Attacks: 40, 45.
 #[tokio::test]
 async fn state_is_of_one_namespace() {
     // Drops all when there is a value at `k`, else stores one.
@@ -183,6 +188,7 @@ async fn state_is_of_one_namespace() {
     assert_eq!(ledger.state_usage("one").unwrap(), ledger.state_usage("two").unwrap());
 }
 
+/// Attacks: 42.
 #[tokio::test]
 async fn what_is_counted_is_counted_by_declared_names_alone() {
     let imports = r#"
@@ -205,8 +211,8 @@ async fn what_is_counted_is_counted_by_declared_names_alone() {
     .asking("telemetry");
     guest.manifest["metrics"] = serde_json::json!(["rows"]);
     let sandbox = Sandbox::new(None).unwrap();
-    let ground =
-        Ground::bare("a").granting(Grants { telemetry: true, ..Grants::default() });
+    let ground = Ground::bare("a")
+        .granting(Grants { telemetry: Telemetry::On, ..Grants::default() });
     let plugin = guest.load(&sandbox, ground).await.unwrap();
     assert!(PluginStage::new(plugin.clone()).judge(&batch(1)).await.is_ok());
     let counted: Vec<(String, u64)> = plugin.metrics().counters().into_iter().collect();
@@ -222,7 +228,7 @@ async fn the_clock_ticks_as_long_as_anyone_holds_a_plugin() {
     let spins = Guest::filter("(loop $l (br $l))");
     let plugin = spins.load(&sandbox, Ground::bare("a")).await.unwrap();
     drop(sandbox);
-    let (stage, crash) = ("a".to_owned(), Crash::Deadline);
+    let (stage, crash) = ("a".to_owned(), Crash::Limit(Limit::Cpu));
     let judged = PluginStage::new(plugin).judge(&batch(1)).await;
     assert_eq!(judged, Err(StageError::Crashed { stage, crash }));
 }

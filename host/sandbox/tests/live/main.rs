@@ -12,7 +12,16 @@
 
 mod capabilities;
 mod crashes;
+mod deterministic;
+mod features;
 mod guest;
+mod http;
 mod isolation;
+mod keys;
+mod limits;
 mod loading;
+mod returns;
 mod sinks;
+mod supply;
+mod uses;
+mod wasi;

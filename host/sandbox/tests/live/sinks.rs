@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use bulkhead_egress::{Store, Stores};
 use bulkhead_pipeline::{
-    Checkpoint, CloseReason, Crash, Positions, Receipt, Sink as _, SinkError,
+    Checkpoint, CloseReason, Crash, Limit, Positions, Receipt, Sink as _, SinkError,
 };
 use bulkhead_sandbox::{Conclusion, Grants, Plugin, PluginSink, Role, Sandbox};
 
@@ -36,7 +36,7 @@ async fn a_sink_takes_a_file_from_open_to_conclude() {
 async fn a_sink_that_died_is_dead_until_it_is_opened_again() {
     let attacks = [
         ("traps", "unreachable", Crash::Trap),
-        ("spins", "(loop $l (br $l))", Crash::Deadline),
+        ("spins", "(loop $l (br $l))", Crash::Limit(Limit::Cpu)),
         // A set of two words for two records.
         (
             "breaks the contract",
@@ -61,13 +61,14 @@ async fn a_sink_that_died_is_dead_until_it_is_opened_again() {
     }
 }
 
+/// Attacks: 23, 24.
 #[tokio::test]
 async fn writers_are_bounded_and_leave_no_trace_when_the_guest_dies() {
     let cases = [
         (
             "opens writers until it may not",
             "(loop $l (call $begin) (br $l))",
-            Crash::Memory,
+            Crash::Limit(Limit::Handles),
         ),
         ("dies with a writer open", "(call $begin) unreachable", Crash::Trap),
     ];

@@ -80,11 +80,20 @@ impl Build {
 
 /// Makes a plugin as shipped of a core module.
 async fn package(sandbox: &Sandbox, core: &[u8]) -> anyhow::Result<Package> {
-    let bare = Package::from_bytes(componentize(core)?).map_err(of_plugin)?;
+    let hint = "export the plugin with `bulkhead_plugin::export!(filter MyType)`";
+    shipped(sandbox, componentize(core)?, hint).await
+}
+
+/// Makes a plugin as shipped of a component, or says what is wrong with it.
+pub(super) async fn shipped(
+    sandbox: &Sandbox,
+    component: Vec<u8>,
+    hint: &str,
+) -> anyhow::Result<Package> {
+    let bare = Package::from_bytes(component).map_err(of_plugin)?;
     let told = sandbox.describe(&bare).await.map_err(|error| {
         let why = causes(&anyhow::Error::new(error));
-        refused(format!("the component does not say what it is: {why}"))
-            .hint("export the plugin with `bulkhead_plugin::export!(filter MyType)`")
+        refused(format!("the component does not say what it is: {why}")).hint(hint)
     })?;
     let package = bare.with_manifest(&told).map_err(of_plugin)?;
     let faults = faults::faults(&package, package.manifest().map_err(of_plugin)?);
@@ -107,7 +116,7 @@ fn of_plugin(error: bulkhead_sandbox::Error) -> Failure {
 }
 
 /// Writes a plugin whole or not at all, readable for everybody: it holds no secret.
-fn store(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(super) fn store(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let writing = || format!("writing {}", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
     fs_err::create_dir_all(folder)?;
@@ -124,7 +133,7 @@ fn store(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn summary(package: &Package, path: &Path) -> anyhow::Result<String> {
+pub(super) fn summary(package: &Package, path: &Path) -> anyhow::Result<String> {
     let manifest = package.manifest()?;
     let size = u64::try_from(package.bytes().len()).unwrap_or(u64::MAX);
     let mut lines = vec![
@@ -145,8 +154,6 @@ fn summary(package: &Package, path: &Path) -> anyhow::Result<String> {
     if manifest.capabilities.is_empty() {
         lines.push("  asks    for nothing".to_owned());
     }
-    let remarks = faults::remarks(package, manifest);
-    lines.extend(remarks.into_iter().map(|remark| format!("  note    {remark}")));
     lines.push(String::new());
     Ok(lines.join("\n"))
 }

@@ -3,31 +3,66 @@
 //! Everything is read from the file. The one thing that runs is the plugin's `describe`, in a
 //! sandbox without any capability, to see whether the plugin says what its file says.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
-use bulkhead_sandbox::{EMBEDDED_MANIFEST, Package, Sandbox};
-use wasmparser::{Parser, Payload};
+use bulkhead_sandbox::{Package, Sandbox};
+use serde::Serialize;
 
-use super::report::{Described, Report};
+use super::{
+    diff::{Diff, Version},
+    report::{Described, Report},
+    signed::{Signed, Trusted},
+};
 
-/// Tells in plain words what a plugin is, what it asks for, and what it provably cannot do.
+/// Tells in plain words what a plugin is, what it asks for, and what it provably cannot do;
+/// or what a new version may that the old one may not.
 ///
 /// Exits 0 when the plugin can be loaded, given the right grants, and 2 when no grants can
-/// make it so.
+/// make it so or a signature that must be there does not count. With --diff it exits 3 when
+/// the new version may more, 0 when it may not, and 2 when one of them is no plugin.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bulkhead plugin inspect plugins/cohort_filter.wasm
   bulkhead plugin inspect plugins/cohort_filter.wasm --json | jq -r .sha256
+  bulkhead plugin inspect plugins/cohort_filter.wasm --trust team.pub
+  bulkhead plugin inspect --diff old.wasm new.wasm
   bulkhead plugin inspect unknown.wasm --no-run
 
 Every word of the plugin's own is shown with control characters replaced. What it cannot do
-follows from what the file imports, not from what the plugin says.")]
+follows from what the file imports, not from what the plugin says. The members of --json are
+listed in docs/operating.md.")]
 pub(super) struct Inspect {
     /// The plugin, a component.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "diff")]
+    file: Option<PathBuf>,
+
+    /// Compares two versions instead: what the new one may and the old one may not.
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["OLD", "NEW"],
+        conflicts_with_all = ["file", "no_run", "signature"]
+    )]
+    diff: Vec<PathBuf>,
+
+    /// Whoever's signature must be there: a public key of minisign, or its file. Any of
+    /// several.
+    #[arg(long, value_name = "KEY")]
+    trust: Vec<String>,
+
+    /// Takes the keys, and whether a signature must be there, from a configuration.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Where the signature lies [default: FILE.minisig].
+    #[arg(long, value_name = "FILE")]
+    signature: Option<PathBuf>,
 
     /// Prints one JSON object instead.
     #[arg(long)]
@@ -38,39 +73,66 @@ pub(super) struct Inspect {
     no_run: bool,
 }
 
+/// How `--diff` ends when the new version may more. Documented in its help.
+const WIDENED: u8 = 3;
+
 impl Inspect {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let reading = || format!("reading {}", self.file.display());
-        let bytes = fs_err::read(&self.file).with_context(reading)?;
-        let len = bytes.len();
-        let report = match Package::from_bytes(bytes) {
+        if let [old, new] = self.diff.as_slice() {
+            let diff = Diff::between(&self.version(old)?, &self.version(new)?);
+            self.print(&diff)?;
+            let is_wider = !diff.widened.is_empty();
+            return Ok(if is_wider { WIDENED.into() } else { ExitCode::SUCCESS });
+        }
+        let file = self.file.as_deref().context("no file was named")?;
+        let report = match Package::read(file) {
             Ok(package) => {
                 let described = if self.no_run {
                     Described::NotRun
                 } else {
                     described(&Sandbox::new(None)?, &package).await
                 };
-                Report::of(&self.file, &package, described)
+                let trusted = self.trusted(file)?.at(self.signature.clone());
+                let signed = Signed::of(file, &package, &trusted);
+                Report::of(file, &package, described, signed)
+            }
+            Err(bulkhead_sandbox::Error::Read { source }) => {
+                let reading = format!("reading {}", file.display());
+                return Err(anyhow::Error::new(source).context(reading));
             }
             Err(error) => {
-                Report::of_no_plugin(&self.file, len, &anyhow::Error::new(error))
+                let len = fs_err::metadata(file).map_or(0, |found| found.len());
+                Report::of_no_plugin(file, len, &anyhow::Error::new(error))
             }
         };
+        self.print(&report)?;
+        Ok(if report.loadable { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    }
+
+    fn trusted(&self, plugin: &Path) -> anyhow::Result<Trusted> {
+        Trusted::read(&self.trust, self.config.as_deref(), plugin)
+    }
+
+    fn version(&self, path: &Path) -> anyhow::Result<Version> {
+        Version::read(path, &self.trusted(path)?)
+    }
+
+    fn print<T: Serialize + ToString>(&self, told: &T) -> anyhow::Result<()> {
         let text = if self.json {
-            let json = serde_json::to_string_pretty(&report).context("writing JSON")?;
+            let json = serde_json::to_string_pretty(told).context("writing JSON")?;
             format!("{json}\n")
         } else {
-            report.to_string()
+            told.to_string()
         };
         std::io::stdout().lock().write_all(text.as_bytes())?;
-        Ok(if report.loadable { ExitCode::SUCCESS } else { ExitCode::from(2) })
+        Ok(())
     }
 }
 
 /// Asks the plugin what it is and compares that with its file, byte for byte.
 async fn described(sandbox: &Sandbox, package: &Package) -> Described {
     match sandbox.describe(package).await {
-        Ok(told) if embedded(package.bytes()) == Some(told.as_bytes()) => Described::Same,
+        Ok(told) if package.manifest_json() == Some(told.as_str()) => Described::Same,
         Ok(_) => Described::Different,
         Err(error) => Described::Failed(causes(&anyhow::Error::new(error))),
     }
@@ -80,28 +142,6 @@ async fn described(sandbox: &Sandbox, package: &Package) -> Described {
 pub(super) fn causes(error: &anyhow::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     causes.join(": ")
-}
-
-/// The embedded manifest as it stands in the outermost component.
-fn embedded(bytes: &[u8]) -> Option<&[u8]> {
-    let mut depth = 0_u32;
-    for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.ok()?;
-        if let Payload::ModuleSection { .. } | Payload::ComponentSection { .. } = payload
-        {
-            depth += 1;
-        }
-        if let Payload::End(_) = payload {
-            depth = depth.saturating_sub(1);
-        }
-        if let Payload::CustomSection(section) = payload
-            && depth == 0
-            && section.name() == EMBEDDED_MANIFEST
-        {
-            return Some(section.data());
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -153,7 +193,9 @@ mod tests {
         ];
         for (name, package, expected) in cases {
             let described = described(&sandbox, &package).await;
-            let report = Report::of("p.wasm".as_ref(), &package, described);
+            let file = Path::new("nowhere/p.wasm");
+            let signed = Signed::of(file, &package, &Trusted::default());
+            let report = Report::of(file, &package, described, signed);
             assert_eq!(report.loadable, expected, "case: {name}: {report}");
         }
     }

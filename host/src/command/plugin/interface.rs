@@ -2,7 +2,11 @@
 //!
 //! Source: `wit/types.wit` and `wit/capabilities.wit`.
 
-use bulkhead_sandbox::{Grants, Package};
+#[cfg(test)]
+use bulkhead_sandbox::Grants;
+use bulkhead_sandbox::{Package, VirtualWasi};
+
+use super::wasi;
 
 /// One interface in plain words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +22,7 @@ pub(super) struct Interface {
 }
 
 /// Every interface that takes a grant, alphabetical.
-pub(super) const INTERFACES: [Interface; 10] = [
+pub(super) const INTERFACES: [Interface; 11] = [
     Interface {
         name: "artifacts",
         can: "can write files to the stores that you grant, by name, and to nowhere else",
@@ -53,9 +57,11 @@ pub(super) const INTERFACES: [Interface; 10] = [
     },
     Interface {
         name: "outbound-http",
-        can: "can send HTTP requests to the destinations that you grant, by name",
+        can: "can send HTTP requests to the destinations that you grant, by name, as far as you \
+              allow methods, paths and headers there; addresses and credentials stay with the \
+              host",
         without: "reach the network",
-        grant: None,
+        grant: Some("destinations = [\"…\"]"),
     },
     Interface {
         name: "projection",
@@ -81,6 +87,12 @@ pub(super) const INTERFACES: [Interface; 10] = [
         without: "write to your logs or metrics",
         grant: Some("telemetry = true"),
     },
+    Interface {
+        name: "wasi",
+        can: VirtualWasi::SUMMARY,
+        without: "call WASI",
+        grant: Some("wasi = true"),
+    },
 ];
 
 /// What comes with every batch, granted or not.
@@ -100,27 +112,37 @@ pub(super) fn find(name: &str) -> Option<&'static Interface> {
     INTERFACES.iter().find(|interface| interface.name == name)
 }
 
-/// What `package` provably cannot do. Means something only while nothing foreign is imported.
+/// What a plugin that is granted `name` can do.
+pub(in crate::command) fn can(name: &str) -> Option<&'static str> {
+    find(name).map(|interface| interface.can)
+}
+
+/// What `package` provably cannot do. Means something only while nothing is imported from
+/// elsewhere than the contract and virtual WASI.
 pub(super) fn impossible(package: &Package) -> Vec<&'static str> {
-    let imported: Vec<&str> = package.interfaces().collect();
+    let wasi = package.foreign_imports().filter_map(|import| wasi::find(import)?.like);
+    let imported: Vec<&str> = package.interfaces().chain(wasi).collect();
     let absent =
         INTERFACES.iter().filter(|interface| !imported.contains(&interface.name));
     absent.map(|interface| interface.without).chain(NEVER).collect()
 }
 
 /// Whether this version of bulkhead can grant `name` at all.
-pub(super) fn is_provided(name: &str) -> bool {
+#[cfg(test)]
+fn is_provided(name: &str) -> bool {
     let one = || vec![String::new()];
     let everything = Grants {
         bodies: true,
         clock: true,
         cohorts: one(),
+        destinations: one(),
         fields: one(),
         keys: one(),
         random: true,
         state: true,
         stores: one(),
-        telemetry: true,
+        telemetry: bulkhead_sandbox::Telemetry::On,
+        wasi: true,
     };
     everything.grants(name)
 }

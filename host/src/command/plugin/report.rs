@@ -10,16 +10,20 @@ use super::{
     faults, inspect,
     interface::{self, ALWAYS},
     settings::{Presence, settings},
+    shape::Shape,
+    signed::Signed,
     text::plain,
+    wasi,
 };
 
-/// What is known of a plugin.
+/// What is known of a plugin. Every member is always there; `null` is what cannot be known.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Report {
+    /// The version of this object: it rises when a member changes its meaning or goes.
+    format: u32,
     file: String,
-    bytes: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: u64,
     sha256: Option<String>,
     /// Whether the right grants make it load.
     pub(super) loadable: bool,
@@ -28,17 +32,22 @@ pub(super) struct Report {
     /// What is no fault and worth a look.
     remarks: Vec<String>,
     /// Whether the plugin says what its file says.
-    #[serde(skip_serializing_if = "Option::is_none")]
     described: Option<Described>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<Signed>,
     manifest: Option<Manifest>,
     /// Full names of all imports.
     imports: Vec<String>,
     /// Interfaces of the contract among them that take a grant.
     interfaces: Vec<String>,
+    /// Parts of WASI among them: always the virtual one.
+    wasi: Vec<String>,
     /// What it provably cannot do; empty when something foreign is imported.
     cannot: Vec<&'static str>,
+    shape: Option<Shape>,
 }
+
+/// The version of the JSON that `inspect` prints.
+const FORMAT: u32 = 1;
 
 /// What came of asking the plugin what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,14 +78,28 @@ impl Described {
 
 impl Report {
     /// Of a component, whether it can be loaded or not.
-    pub(super) fn of(file: &Path, package: &Package, described: Described) -> Self {
+    pub(super) fn of(
+        file: &Path,
+        package: &Package,
+        described: Described,
+        signed: Signed,
+    ) -> Self {
         let mut faults: Vec<String> = Vec::new();
         let mut remarks = Vec::new();
+        let shape = match package.anatomy() {
+            Ok(anatomy) => {
+                remarks.extend(faults::remarks(&anatomy));
+                Some(Shape::from(&anatomy))
+            }
+            Err(error) => {
+                faults.push(error.to_string());
+                None
+            }
+        };
         let manifest = match package.manifest() {
             Ok(manifest) => {
                 faults.extend(faults::faults(package, manifest));
                 faults.extend(described.fault());
-                remarks = faults::remarks(package, manifest);
                 Some(manifest.clone())
             }
             Err(error) => {
@@ -84,36 +107,49 @@ impl Report {
                 None
             }
         };
-        let is_closed = package.foreign_imports().next().is_none();
+        faults.extend(signed.fault());
+        remarks.extend(signed.remark());
+        let (wasi, foreign): (Vec<&str>, Vec<&str>) =
+            package.foreign_imports().partition(|name| wasi::find(name).is_some());
+        // What WASI gives is known while the sandbox gives nothing but the virtual one.
+        let is_closed = foreign.is_empty();
         Self {
-            file: file.display().to_string(),
-            bytes: package.bytes().len(),
+            format: FORMAT,
+            file: plain(&file.display().to_string()),
+            bytes: package.bytes().len() as u64,
             sha256: Some(package.sha256().to_owned()),
             loadable: faults.is_empty(),
             faults,
             remarks,
             described: Some(described),
+            signature: Some(signed),
             manifest,
             imports: package.imports().to_vec(),
             interfaces: package.interfaces().map(ToOwned::to_owned).collect(),
+            wasi: wasi.into_iter().map(ToOwned::to_owned).collect(),
             cannot: if is_closed { interface::impossible(package) } else { Vec::new() },
+            shape,
         }
     }
 
     /// Of a file that is no component, or whose manifest cannot be read.
-    pub(super) fn of_no_plugin(file: &Path, bytes: usize, error: &anyhow::Error) -> Self {
+    pub(super) fn of_no_plugin(file: &Path, bytes: u64, error: &anyhow::Error) -> Self {
         Self {
-            file: file.display().to_string(),
+            format: FORMAT,
+            file: plain(&file.display().to_string()),
             bytes,
             sha256: None,
             loadable: false,
             faults: vec![plain(&inspect::causes(error))],
             remarks: Vec::new(),
             described: None,
+            signature: None,
             manifest: None,
             imports: Vec::new(),
             interfaces: Vec::new(),
+            wasi: Vec::new(),
             cannot: Vec::new(),
+            shape: None,
         }
     }
 }
@@ -129,15 +165,23 @@ impl fmt::Display for Report {
             writeln!(f)?;
         }
         writeln!(f, "file    {}", self.file)?;
-        let size = ByteSize::from_bytes(u64::try_from(self.bytes).unwrap_or(u64::MAX));
+        let size = ByteSize::from_bytes(self.bytes);
         writeln!(f, "size    {size}")?;
         if let Some(sha256) = &self.sha256 {
             writeln!(f, "sha256  {sha256}")?;
+            if let Some(signed) = &self.signature {
+                writeln!(f, "signed  {}", signed.words())?;
+            }
             self.imports(f)?;
         }
         if let Some(manifest) = &self.manifest {
             write_manifest(f, manifest)?;
             write_settings(f, manifest)?;
+        }
+        if let Some(shape) = &self.shape {
+            write!(f, "{shape}")?;
+        }
+        if let Some(manifest) = &self.manifest {
             if self.loadable {
                 self.usage(f, manifest)?;
             }
@@ -158,6 +202,10 @@ impl Report {
             let can =
                 interface::find(name).map_or("not known to this bulkhead", |it| it.can);
             writeln!(f, "  {}: {can}", plain(name))?;
+        }
+        for name in &self.wasi {
+            let finds = wasi::find(name).map_or("", |part| part.finds);
+            writeln!(f, "  {}: virtual WASI 0.2: {finds}", plain(name))?;
         }
         if self.cannot.is_empty() && !self.imports.is_empty() {
             return writeln!(
@@ -208,7 +256,7 @@ impl Report {
         if self.loadable {
             writeln!(f, "loadable{agreement}")
         } else {
-            writeln!(f, "not loadable, whatever is granted")
+            writeln!(f, "not to be loaded, whatever is granted")
         }
     }
 }

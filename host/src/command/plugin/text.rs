@@ -2,7 +2,7 @@
 
 /// `words` on one line, with nothing in it that moves the cursor, changes colours or turns
 /// the direction of writing: plugin-controlled, and read by those who must judge the plugin.
-pub(super) fn plain(words: &str) -> String {
+pub(crate) fn plain(words: &str) -> String {
     let mut plain = String::with_capacity(words.len());
     for word in words.split_whitespace() {
         if !plain.is_empty() {

@@ -9,10 +9,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bulkhead_bulk::{Client, Download, Manifest, OutputFile};
-use bulkhead_model::{Instant, ResourceType};
+use bulkhead_bulk::{Client, Download, Error as BulkError, Manifest, OutputFile};
+use bulkhead_model::{Instant, Phi, ResourceType};
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream::BoxStream};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
@@ -21,6 +21,8 @@ use super::ended::{Ended, download_ended};
 /// Where a file's bytes come from.
 #[derive(Clone, Debug)]
 pub(in crate::export) enum Origin {
+    /// The server, with all that it holds of one patient, of these types.
+    Everything { patient: Phi<String>, types: Vec<ResourceType> },
     /// What the host wrote itself: resources that it calls back.
     Local(PathBuf),
     /// The server.
@@ -45,14 +47,14 @@ impl Origin {
     /// How many resources were announced.
     pub(super) const fn count(&self) -> Option<u64> {
         match self {
-            Self::Local(_) => None,
+            Self::Everything { .. } | Self::Local(_) => None,
             Self::Remote { file, .. } => file.count,
         }
     }
 
     pub(super) const fn resource_type(&self) -> Option<&ResourceType> {
         match self {
-            Self::Local(_) => None,
+            Self::Everything { .. } | Self::Local(_) => None,
             Self::Remote { file, .. } => file.resource_type.as_ref(),
         }
     }
@@ -60,7 +62,7 @@ impl Origin {
     /// The file as the manifest has it.
     pub(super) fn remote(&self) -> Option<&OutputFile> {
         match self {
-            Self::Local(_) => None,
+            Self::Everything { .. } | Self::Local(_) => None,
             Self::Remote { file, .. } => Some(file),
         }
     }
@@ -68,7 +70,7 @@ impl Origin {
     /// Whether its link has run out by the manifest's own word, as far as that is worth one.
     pub(super) fn has_run_out(&self, now: Instant) -> bool {
         match self {
-            Self::Local(_) => false,
+            Self::Everything { .. } | Self::Local(_) => false,
             Self::Remote { file, shared, .. } => {
                 file.expires.is_some_and(|expires| expires <= now)
                     && !shared.is_refresh_vain.load(Ordering::Relaxed)
@@ -92,21 +94,24 @@ impl Origin {
                 !download.is_labelled_ndjson
                     && !shared.is_label_told.swap(true, Ordering::Relaxed)
             }
-            (Self::Local(_) | Self::Remote { .. }, _) => false,
+            (Self::Everything { .. } | Self::Local(_) | Self::Remote { .. }, _) => false,
         }
     }
 
     /// Whether the manifest says that its lines stand in blocks of all types.
     pub(super) fn is_organised(&self) -> bool {
         match self {
-            Self::Local(_) => false,
+            Self::Everything { .. } | Self::Local(_) => false,
             Self::Remote { manifest, .. } => manifest.organized_by.is_some(),
         }
     }
 
     /// Begins to read the file.
-    pub(super) async fn open(&self, client: &Client) -> Result<Incoming, Ended> {
+    pub(super) async fn open(&self, client: &Arc<Client>) -> Result<Incoming, Ended> {
         match self {
+            Self::Everything { patient, types } => {
+                Ok(Incoming::Everything(client.everything(patient.expose(), types)))
+            }
             Self::Local(path) => {
                 let file = tokio::fs::File::open(path).await;
                 let file = file.with_context(|| format!("opening {}", path.display()));
@@ -122,6 +127,7 @@ impl Origin {
 
 /// A file's bytes as they come.
 pub(super) enum Incoming {
+    Everything(BoxStream<'static, Result<Bytes, BulkError>>),
     Local(tokio::fs::File),
     Remote(Box<Download>),
 }
@@ -130,6 +136,7 @@ impl Incoming {
     /// The next bytes; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, Ended>> {
         match self {
+            Self::Everything(pages) => Some(pages.next().await?.map_err(download_ended)),
             Self::Local(file) => {
                 let mut chunk = BytesMut::with_capacity(LOCAL_CHUNK);
                 match file.read_buf(&mut chunk).await {
@@ -147,7 +154,7 @@ impl Incoming {
     /// Counts the bytes that came over the wire.
     pub(super) fn wire_bytes(&self) -> Arc<AtomicU64> {
         match self {
-            Self::Local(_) => Arc::default(),
+            Self::Everything(_) | Self::Local(_) => Arc::default(),
             Self::Remote(download) => download.wire_bytes(),
         }
     }
@@ -155,7 +162,8 @@ impl Incoming {
     /// Whether its end showed, now that it has ended, that it was whole.
     pub(super) fn is_proven_whole(&self) -> bool {
         match self {
-            Self::Local(_) => true,
+            // A page that is cut is no JSON.
+            Self::Everything(_) | Self::Local(_) => true,
             Self::Remote(download) => download.is_proven_whole(),
         }
     }

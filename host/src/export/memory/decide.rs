@@ -7,6 +7,8 @@
 //!   came beside a newer one in the same export, or the snapshot is older than the version that
 //!   was delivered (a replica that lags). A snapshot that is newer and shows an older version
 //!   means that the server went back, and the destination must follow.
+//! - What an export brought that looked at the server later stands, whatever one says that looked
+//!   before it: a job that the server gives out again, a replica that lags.
 //! - A deletion of what is not at the destination ends here: nobody there knows the id.
 //! - A deletion beside the resource itself in one export is not believed.
 //! - What this very file delivered in an earlier try is delivered again, for the sink replaces
@@ -14,6 +16,8 @@
 //!
 //! Source: Bulk Data IG, "Response - Complete Status" (`deleted` SHALL NOT list what `output`
 //! has); the project's checklist, items 110, 111, 134, §3.3 step 5.
+
+use std::cmp::Ordering;
 
 use bulkhead_ledger::delivered::{Entry, State};
 use bulkhead_model::Instant;
@@ -56,6 +60,8 @@ pub(crate) struct Setting {
     pub(crate) export: u64,
     /// When the server looked.
     pub(crate) snapshot: Instant,
+    /// When it had looked for the export that delivered the entry at hand, compared with that.
+    pub(crate) entry_looked: Ordering,
 }
 
 /// Decides. `is_void` says that the entry's own delivery came to nothing.
@@ -88,8 +94,11 @@ pub(crate) fn decide(
                 let brought = [entry.export, entry.seen].contains(&setting.export);
                 is_live && !is_own && brought
             });
+            let is_outdated = setting.entry_looked == Ordering::Greater;
             return if in_flight.is_some() || came {
                 Recall::Skip(ALSO_IN_OUTPUT)
+            } else if is_live && !is_own && !is_void && is_outdated {
+                Recall::Skip(OLDER)
             } else if delivered_before {
                 pass
             } else {
@@ -117,8 +126,15 @@ pub(crate) fn decide(
     {
         return Recall::Skip(UNCHANGED);
     }
-    let snapshot_is_older =
-        entry.last_updated.is_some_and(|known| setting.snapshot < known);
+    // What was taken back may have to come again: who left may have come back.
+    if entry.state == State::Live
+        && setting.entry_looked == Ordering::Greater
+        && !is_before(entry.last_updated, record.last_updated)
+    {
+        return Recall::Skip(OLDER);
+    }
+    let snapshot_is_older = setting.entry_looked != Ordering::Less
+        || entry.last_updated.is_some_and(|known| setting.snapshot < known);
     let same_export = entry.export == setting.export;
     if is_before(record.last_updated, entry.last_updated)
         && (same_export || snapshot_is_older)

@@ -11,7 +11,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bulkhead_ledger::delivered::{Entry, State};
 use bulkhead_model::Instant;
+use bulkhead_pipeline::Tally;
 use serde::{Deserialize, Serialize};
+
+use super::decide::UNCHANGED;
 
 /// What was found of one type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +158,19 @@ impl Drift {
             self.changed += 1;
         }
     }
+}
+
+/// What was the same as before was held against the ledger as well: it ended there.
+pub(crate) fn with_unchanged(
+    mut drift: BTreeMap<String, Drift>,
+    tally: &Tally,
+) -> BTreeMap<String, Drift> {
+    for (name, counts) in tally.iter() {
+        if let Some(count) = counts.dropped.get(UNCHANGED) {
+            drift.entry(name.to_owned()).or_default().compared += count;
+        }
+    }
+    drift
 }
 
 /// The longest that anything was late, over all types.

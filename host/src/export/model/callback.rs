@@ -89,18 +89,19 @@ impl Operator {
                 continue;
             }
             let gone = unseen(holdings, &name.parse()?).await?;
-            let is_there = |key: &bulkhead_ledger::delivered::ResourceKey| {
-                task.server.has(&format!("{}/{}", key.resource_type(), key.id()))
-            };
-            if gone.missing.is_empty()
-                || gone.is_much(MOST_DELETIONS)
-                || gone.asked().any(is_there)
-            {
+            if gone.missing.is_empty() || gone.is_much(MOST_DELETIONS) {
                 continue;
             }
-            let count = gone.missing.len() as u64;
+            let is_there = |key: &&bulkhead_ledger::delivered::ResourceKey| {
+                task.server.has(&format!("{}/{}", key.resource_type(), key.id()))
+            };
+            let there = gone.asked().filter(is_there).cloned().collect();
+            if !gone.is_told_by(&there) {
+                continue;
+            }
+            let count = (gone.missing.len() - there.len()) as u64;
             holdings.note(file, &name, |drift| drift.deleted_silently += count);
-            for key in &gone.missing {
+            for key in gone.missing.iter().filter(|key| !there.contains(key)) {
                 spool.add(key, true)?;
             }
         }

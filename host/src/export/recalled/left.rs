@@ -12,14 +12,16 @@ use bulkhead_pipeline::{
 };
 use bytes::Bytes;
 
-/// Whether each would pass the filters today.
+/// Whether each would pass the filters today. `first` is the number of the first one: batches
+/// that are not the same must not look the same.
 pub(super) async fn judged(
     filters: &mut [Box<dyn Stage>],
     chunk: &[(ResourceKey, Entry)],
+    first: u64,
 ) -> anyhow::Result<Vec<bool>> {
     let mut kinds = Kinds::default();
     let mut records = Vec::with_capacity(chunk.len());
-    for ((key, entry), line) in chunk.iter().zip(1..) {
+    for ((key, entry), line) in chunk.iter().zip(first..) {
         let Some(kind) = kinds.intern(key.resource_type()) else {
             anyhow::bail!("the ledger of resources holds too many types");
         };

@@ -2,6 +2,7 @@ use bulkhead_sandbox::EMBEDDED_MANIFEST;
 use serde_json::json;
 
 use super::*;
+use crate::command::plugin::signed::Trusted;
 
 /// A component that imports these interfaces and carries this manifest.
 fn package(imports: &[&str], manifest: &serde_json::Value) -> Package {
@@ -14,7 +15,13 @@ fn package(imports: &[&str], manifest: &serde_json::Value) -> Package {
 }
 
 fn report(imports: &[&str], manifest: &serde_json::Value) -> Report {
-    Report::of("p/x.wasm".as_ref(), &package(imports, manifest), Described::Same)
+    of("p/x.wasm", &package(imports, manifest), Described::Same)
+}
+
+/// Of a plugin that nobody signed.
+fn of(file: &str, package: &Package, described: Described) -> Report {
+    let signed = Signed::of(file.as_ref(), package, &Trusted::default());
+    Report::of(file.as_ref(), package, described, signed)
 }
 
 fn manifest(role: &str, asks: &[&str]) -> serde_json::Value {
@@ -35,7 +42,7 @@ fn tells_what_no_grant_can_mend() {
     let http = "bulkhead:plugin/outbound-http@0.1.0";
     let keyed = "bulkhead:plugin/keyed-hash@0.1.0";
     let wasi = "wasi:io/streams@0.2.0";
-    let cases: [(&str, &[&str], serde_json::Value, &[&str]); 7] = [
+    let cases: [(&str, &[&str], serde_json::Value, &[&str]); 8] = [
         ("asks and imports", &[batches, bodies], manifest("filter", &["bodies"]), &[]),
         ("asks for nothing", &[batches], manifest("filter", &[]), &[]),
         (
@@ -43,6 +50,12 @@ fn tells_what_no_grant_can_mend() {
             &[batches, bodies],
             manifest("filter", &[]),
             &["imports `bodies`, but its manifest does not ask"],
+        ),
+        (
+            "asks and does not import",
+            &[batches],
+            manifest("filter", &["bodies"]),
+            &["asks for `bodies`, but the plugin does not import it"],
         ),
         (
             "not for its role",
@@ -57,10 +70,10 @@ fn tells_what_no_grant_can_mend() {
             &["a filter can never have `artifacts`"],
         ),
         (
-            "not provided yet",
+            "the network for a transform",
             &[http],
-            manifest("sink", &["outbound-http"]),
-            &["does not provide"],
+            manifest("transform", &["outbound-http"]),
+            &["a transform can never have `outbound-http`"],
         ),
         ("foreign", &[wasi], manifest("filter", &[]), &["`wasi:io/streams@0.2.0`"]),
     ];
@@ -93,9 +106,61 @@ fn proves_by_absence_and_only_where_nothing_foreign_is_imported() {
     assert!(!reader.cannot.contains(&"receive a resource: whole bodies never enter it"));
     assert!(reader.cannot.contains(&"reach the network"));
 
-    let foreign = report(&[batches, "wasi:io/streams@0.2.0"], &manifest("filter", &[]));
+    let foreign =
+        report(&[batches, "elsewhere:io/streams@0.2.0"], &manifest("filter", &[]));
     assert_eq!(foreign.cannot, Vec::<&str>::new());
     assert!(foreign.to_string().contains("cannot be told"));
+}
+
+#[test]
+fn wasi_is_shown_as_the_virtual_one_and_what_it_gives_is_not_proved_absent() {
+    let imports = [
+        "wasi:cli/environment@0.2.6",
+        "wasi:clocks/wall-clock@0.2.6",
+        "wasi:random/random@0.2.6",
+    ];
+    let told = report(&imports, &manifest("transform", &[]));
+    assert_eq!(told.wasi, imports);
+    let shown = told.to_string();
+    let line =
+        "  wasi:cli/environment@0.2.6: virtual WASI 0.2: no variables, no arguments\n";
+    assert!(shown.contains(line), "{shown}");
+    assert!(!told.cannot.contains(&"tell the time"));
+    assert!(!told.cannot.contains(&"draw randomness"));
+    assert!(told.cannot.contains(&"reach the network"));
+}
+
+#[test]
+fn its_json_has_every_member_always() {
+    let expected = [
+        "bytes",
+        "cannot",
+        "described",
+        "faults",
+        "file",
+        "format",
+        "imports",
+        "interfaces",
+        "loadable",
+        "manifest",
+        "remarks",
+        "sha256",
+        "shape",
+        "signature",
+        "wasi",
+    ];
+    let error = anyhow::anyhow!("no plugin");
+    let cases = [
+        ("a plugin", report(&[], &manifest("filter", &[]))),
+        ("none", Report::of_no_plugin("x.wasm".as_ref(), 0, &error)),
+    ];
+    for (name, report) in cases {
+        let json = serde_json::to_value(&report).unwrap();
+        let mut members: Vec<&str> =
+            json.as_object().unwrap().keys().map(String::as_str).collect();
+        members.sort_unstable();
+        assert_eq!(members, expected, "case: {name}");
+    }
 }
 
 #[test]
@@ -145,7 +210,7 @@ fn says_when_the_plugin_does_not_agree_with_its_file() {
         ("died", Described::Failed("it trapped".to_owned()), false),
     ];
     for (name, described, expected) in cases {
-        let report = Report::of("x.wasm".as_ref(), &package, described);
+        let report = of("x.wasm", &package, described);
         assert_eq!(report.loadable, expected, "case: {name}");
     }
 }
@@ -159,7 +224,7 @@ fn a_file_without_a_manifest_is_reported_all_the_same() {
             .any(|at| at == EMBEDDED_MANIFEST.as_bytes())
     );
     let package = Package::from_bytes(component).unwrap();
-    let report = Report::of("x.wasm".as_ref(), &package, Described::NotRun);
+    let report = of("x.wasm", &package, Described::NotRun);
     assert!(!report.loadable);
     assert_eq!(report.sha256.as_deref(), Some(package.sha256()));
 }

@@ -23,7 +23,8 @@ fn entry(state: State, export: u64, updated: i64, raw: u64) -> Entry {
 #[test]
 fn decides_by_what_the_destination_has_and_what_the_snapshot_can_know() {
     use Change::{Delete, Retract, Upsert};
-    let setting = Setting { epoch: 1, export: 9, snapshot: at(100) };
+    let setting =
+        Setting { epoch: 1, export: 9, snapshot: at(100), entry_looked: Ordering::Less };
     let before = Recall::Pass { delivered_before: true };
     let new = Recall::Pass { delivered_before: false };
     let live = |export, updated, raw| Some(entry(State::Live, export, updated, raw));
@@ -254,7 +255,8 @@ fn decides_by_what_the_destination_has_and_what_the_snapshot_can_know() {
 
 #[test]
 fn another_definition_of_the_stream_delivers_everything_again() {
-    let setting = Setting { epoch: 2, export: 9, snapshot: at(100) };
+    let setting =
+        Setting { epoch: 2, export: 9, snapshot: at(100), entry_looked: Ordering::Less };
     let record = Candidate {
         change: Change::Upsert,
         last_updated: Some(at(50)),
@@ -265,4 +267,37 @@ fn another_definition_of_the_stream_delivers_everything_again() {
     let known = entry(State::Live, 3, 50, 7);
     let found = decide(&setting, &record, Some(&known), false, None);
     assert_eq!(found, Recall::Pass { delivered_before: true });
+}
+
+/// Items: 111, S8. Faults: F8, F23.
+#[test]
+fn what_looked_later_stands_against_what_looked_before_it() {
+    use Change::{Delete, Upsert};
+    use Ordering::{Equal, Greater, Less};
+    let before = Recall::Pass { delivered_before: true };
+    let fresh = Recall::Pass { delivered_before: false };
+    let older = Recall::Skip(OLDER);
+    let of = |state| entry(state, 3, 50, 7);
+    let (live, taken, gone) = (of(State::Live), of(State::Retracted), of(State::Deleted));
+    // name, how the entry's export looked, change, lastUpdated, entry, expected
+    let cases = [
+        ("the server went back", Less, Upsert, 40, &live, before),
+        ("older, of the same moment", Equal, Upsert, 40, &live, older),
+        ("older, of a job used again", Greater, Upsert, 40, &live, older),
+        ("as old, of a job used again", Greater, Upsert, 50, &live, older),
+        ("newer, of a torn file", Greater, Upsert, 60, &live, before),
+        ("left since then", Greater, Upsert, 40, &taken, older),
+        ("left and came back", Greater, Upsert, 50, &taken, fresh),
+        ("deleted since then", Greater, Upsert, 40, &gone, older),
+        ("deleted before it was made again", Greater, Delete, 0, &live, older),
+        ("deleted at the same moment", Equal, Delete, 0, &live, before),
+        ("deleted", Less, Delete, 0, &live, before),
+    ];
+    for (name, entry_looked, change, updated, entry, expected) in cases {
+        let setting = Setting { epoch: 1, export: 9, snapshot: at(100), entry_looked };
+        let last_updated = (change == Upsert).then(|| at(updated));
+        let candidate = Candidate { change, last_updated, raw: 8, file: 0, line: 9 };
+        let found = decide(&setting, &candidate, Some(entry), false, None);
+        assert_eq!(found, expected, "case: {name}");
+    }
 }

@@ -1,20 +1,18 @@
-//! What a test says it proves: `/// Items: 71, 98.` and `/// Faults: F13.` above it.
+//! What a test says it proves: `/// Items: 71, 98.`, `/// Faults: F13.`, `/// Attacks: 4.`
+//! above it.
 //!
 //! Reads text, not Rust: a tag belongs to the function that follows it, with nothing but
 //! further documentation and attributes between.
 
-/// The opening words of a tag.
-const OPENINGS: [&str; 2] = ["Items:", "Faults:"];
-
 /// One test and what it proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tag {
+pub(crate) struct Tag {
     /// The file, from the root.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// The function.
-    pub(super) test: String,
+    pub(crate) test: String,
     /// Ids, in the order written.
-    pub(super) ids: Vec<String>,
+    pub(crate) ids: Vec<String>,
 }
 
 /// Where the reader is in front of a function.
@@ -25,8 +23,8 @@ struct Front {
     in_attribute: bool,
 }
 
-/// The tags of one file, and tags that belong to no test.
-pub(super) fn read(path: &str, text: &str) -> (Vec<Tag>, Vec<String>) {
+/// The tags of one file that begin with one of `openings`, and those that belong to no test.
+pub(crate) fn read(path: &str, text: &str, openings: &[&str]) -> (Vec<Tag>, Vec<String>) {
     let mut tags = Vec::new();
     let mut wrong = Vec::new();
     let mut front = Front::default();
@@ -35,7 +33,7 @@ pub(super) fn read(path: &str, text: &str) -> (Vec<Tag>, Vec<String>) {
         if front.in_attribute {
             front.in_attribute = !line.ends_with(']');
         } else if let Some(said) = line.strip_prefix("///") {
-            front.ids.extend(ids(said));
+            front.ids.extend(ids(said, openings));
         } else if line.starts_with("#[") {
             front.is_test |=
                 matches!(line, "#[test]") || line.starts_with("#[tokio::test");
@@ -60,13 +58,29 @@ pub(super) fn read(path: &str, text: &str) -> (Vec<Tag>, Vec<String>) {
     (tags, wrong)
 }
 
+/// Names of all tests of one file.
+pub(crate) fn tests(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut front = Front::default();
+    for line in text.lines().map(str::trim) {
+        if front.in_attribute || line.starts_with("#[") {
+            front.is_test |=
+                matches!(line, "#[test]") || line.starts_with("#[tokio::test");
+            front.in_attribute = !line.ends_with(']');
+        } else if !line.starts_with("///") && std::mem::take(&mut front).is_test {
+            found.extend(function(line).map(ToOwned::to_owned));
+        }
+    }
+    found
+}
+
 /// The ids in one line of documentation: after each opening, up to a full stop.
-fn ids(said: &str) -> Vec<String> {
+fn ids(said: &str, openings: &[&str]) -> Vec<String> {
     let mut ids = Vec::new();
     let said = said.trim();
-    let is_tag = OPENINGS.iter().any(|opening| said.starts_with(opening));
-    for opening in OPENINGS.iter().filter(|_| is_tag) {
-        let Some((_, after)) = said.split_once(opening) else { continue };
+    let is_tag = openings.iter().any(|opening| said.starts_with(opening));
+    for opening in openings.iter().filter(|_| is_tag) {
+        let Some((_, after)) = said.split_once(*opening) else { continue };
         let list = after.split('.').next().unwrap_or(after);
         ids.extend(list.split(',').map(|id| id.trim().to_owned()));
     }
@@ -111,7 +125,7 @@ mod tests {
             ),
         ];
         for (name, text, expected) in cases {
-            let (tags, wrong) = read("x.rs", text);
+            let (tags, wrong) = read("x.rs", text, &["Items:", "Faults:"]);
             let found: Vec<(&str, Vec<&str>)> = tags
                 .iter()
                 .map(|tag| {
@@ -136,7 +150,7 @@ mod tests {
             ("a line without anything", "/// Items: 7.\n\n#[test]\nfn a() {", "x.rs:2"),
         ];
         for (name, text, place) in cases {
-            let (tags, wrong) = read("x.rs", text);
+            let (tags, wrong) = read("x.rs", text, &["Items:", "Faults:"]);
             assert_eq!(tags, [], "case: {name}");
             assert_eq!(
                 wrong,

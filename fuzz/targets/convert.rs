@@ -1,0 +1,8 @@
+//! See [`guests::convert`].
+#![no_main]
+
+#[allow(dead_code, reason = "each target runs one of the bodies")]
+#[path = "../bodies/guests.rs"]
+mod guests;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| guests::convert(data));

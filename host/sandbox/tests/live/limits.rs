@@ -1,0 +1,324 @@
+//! Every limit is reached by a guest, and what ran out is named.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use bulkhead_egress::{Store, Stores};
+use bulkhead_ledger::{Ledger, StateQuota};
+use bulkhead_model::{ByteSize, Instant};
+use bulkhead_pipeline::{
+    Crash, Limit, Reject, RejectClass, Sink as _, SinkError, Stage as _, StageError,
+    Verdict,
+};
+use bulkhead_sandbox::{
+    Error, Grants, Limits, Package, Plugin, PluginSink, PluginStage, Role, Sandbox,
+    StateStore, Telemetry,
+};
+use serde_json::json;
+
+use crate::guest::{Ground, Guest, batch, batch_of, tight};
+
+/// Attacks: 6, 7.
+#[tokio::test]
+async fn a_plugin_of_too_many_parts_is_not_loaded() {
+    let instances = |count: usize, module: &str| {
+        let each = "(core instance (instantiate $m))".repeat(count);
+        format!("(component (core module $m {module}) {each})")
+    };
+    let limits = Limits { instances: 4, memories: 3, tables: 3, ..tight() };
+    let cases = [
+        ("instances", instances(5, ""), Limit::Instances),
+        ("memories", instances(4, "(memory 0)"), Limit::Memories),
+        ("tables", instances(4, "(table 1 funcref)"), Limit::Tables),
+        ("memory, summed", instances(2, "(memory 9)"), Limit::Memory),
+        ("elements, summed", instances(2, "(table 51 funcref)"), Limit::TableElements),
+    ];
+    let sandbox = Sandbox::new(None).unwrap();
+    for (name, component, expected) in cases {
+        let package = Package::from_bytes(wat::parse_str(component).unwrap()).unwrap();
+        let manifest = Guest::new(Role::Filter).manifest.to_string();
+        let package = package.with_manifest(&manifest).unwrap();
+        let Ground { stage, grants, resources, .. } = Ground::bare("attacker");
+        let settings = json!({});
+        let loaded =
+            Plugin::load(&sandbox, &package, stage, &settings, grants, limits, resources);
+        match loaded.await.err() {
+            Some(error @ Error::Died { .. }) => {
+                let said = error.to_string();
+                let expected = format!("used up its `limits.{}`", expected.setting());
+                assert!(said.contains(&expected), "case: {name}: {said}");
+            }
+            other => panic!("case: {name}: {other:?}"),
+        }
+    }
+}
+
+/// Attacks: 1.
+#[tokio::test]
+async fn a_batch_has_processor_time_over_all_its_calls() {
+    let limits = Limits { batch_cpu: Duration::from_millis(50), ..tight() };
+    let mut stage = stage("(loop $l (br $l))", limits, Ground::bare("a")).await;
+    assert_eq!(stage.judge(&batch(4)).await, Err(died(Limit::Cpu)), "the first call");
+    let mut ended = Ok(Vec::new());
+    for piece in [batch(4), batch(2), batch(1)] {
+        ended = stage.judge(&piece).await;
+        if ended != Err(died(Limit::Cpu)) {
+            break;
+        }
+    }
+    assert_eq!(ended, Err(spent(Limit::BatchCpu)), "in the end");
+    assert_eq!(stage.judge(&batch(1)).await, Err(spent(Limit::BatchCpu)), "and then");
+    assert_eq!(
+        stage.judge(&batch_of(1, 1)).await,
+        Err(died(Limit::Cpu)),
+        "the next batch"
+    );
+}
+
+/// Attacks: 12.
+#[tokio::test]
+async fn a_batch_has_wall_time_over_all_its_calls() {
+    // The clock goes on by a second whenever somebody looks.
+    let time = AtomicI64::new(0);
+    let mut ground = Ground::bare("a");
+    ground.resources.now =
+        Arc::new(move || Instant::from_unix_ms(time.fetch_add(1_000, Ordering::Relaxed)));
+    let limits = Limits { batch: Duration::from_secs(5), ..tight() };
+    let mut stage = stage("unreachable", limits, ground).await;
+    let mut calls = 0;
+    while stage.judge(&batch(1)).await == Err(trapped()) {
+        calls += 1;
+    }
+    assert!((1..=5).contains(&calls), "{calls} calls");
+    assert_eq!(stage.judge(&batch(1)).await, Err(spent(Limit::Batch)));
+    assert_eq!(stage.judge(&batch_of(1, 1)).await, Err(trapped()), "the next batch");
+}
+
+/// Attacks: 18.
+#[tokio::test]
+async fn a_record_grows_only_so_far() {
+    // Replaces record 0 by 70,000 bytes and emits 300 empty rows for record 1.
+    let on_batch = "
+      (i32.store (i32.const 1028) (i32.const 1100))
+      (i32.store (i32.const 1032) (i32.const 2))
+      (i32.store (i32.const 1100) (i32.const 0))
+      (i32.store8 (i32.const 1104) (i32.const 1))
+      (i32.store (i32.const 1108) (i32.const 65536))
+      (i32.store (i32.const 1112) (i32.const 70000))
+      (i32.store (i32.const 1116) (i32.const 1))
+      (i32.store8 (i32.const 1120) (i32.const 2))
+      (i32.store (i32.const 1124) (i32.const 65536))
+      (i32.store (i32.const 1128) (i32.const 300))";
+    let guest = Guest { memory: "8", on_batch, ..Guest::new(Role::Transform) };
+    let limits = Limits { return_bytes: ByteSize::mib(1), ..tight() };
+    let ground = Ground { limits, ..Ground::bare("a") };
+    let sandbox = Sandbox::new(None).unwrap();
+    let mut stage = PluginStage::new(guest.load(&sandbox, ground).await.unwrap());
+    let reject = Verdict::Reject(Reject::new(RejectClass::TooLarge, "plugin-expansion"));
+    let expected = vec![reject.clone(), reject, Verdict::Keep];
+    assert_eq!(stage.judge(&batch(3)).await, Ok(expected));
+}
+
+/// Attacks: 43.
+#[tokio::test]
+async fn events_have_a_rate_that_all_lanes_share() {
+    // Ten gauges a batch.
+    let on_batch = "
+      (local.set $len (i32.const 10))
+      (loop $l
+        (call $gauge (i32.const 4096) (i32.const 4) (f64.const 1))
+        (local.set $len (i32.sub (local.get $len) (i32.const 1)))
+        (br_if $l (local.get $len)))";
+    let mut guest = Guest {
+        imports: r#"(import "bulkhead:plugin/telemetry@0.1.0" "gauge"
+            (func $gauge (param i32 i32 f64)))"#,
+        items: r#"(data (i32.const 4096) "rows")"#,
+        ..Guest::filter(on_batch)
+    }
+    .asking("telemetry");
+    guest.manifest["metrics"] = json!(["rows"]);
+    let time = Arc::new(AtomicI64::new(0));
+    let mut ground = Ground::bare("a")
+        .granting(Grants { telemetry: Telemetry::On, ..Grants::default() });
+    ground.limits = Limits { events_per_second: 4, event_burst: 5, ..tight() };
+    let told = Arc::clone(&time);
+    ground.resources.now =
+        Arc::new(move || Instant::from_unix_ms(told.load(Ordering::Relaxed)));
+    let sandbox = Sandbox::new(None).unwrap();
+    let plugin = guest.load(&sandbox, ground).await.unwrap();
+    let not_shown = || plugin.metrics().counters().get("events-not-shown").copied();
+    let (mut one, mut two) =
+        (PluginStage::new(plugin.clone()), PluginStage::new(plugin.clone()));
+    assert!(one.judge(&batch(1)).await.is_ok());
+    assert_eq!(not_shown(), Some(5), "a burst");
+    assert!(two.judge(&batch(1)).await.is_ok());
+    assert_eq!(not_shown(), Some(15), "the other lane has none of its own");
+    time.store(1_000, Ordering::Relaxed);
+    assert!(one.judge(&batch(1)).await.is_ok());
+    assert_eq!(not_shown(), Some(21), "a second later");
+}
+
+/// Attacks: 39.
+#[tokio::test]
+async fn artifacts_are_counted_and_weighed() {
+    let three = "(call $begin) (call $begin) (call $begin) unreachable";
+    let eleven = "
+      (call $begin)
+      (call $write (i32.load (i32.const 2052)) (i32.const 4096) (i32.const 11)
+        (i32.const 2048))
+      unreachable";
+    let died = |limit| SinkError::Crashed {
+        sink: "lake".to_owned(),
+        crash: Crash::Limit(limit),
+    };
+    let spent = |limit| SinkError::Spent { sink: "lake".to_owned(), limit };
+    let ten = ByteSize::from_bytes(10);
+    let cases = [
+        (
+            "artifacts of a file",
+            three,
+            Limits { artifacts: 2, ..tight() },
+            died(Limit::Artifacts),
+        ),
+        (
+            "bytes of a file",
+            eleven,
+            Limits { artifact_bytes: ten, ..tight() },
+            died(Limit::ArtifactBytes),
+        ),
+        (
+            "artifacts of a run",
+            three,
+            Limits { run_artifacts: 2, ..tight() },
+            spent(Limit::RunArtifacts),
+        ),
+        (
+            "bytes of a run",
+            eleven,
+            Limits { run_artifact_bytes: ten, ..tight() },
+            spent(Limit::RunArtifactBytes),
+        ),
+    ];
+    let sandbox = Sandbox::new(None).unwrap();
+    for (name, on_batch, limits, expected) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open("lake", dir.path().to_str().unwrap(), "test").unwrap();
+        let guest = Guest {
+            imports: r#"
+              (import "bulkhead:plugin/artifacts@0.1.0" "create"
+                (func $create (param i32 i32 i32 i32 i32 i32 i32)))
+              (import "bulkhead:plugin/artifacts@0.1.0" "[method]writer.write"
+                (func $write (param i32 i32 i32 i32)))"#,
+            items: r#"(data (i32.const 4096) "lake and more")
+              (func $begin (call $create (i32.const 4096) (i32.const 4) (i32.const 4096)
+                (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 2048)))"#,
+            on_batch,
+            ..Guest::new(Role::Sink)
+        }
+        .asking("artifacts");
+        let granted = Grants { stores: vec!["lake".to_owned()], ..Grants::default() };
+        let mut ground = Ground::bare("lake").granting(granted);
+        ground.limits = limits;
+        ground.resources.stores = Stores::from_iter([Arc::new(store)]);
+        let plugin = guest.load(&sandbox, ground).await.unwrap();
+        let mut sink = PluginSink::new(plugin, "e1".to_owned(), 0);
+        sink.open(None).await.unwrap();
+        assert_eq!(sink.deliver(&batch(1)).await, Err(expected), "case: {name}");
+    }
+}
+
+/// Attacks: 40.
+#[tokio::test]
+async fn what_is_kept_as_state_is_bounded() {
+    // Stores a value of 100 bytes, and gives up or dies when that is refused.
+    let set = "(call $set (i32.const 4096) (i32.const 1) (i32.const 4096) (i32.const 100)
+        (i32.const 2048))";
+    let dies = format!("{set} (if (i32.load8_u (i32.const 2048)) (then unreachable))");
+    let gives_up = format!("{set} (if (i32.load8_u (i32.const 2048)) (then {FATAL}))");
+    let quota = |value_bytes, namespace_bytes| StateQuota {
+        value_bytes,
+        namespace_bytes,
+        ..StateQuota::default()
+    };
+    let cases = [
+        ("within", &dies, quota(100, 1_000), Ok(vec![Verdict::Keep])),
+        ("a value", &dies, quota(99, 1_000), Err(died(Limit::StateValueBytes))),
+        ("all values", &dies, quota(100, 164), Err(spent(Limit::StateBytes))),
+        ("it gives up", &gives_up, quota(100, 164), Err(spent(Limit::StateBytes))),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path().join("ledger.db")).unwrap();
+    let sandbox = Sandbox::new(None).unwrap();
+    for (name, on_batch, quota, expected) in cases {
+        let imports = r#"
+          (import "bulkhead:plugin/state@0.1.0" "set"
+            (func $set (param i32 i32 i32 i32 i32)))"#;
+        let on_batch: &'static str = on_batch.clone().leak();
+        let guest = Guest {
+            items: r#"(data (i32.const 4096) "k")"#,
+            ..Guest::transform("state", imports, on_batch)
+        };
+        let mut ground =
+            Ground::bare("a").granting(Grants { state: true, ..Grants::default() });
+        let (ledger, namespace) = (ledger.clone(), name.to_owned());
+        ground.resources.state = Some(StateStore { ledger, namespace, quota });
+        let mut stage = PluginStage::new(guest.load(&sandbox, ground).await.unwrap());
+        assert_eq!(stage.judge(&batch(1)).await, expected, "case: {name}");
+    }
+}
+
+#[tokio::test]
+async fn who_gives_up_after_a_refusal_has_used_up_what_was_refused() {
+    let on_batch = format!("(drop (memory.grow (i32.const 1000))) {FATAL}");
+    let mut stage = stage(on_batch.leak(), tight(), Ground::bare("a")).await;
+    assert_eq!(stage.judge(&batch(1)).await, Err(spent(Limit::Memory)));
+}
+
+#[tokio::test]
+async fn deaths_are_counted_within_a_window_over_all_lanes() {
+    let time = Arc::new(AtomicI64::new(0));
+    let mut ground = Ground::bare("a");
+    let told = Arc::clone(&time);
+    ground.resources.now =
+        Arc::new(move || Instant::from_unix_ms(told.load(Ordering::Relaxed)));
+    ground.limits =
+        Limits { restarts: 3, restart_window: Duration::from_secs(60), ..tight() };
+    let sandbox = Sandbox::new(None).unwrap();
+    let plugin = Guest::filter("unreachable").load(&sandbox, ground).await.unwrap();
+    let (mut one, mut two) =
+        (PluginStage::new(plugin.clone()), PluginStage::new(plugin.clone()));
+    assert_eq!(one.judge(&batch(1)).await, Err(trapped()));
+    assert_eq!(two.judge(&batch(1)).await, Err(trapped()));
+    assert_eq!(one.judge(&batch(1)).await, Err(trapped()));
+    assert_eq!(two.judge(&batch(1)).await, Err(spent(Limit::Restarts)), "one too many");
+    time.store(60_000, Ordering::Relaxed);
+    assert_eq!(two.judge(&batch(1)).await, Err(trapped()), "after the window");
+}
+
+/// Answers that the whole stage must stop: tag 1, case `fatal`.
+const FATAL: &str = "
+  (i32.store8 (i32.const 1024) (i32.const 1))
+  (i32.store8 (i32.const 1028) (i32.const 1))";
+
+async fn stage(on_batch: &'static str, limits: Limits, ground: Ground) -> PluginStage {
+    let sandbox = Sandbox::new(None).unwrap();
+    let ground = Ground { limits, ..ground };
+    PluginStage::new(Guest::filter(on_batch).load(&sandbox, ground).await.unwrap())
+}
+
+fn died(limit: Limit) -> StageError {
+    StageError::Crashed { stage: "a".to_owned(), crash: Crash::Limit(limit) }
+}
+
+fn trapped() -> StageError {
+    StageError::Crashed { stage: "a".to_owned(), crash: Crash::Trap }
+}
+
+fn spent(limit: Limit) -> StageError {
+    StageError::Spent { stage: "a".to_owned(), limit }
+}

@@ -1,0 +1,7 @@
+;; attacks = [13]
+;; does = "returns a list whose end lies beyond its memory"
+;; dies = "plugin-trap"
+;; -- on-batch
+(i32.store8 (i32.const 1028) (i32.const 2))
+(i32.store (i32.const 1032) (i32.const 0))
+(i32.store (i32.const 1036) (i32.const 0x0fffffff))

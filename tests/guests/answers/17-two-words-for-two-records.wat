@@ -1,0 +1,7 @@
+;; attacks = [17]
+;; does = "returns a set of more words than the batch has records for"
+;; dies = "plugin-contract"
+;; -- on-batch
+(i32.store8 (i32.const 1028) (i32.const 2))
+(i32.store (i32.const 1032) (i32.const 8192))
+(i32.store (i32.const 1036) (i32.const 2))

@@ -1,0 +1,17 @@
+;; attacks = [18]
+;; does = "makes a Patient of an Observation"
+;; role = "transform"
+;; dies = "output-of-another-type"
+;; -- items
+(data (i32.const 4096) "{\22resourceType\22:\22Patient\22,\22id\22:\22x\22}")
+;; -- on-batch
+(i32.store (i32.const 1028) (i32.const 1100))
+(i32.store (i32.const 1032) (local.get $len))
+(i32.store (i32.const 1100) (i32.const 0))
+(i32.store8 (i32.const 1104) (i32.const 1))
+(i32.store (i32.const 1108) (i32.const 4096))
+(i32.store (i32.const 1112) (i32.const 35))
+(i32.store (i32.const 1116) (i32.const 1))
+(i32.store8 (i32.const 1120) (i32.const 1))
+(i32.store (i32.const 1124) (i32.const 4096))
+(i32.store (i32.const 1128) (i32.const 35))

@@ -1,0 +1,5 @@
+;; attacks = [47]
+;; does = "is a core module"
+;; refused = "core module"
+;; -- whole
+(module)

@@ -1,0 +1,7 @@
+;; attacks = [47]
+;; does = "imports bodies, which its manifest does not ask for"
+;; refused = "bodies"
+;; -- imports
+(import "bulkhead:plugin/bodies@0.1.0" "read" (func $read (param i32 i32 i32 i32)))
+;; -- on-batch
+(call $read (local.get $of) (i32.const 0) (i32.const 1) (i32.const 2048))
