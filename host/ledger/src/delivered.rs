@@ -24,6 +24,7 @@ mod entry;
 mod key;
 mod known;
 mod log;
+mod logs;
 mod recent;
 mod slots;
 mod sorter;
@@ -190,7 +191,7 @@ impl Delivered {
     fn get(
         &self,
         key: &ResourceKey,
-        logs: &[Arc<recent::Waiting>],
+        logs: &[Arc<logs::Waiting>],
     ) -> Result<Option<Entry>, Error> {
         for log in logs {
             let value = log.get(key.hash(), key.as_bytes());
