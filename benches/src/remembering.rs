@@ -4,15 +4,16 @@
 use bulkhead_ledger::delivered::{
     Delivered, Entry, Patients, ResourceKey, State, fingerprint,
 };
-use bulkhead_pipeline::{Advance, Batch, Change, Memory, MemoryError, Recall, Record};
+use bulkhead_pipeline::{
+    Advance, Batch, Change, Digests, Memory, MemoryError, Recall, Record,
+};
 use futures::{FutureExt as _, future::BoxFuture};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Asks a ledger.
 pub struct Remembering(pub Delivered);
 
 impl Remembering {
-    fn answer(&self, batch: &Batch) -> anyhow::Result<Vec<Recall>> {
+    fn answer(&self, batch: &Batch, digests: &Digests) -> anyhow::Result<Vec<Recall>> {
         let key = |record: &Record| {
             ResourceKey::new(record.resource_type(), record.id().unwrap_or_default())
         };
@@ -20,9 +21,7 @@ impl Remembering {
         let known = self.0.get_many(&keys)?;
         let answer = |(record, known): (&Record, Option<Entry>)| match known {
             None => Recall::Pass { delivered_before: false },
-            Some(known) if known.raw == xxh3_64(record.source()) => {
-                Recall::Skip("unchanged")
-            }
+            Some(known) if known.raw == digests.raw(record) => Recall::Skip("unchanged"),
             Some(_) => Recall::Pass { delivered_before: true },
         };
         Ok(batch.records().iter().zip(known).map(answer).collect())
@@ -33,8 +32,10 @@ impl Memory for Remembering {
     fn recall<'a>(
         &'a mut self,
         batch: &'a Batch,
+        digests: &'a Digests,
     ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>> {
-        let answer = self.answer(batch).map_err(|error| MemoryError::Read(error.into()));
+        let answer =
+            self.answer(batch, digests).map_err(|error| MemoryError::Read(error.into()));
         std::future::ready(answer).boxed()
     }
 }

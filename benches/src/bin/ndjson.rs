@@ -14,7 +14,7 @@ use bulkhead_benches::{
     lanes,
     rounds::{self, Contestant, Series, take_turns},
 };
-use bulkhead_ndjson::{Bases, Line, Peek};
+use bulkhead_ndjson::{Bases, Line, Peek, content_hash};
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 
@@ -56,7 +56,7 @@ fn measure(title: &str, files: Vec<File>, rounds: usize) -> anyhow::Result<()> {
         by_type.entry(file.resource_type.to_string()).or_default().push(file);
     }
     println!(
-        "\n{title}: MB/s (median), one core\n{:<22} {:>7} {:>6} {:>8} {:>8} {:>7} {:>7} {:>10} {:>10} {:>11}",
+        "\n{title}: MB/s (median), one core\n{:<22} {:>7} {:>6} {:>8} {:>8} {:>7} {:>7} {:>8} {:>10} {:>10} {:>11}",
         "type",
         "MB",
         "B/line",
@@ -64,6 +64,7 @@ fn measure(title: &str, files: Vec<File>, rounds: usize) -> anyhow::Result<()> {
         "framing",
         "+peek",
         "+intake",
+        "content",
         "IgnoredAny",
         "framing/cpy",
         "peek/Ignored"
@@ -118,6 +119,12 @@ fn contest(
             }
             Ok(())
         }),
+        Contestant::new("content", || {
+            for line in lines.iter().cycle().take(lines.len() * times) {
+                black_box(content_hash(line));
+            }
+            Ok(())
+        }),
         Contestant::new("ignored", || {
             for line in lines.iter().cycle().take(lines.len() * times) {
                 let text = std::str::from_utf8(line)?;
@@ -163,16 +170,17 @@ fn add(sums: &mut Vec<Series>, series: Vec<Series>) {
 }
 
 fn row(name: &str, bytes: u64, lines: u64, series: &[Series]) {
-    let [copy, framing, peek, intake, ignored] = series else { return };
+    let [copy, framing, peek, intake, content, ignored] = series else { return };
     let rate = |of: &Series| bytes as f64 / 1e6 / of.median();
     println!(
-        "{name:<22} {:>7.1} {:>6.0} {:>8.0} {:>8.0} {:>7.0} {:>7.0} {:>10.0} {:>10.2} {:>11.2}",
+        "{name:<22} {:>7.1} {:>6.0} {:>8.0} {:>8.0} {:>7.0} {:>7.0} {:>8.0} {:>10.0} {:>10.2} {:>11.2}",
         bytes as f64 / 1e6,
         bytes as f64 / lines.max(1) as f64,
         rate(copy),
         rate(framing),
         rate(peek),
         rate(intake),
+        rate(content),
         rate(ignored),
         framing.ratio(copy),
         peek.ratio(ignored),

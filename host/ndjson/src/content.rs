@@ -5,23 +5,23 @@
 //! from `?` on, where signatures of attachments stand. What counts: the order of items, and the
 //! lexical form of numbers, for in FHIR `1.0` and `1.00` differ.
 //!
-//! One pass over [`Scanner`], no tree: members combine by a sum, items by a chain. Not keyed:
-//! who can forge content can as well deliver it.
+//! A line says what stands at each of its ends (texts, numbers, literals, and lists and objects
+//! that are empty): the sum over them of the hash of the way there, by names and places, and of
+//! what stands there. So one loop without a tree and without a return suffices. Not keyed: who
+//! can forge content can as well deliver it.
 //!
 //! Source: FHIR R4 "JSON Representation" and `decimal`.
 
-use std::borrow::Cow;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use crate::scan::{
+    DEPTH, Extent, Syntax, Text, after_blank, after_colon, after_scalar, extent,
+};
 
-use crate::scan::{Scanner, Syntax, Value};
-
-/// Hashes what the resource of a line says; `None` when the line is not JSON.
-pub fn content_hash(line: &str) -> Option<u64> {
-    let mut content = Content { line, scanner: Scanner::new(line), passed: 0 };
-    let hash = content.value(Place::Root).ok()?;
-    content.scanner.end().ok()?;
-    Some(hash)
+/// Hashes what the resource of a line says; `None` when the line is not JSON. That it is UTF-8
+/// was checked when it came in, and is not looked at here.
+pub fn content_hash(line: impl AsRef<[u8]>) -> Option<u64> {
+    read(line.as_ref()).ok()
 }
 
 /// Where a value stands, as far as it decides what counts.
@@ -37,121 +37,221 @@ enum Place {
     Url,
 }
 
-/// A walk over one line.
-struct Content<'l> {
-    line: &'l str,
-    scanner: Scanner<'l>,
-    /// Everything before this byte belongs to tokens that were read. The scanner tells where
-    /// texts stand and not where numbers do; between two tokens are only brackets, commas,
-    /// colons and blanks.
-    passed: usize,
+/// A value that is about to be read.
+#[derive(Clone, Copy)]
+struct Spot {
+    /// Hash of the way there.
+    way: u64,
+    place: Place,
+    /// All bits of what counts, none of what does not.
+    mask: u64,
 }
 
-impl Content<'_> {
-    fn value(&mut self, place: Place) -> Result<u64, Syntax> {
-        match self.scanner.value()? {
-            Value::Array => self.array(place),
-            Value::Object => Ok(self.object(place)?.unwrap_or(EMPTY)),
-            Value::Scalar => Ok(self.scalar()),
-            Value::Text => Ok(self.text(place)),
-        }
-    }
+/// An object or array that is open.
+struct Level {
+    spot: Spot,
+    /// What ends it.
+    end: u8,
+    /// Items or members so far.
+    count: u64,
+}
 
-    /// `None` when nothing is left of it that counts.
-    fn object(&mut self, place: Place) -> Result<Option<u64>, Syntax> {
-        let (mut sum, mut members) = (0_u64, 0_u64);
-        let mut has_key = self.scanner.first_key()?;
-        while has_key {
-            self.pass_text();
-            let key = self.scanner.text().said_bytes();
-            let (counts, inner) = match (place, &*key) {
-                (Place::Meta, b"lastUpdated" | b"versionId") => (false, Place::Other),
-                (Place::Root, b"meta") => (true, Place::Meta),
-                (_, b"contentUrl" | b"url") => (true, Place::Url),
-                (Place::Meta | Place::Other | Place::Root | Place::Url, _) => {
-                    (true, Place::Other)
-                }
-            };
-            let key = xxh3_64_with_seed(&key, KEY);
-            let value = match self.scanner.value()? {
-                Value::Array => Some(self.array(inner)?),
-                // A `meta` of which nothing counts is as good as none.
-                Value::Object if inner == Place::Meta => self.object(inner)?,
-                Value::Object => Some(self.object(inner)?.unwrap_or(EMPTY)),
-                Value::Scalar => Some(self.scalar()),
-                Value::Text => Some(self.text(inner)),
-            };
-            if let Some(value) = value.filter(|_| counts) {
-                sum = sum.wrapping_add(pair(key, value));
-                members += 1;
+fn read(line: &[u8]) -> Result<u64, Syntax> {
+    let mut open: Vec<Level> = Vec::with_capacity(16);
+    let mut spot = Spot { way: WAY, place: Place::Root, mask: u64::MAX };
+    let mut sum = 0_u64;
+    let mut rest = line;
+    loop {
+        let from = after_blank(rest);
+        let (first, behind) = from.split_first().ok_or(Syntax)?;
+        match first {
+            b'"' => {
+                let Extent { len, is_escaped } = extent(behind)?;
+                let said = if is_escaped || spot.place == Place::Url {
+                    slowly(behind.get(..len).unwrap_or_default(), is_escaped, spot.place)
+                } else {
+                    hash(behind, len, TEXT)
+                };
+                sum = sum.wrapping_add(pair(spot.way, said) & spot.mask);
+                rest = behind.get(len + 1..).unwrap_or_default();
             }
-            has_key = self.scanner.next_key()?;
+            b'{' | b'[' => {
+                if open.len() >= DEPTH as usize {
+                    return Err(Syntax);
+                }
+                open.push(Level { spot, end: *first + 2, count: 0 });
+                rest = behind;
+            }
+            _ => {
+                rest = after_scalar(from)?;
+                let said = hash(from, from.len() - rest.len(), SCALAR);
+                sum = sum.wrapping_add(pair(spot.way, said) & spot.mask);
+            }
         }
-        Ok((members > 0).then(|| pair(sum, members ^ OBJECT)))
-    }
-
-    fn array(&mut self, place: Place) -> Result<u64, Syntax> {
-        // A list of URLs is one as each of them is.
-        let inner = if place == Place::Url { Place::Url } else { Place::Other };
-        let mut chain = ARRAY;
-        let mut has_item = self.scanner.first_item();
-        while has_item {
-            chain = pair(chain, self.value(inner)?);
-            has_item = self.scanner.next_item()?;
+        // To the next value.
+        loop {
+            let Some(level) = open.last_mut() else {
+                let is_end = after_blank(rest).is_empty();
+                return if is_end { Ok(pair(sum, WAY)) } else { Err(Syntax) };
+            };
+            let mut from = after_blank(rest);
+            let mut byte = *from.first().ok_or(Syntax)?;
+            if byte == level.end {
+                if level.count == 0 {
+                    sum = sum.wrapping_add(empty(level));
+                }
+                rest = from.get(1..).unwrap_or_default();
+                open.pop();
+                continue;
+            }
+            if level.count > 0 {
+                if byte != b',' {
+                    return Err(Syntax);
+                }
+                from = after_blank(from.get(1..).unwrap_or_default());
+                byte = *from.first().ok_or(Syntax)?;
+            }
+            level.count += 1;
+            let Spot { way, place, mask } = level.spot;
+            if level.end == b']' {
+                // A list of URLs is one as each of them is.
+                let place = if place == Place::Url { place } else { Place::Other };
+                spot = Spot { way: pair(way ^ ARRAY, level.count), place, mask };
+                rest = from;
+                break;
+            }
+            if byte != b'"' {
+                return Err(Syntax);
+            }
+            let name = from.get(1..).unwrap_or_default();
+            let Extent { len, is_escaped } = extent(name)?;
+            rest = after_colon(name.get(len + 1..).unwrap_or_default())?;
+            let key = name.get(..len).unwrap_or_default();
+            spot = if is_escaped {
+                let said = Text::new(key, 0, true).said_bytes();
+                member(level.spot, &said, hash(&said, said.len(), KEY))
+            } else {
+                member(level.spot, key, hash(name, len, KEY))
+            };
+            break;
         }
-        Ok(chain)
-    }
-
-    fn text(&mut self, place: Place) -> u64 {
-        self.pass_text();
-        let said: Cow<'_, [u8]> = self.scanner.text().said_bytes();
-        let mut counts = &*said;
-        if place == Place::Url
-            && let Some(query) = memchr::memchr(b'?', counts)
-        {
-            counts = counts.get(..query).unwrap_or_default();
-        }
-        xxh3_64_with_seed(counts, TEXT)
-    }
-
-    /// A number or a literal, by its letters.
-    fn scalar(&mut self) -> u64 {
-        let start = self.token();
-        let rest = self.line.as_bytes().get(start..).unwrap_or_default();
-        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']') || *byte <= b' ';
-        let len = rest.iter().position(ends).unwrap_or(rest.len());
-        self.passed = start + len;
-        xxh3_64_with_seed(rest.get(..len).unwrap_or_default(), SCALAR)
-    }
-
-    /// Passes the key or text that the scanner read last.
-    fn pass_text(&mut self) {
-        // And its closing quote.
-        self.passed = self.scanner.text().end() + 1;
-    }
-
-    /// Where the next token begins.
-    fn token(&self) -> usize {
-        let rest = self.line.as_bytes().get(self.passed..).unwrap_or_default();
-        let begins = |byte: &u8| {
-            *byte > b' ' && !matches!(byte, b',' | b':' | b'[' | b']' | b'{' | b'}')
-        };
-        self.passed + rest.iter().position(begins).unwrap_or(rest.len())
     }
 }
 
+/// The member `key` of what stands at `spot`.
+#[inline]
+fn member(spot: Spot, key: &[u8], hash: u64) -> Spot {
+    let (place, mask) = match (spot.place, key) {
+        (Place::Meta, b"lastUpdated" | b"versionId") => (Place::Other, 0),
+        (Place::Root, b"meta") => (Place::Meta, spot.mask),
+        (_, b"contentUrl" | b"url") => (Place::Url, spot.mask),
+        (Place::Meta | Place::Other | Place::Root | Place::Url, _) => {
+            (Place::Other, spot.mask)
+        }
+    };
+    Spot { way: pair(spot.way, hash), place, mask }
+}
+
+/// What an empty object or list says.
+fn empty(level: &Level) -> u64 {
+    let Spot { way, place, mask } = level.spot;
+    match (place, level.end) {
+        (_, b']') => pair(way, EMPTY ^ ARRAY) & mask,
+        // A `meta` of which nothing counts is as good as none, and so is a resource.
+        (Place::Meta | Place::Root, _) => 0,
+        (Place::Other | Place::Url, _) => pair(way, EMPTY) & mask,
+    }
+}
+
+/// Hashes a text of which some does not count, or that has escapes.
+#[cold]
+fn slowly(raw: &[u8], is_escaped: bool, place: Place) -> u64 {
+    let said = Text::new(raw, 0, is_escaped).said_bytes();
+    let mut len = said.len();
+    if place == Place::Url
+        && let Some(query) = memchr::memchr(b'?', &said)
+    {
+        len = query;
+    }
+    hash(&said, len, TEXT)
+}
+
+/// Hashes the first `len` bytes of `from`; what lies behind them is not looked at, but spares a
+/// copy.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "at most 16 is turned")]
+fn hash(from: &[u8], len: usize, kind: u64) -> u64 {
+    if len > 16 {
+        return hash_long(from.get(..len).unwrap_or_default(), kind);
+    }
+    let bytes = from.first_chunk::<16>().map_or_else(|| padded(from), |bytes| *bytes);
+    // The bits behind the text are shifted out; of none, all are.
+    let kept = u128::from_le_bytes(bytes).checked_shl(128 - 8 * len as u32).unwrap_or(0);
+    fold(low(kept) ^ kind, high(kept) ^ (FAR + len as u64))
+}
+
+fn hash_long(text: &[u8], kind: u64) -> u64 {
+    if text.len() > LONG {
+        return xxh3_64_with_seed(text, kind);
+    }
+    let mut state = kind ^ text.len() as u64;
+    let mut rest = text;
+    while let Some((bytes, after)) = rest.split_first_chunk::<16>() {
+        let bytes = u128::from_le_bytes(*bytes);
+        state = fold(low(bytes) ^ state, high(bytes) ^ FAR);
+        rest = after;
+    }
+    // The last sixteen once more, in part: there are that many.
+    let bytes = u128::from_le_bytes(text.last_chunk().copied().unwrap_or_default());
+    fold(low(bytes) ^ state, high(bytes) ^ NEAR)
+}
+
+#[cold]
+fn padded(from: &[u8]) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    for (to, from) in bytes.iter_mut().zip(from) {
+        *to = *from;
+    }
+    bytes
+}
+
+#[inline]
 fn pair(one: u64, other: u64) -> u64 {
-    xxh3_64(&(u128::from(one) << 64 | u128::from(other)).to_le_bytes())
+    fold(one ^ NEAR, other ^ FAR)
 }
 
-/// What sets kinds of values apart that look alike: `"1"` and `1`, `[]` and `{}`. Any
-/// different numbers do.
-const ARRAY: u64 = 0xA1;
-const EMPTY: u64 = 0xE2;
-const KEY: u64 = 0xC3;
-const OBJECT: u64 = 0xB4 << 56;
-const SCALAR: u64 = 0x55;
-const TEXT: u64 = 0x76;
+/// Both halves of a product, over one another: every bit of either number counts.
+#[inline]
+fn fold(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    low(product) ^ high(product)
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+const fn low(number: u128) -> u64 {
+    number as u64
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "64 bits are left")]
+const fn high(number: u128) -> u64 {
+    (number >> 64) as u64
+}
+
+/// Texts beyond this are hashed by XXH3.
+const LONG: usize = 240;
+
+// What sets kinds of values apart that look alike (`"1"` and `1`, `[]` and `{}`), and what
+// keeps products from zero. Any different numbers with about as many ones as zeros do.
+const ARRAY: u64 = 0x2d35_8dcc_aa6c_78a5;
+const EMPTY: u64 = 0x8bb8_4b93_962e_acc9;
+const FAR: u64 = 0x4b33_a62e_d433_d4a3;
+const KEY: u64 = 0x4d5a_2da5_1de1_aa47;
+const NEAR: u64 = 0xa076_1d64_78bd_642f;
+const SCALAR: u64 = 0xe703_7ed1_a0b4_28db;
+const TEXT: u64 = 0x90ed_1765_281c_388c;
+const WAY: u64 = 0x8ebc_6af0_9c88_c6e3;
 
 #[cfg(test)]
 mod tests;

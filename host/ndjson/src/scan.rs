@@ -12,13 +12,12 @@
 mod scalar;
 mod text;
 
-use scalar::after_scalar;
-pub(crate) use text::Text;
-use text::{Extent, extent};
+pub(crate) use scalar::after_scalar;
+pub(crate) use text::{Extent, Text, extent};
 
 /// Levels of objects and arrays. FHIR needs about 20; a bit is held for each, and a stack frame
 /// for those that are not passed over.
-const DEPTH: u32 = 127;
+pub(crate) const DEPTH: u32 = 127;
 
 /// The line is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,7 +273,7 @@ impl Nesting {
 
 /// What is left behind blanks.
 #[inline]
-fn after_blank(mut rest: &[u8]) -> &[u8] {
+pub(crate) fn after_blank(mut rest: &[u8]) -> &[u8] {
     if let [first, ..] = rest
         && *first > b' '
     {
@@ -288,7 +287,7 @@ fn after_blank(mut rest: &[u8]) -> &[u8] {
 
 /// What is left behind a key's colon.
 #[inline]
-fn after_colon(rest: &[u8]) -> Result<&[u8], Syntax> {
+pub(crate) fn after_colon(rest: &[u8]) -> Result<&[u8], Syntax> {
     after_blank(rest).strip_prefix(b":").ok_or(Syntax)
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use bulkhead_model::{PatientKey, ResourceType};
 use bulkhead_ndjson::{Bases, Block, Envelope, Line, Malformed, Patients, Peek};
 use bytes::Bytes;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{
-    Asked, Batch, Change, Kept, Kinds, Quarantined, Record, Reject, RejectClass, Tally,
-    Unasked,
+    Asked, Batch, Change, Digests, Kept, Kinds, Quarantined, Record, Reject, RejectClass,
+    Tally, Unasked,
     deletion::{Key, keys},
     recalled, referred, replayed,
 };
@@ -59,6 +59,8 @@ pub enum IntakeError {
 pub struct Taken {
     /// `None` when no record was left of the block.
     pub batch: Option<Batch>,
+    /// Of each line that was not delivered before.
+    pub digests: Digests,
     /// Lines that are no resource.
     pub refused: Vec<Quarantined>,
     /// The last line of the block that was not delivered before; 0 when all were.
@@ -121,15 +123,18 @@ impl Intake {
         tally: &mut Tally,
     ) -> Result<Taken, IntakeError> {
         let mut records = Vec::with_capacity(block.lines.len());
+        let mut digests = Digests::with_capacity(block.lines.len());
         let mut refused = Vec::new();
         let mut last_line = 0;
         // One check for the whole block is far cheaper than one a line.
         let text = std::str::from_utf8(&block.bytes).ok();
         for line in &block.lines {
-            if self.pass_over(line, block)? {
-                continue;
-            }
+            let Some(raw) = self.pass_over(line, block)? else { continue };
             last_line = line.number();
+            // A replayed line holds more than the record.
+            if self.kind != FileKind::Replayed {
+                digests.push(last_line, raw);
+            }
             if let Err((kind, reject)) = self.read(line, block, text, &mut records, tally)
             {
                 tally.of(&kind).read += 1;
@@ -157,7 +162,7 @@ impl Intake {
         let batch = (!records.is_empty()).then(|| {
             Batch::new(self.file, self.kinds.clone(), records, block.bytes.clone())
         });
-        Ok(Taken { batch, refused, last_line })
+        Ok(Taken { batch, digests, refused, last_line })
     }
 
     /// Whether the file ended before the lines that were delivered of it.
@@ -165,8 +170,12 @@ impl Intake {
         self.delivered.map_or(Ok(()), |(lines, _)| Err(IntakeError::Changed { lines }))
     }
 
-    /// Hashes the line; gives whether it was delivered before.
-    fn pass_over(&mut self, line: &Line, block: &Block) -> Result<bool, IntakeError> {
+    /// Hashes the line; gives its hash unless it was delivered before.
+    fn pass_over(
+        &mut self,
+        line: &Line,
+        block: &Block,
+    ) -> Result<Option<u64>, IntakeError> {
         if let Some((through, expected)) = self.delivered
             && line.number() > through
         {
@@ -175,13 +184,20 @@ impl Intake {
             }
             self.delivered = None;
         }
-        self.hash.update(&line.number().to_be_bytes());
-        match line {
-            Line::TooLong { len, .. } => self.hash.update(&len.to_be_bytes()),
+        let (raw, len) = match line {
+            Line::TooLong { len, .. } => (0, *len),
             Line::Whole { span, .. } => {
-                self.hash.update(block.bytes.get(span.clone()).unwrap_or_default());
+                let line = block.bytes.get(span.clone()).unwrap_or_default();
+                (xxh3_64(line), line.len() as u64)
             }
+        };
+        // Of each line its hash counts, which others need as well: one pass over its bytes.
+        let mut head = [0; 24];
+        let parts = [line.number(), len, raw].map(u64::to_be_bytes);
+        for (to, from) in head.iter_mut().zip(parts.as_flattened()) {
+            *to = *from;
         }
+        self.hash.update(&head);
         if let Some((through, expected)) = self.delivered
             && line.number() == through
         {
@@ -189,9 +205,9 @@ impl Intake {
                 return Err(IntakeError::Changed { lines: through });
             }
             self.delivered = None;
-            return Ok(true);
+            return Ok(None);
         }
-        Ok(self.delivered.is_some())
+        Ok(self.delivered.is_none().then_some(raw))
     }
 
     /// Adds the records of one line, or says which kind it claimed to be and why it is refused.

@@ -20,8 +20,8 @@ pub use caution::Caution;
 pub use error::LaneError;
 
 use crate::{
-    Advance, Batch, Chain, Checkpoint, CloseReason, Handled, Intake, Memory, Pause,
-    Quarantined, Sink, SinkError, Tally,
+    Advance, Batch, Chain, Checkpoint, CloseReason, Digests, Handled, Intake, Memory,
+    Pause, Quarantined, Sink, SinkError, Tally,
     lane::marks::{Mark, Marks},
     memory,
     stage::Crash,
@@ -46,8 +46,9 @@ impl Default for LaneLimits {
     }
 }
 
-/// Records whose digests wait for the sink's word, at about 300 bytes each.
-const MUCH_HANDLED: usize = 16_384;
+/// Records whose digests wait for the sink's word, at about 500 bytes each with what was read of
+/// them.
+const MUCH_HANDLED: usize = 2_048;
 
 /// Bytes of refused bodies that wait for the sink's word. Some blocks' worth: enough to seal many
 /// at once, little beside what a lane holds anyway.
@@ -57,6 +58,8 @@ const MUCH_REFUSED: usize = 4 << 20;
 pub struct Lane {
     intake: Intake,
     memory: Option<Box<dyn Memory>>,
+    /// Of the lines of the block at hand.
+    digests: Digests,
     chain: Chain,
     sink: Box<dyn Sink>,
     limits: LaneLimits,
@@ -89,6 +92,7 @@ impl Lane {
         Self {
             intake,
             memory: None,
+            digests: Digests::default(),
             chain,
             sink,
             limits,
@@ -168,6 +172,7 @@ impl Lane {
         self.is_news = false;
         self.last_line = taken.last_line;
         self.quiet_bytes += block.bytes.len() as u64;
+        self.digests = taken.digests;
         self.marks.quarantine(taken.refused);
         let new = match taken.batch {
             Some(batch) => self.recall(batch).await?,
@@ -245,7 +250,7 @@ impl Lane {
     /// What of a batch is to be delivered, as far as the memory can tell.
     async fn recall(&mut self, batch: Batch) -> Result<Option<Batch>, LaneError> {
         let Some(memory) = &mut self.memory else { return Ok(Some(batch)) };
-        let recalls = memory.recall(&batch).await?;
+        let recalls = memory.recall(&batch, &self.digests).await?;
         Ok(memory::apply(batch, &recalls, &mut self.tally)?)
     }
 

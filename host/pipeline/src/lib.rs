@@ -38,7 +38,7 @@ pub use intake::{FileKind, Intake, IntakeError, Taken};
 pub use kept::{Keeping, Kept, Label, Remains, Source};
 pub use lane::{Caution, Lane, LaneError, LaneLimits};
 pub use limit::Limit;
-pub use memory::{Handled, Memory, MemoryError, Recall};
+pub use memory::{Digests, Handled, Memory, MemoryError, Recall};
 pub use recalled::Recalled;
 pub use sink::{Checkpoint, CloseReason, Positions, Receipt, Sink, SinkError};
 pub use stage::{Crash, Stage, StageError};

@@ -20,7 +20,8 @@ use crate::{Batch, Change, Record, Tally};
 
 /// What was delivered before. Owned by a lane, and dropped with it when its sink dies.
 pub trait Memory: Send {
-    /// Says of every record what is known, in the batch's order.
+    /// Says of every record what is known, in the batch's order. `digests` are those of the
+    /// lines that the records came on.
     ///
     /// Asked once a batch, in file order, before any stage has seen it.
     ///
@@ -31,7 +32,48 @@ pub trait Memory: Send {
     fn recall<'a>(
         &'a mut self,
         batch: &'a Batch,
+        digests: &'a Digests,
     ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>>;
+}
+
+/// Digests of lines as they came, by number: each line is hashed once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Digests(Vec<(u64, u64)>);
+
+impl Digests {
+    /// With room for `lines`.
+    pub(crate) fn with_capacity(lines: usize) -> Self {
+        Self(Vec::with_capacity(lines))
+    }
+
+    /// Adds a line behind those before.
+    pub(crate) fn push(&mut self, line: u64, raw: u64) {
+        self.0.push((line, raw));
+    }
+
+    /// XXH3 of the line of a record as it came; of a deletion, of its key.
+    pub fn raw(&self, record: &Record) -> u64 {
+        let of_line = match record.change {
+            Change::Upsert => self.of_line(record.seq),
+            // One line may name many.
+            Change::Delete | Change::Retract => None,
+        };
+        of_line.unwrap_or_else(|| xxh3_64(record.source()))
+    }
+
+    fn of_line(&self, line: u64) -> Option<u64> {
+        // Nearly always they follow one another.
+        let first = self.0.first()?.0;
+        let guess = usize::try_from(line.checked_sub(first)?).ok()?;
+        let found = self.0.get(guess).filter(|(number, _)| *number == line);
+        found
+            .or_else(|| {
+                let at =
+                    self.0.binary_search_by_key(&line, |(number, _)| *number).ok()?;
+                self.0.get(at)
+            })
+            .map(|(_, raw)| *raw)
+    }
 }
 
 /// What is known of one record.
@@ -85,18 +127,16 @@ pub struct Handled {
 
 impl Handled {
     /// Of a record of `batch`; `None` when it has no id to be remembered by.
-    pub(crate) fn of(batch: &Batch, record: &Record) -> Option<Self> {
-        let source = record.source();
-        // Each was checked when the line came in; the fallback is never taken.
-        let content = std::str::from_utf8(source).ok().and_then(content_hash);
-        let raw = xxh3_64(source);
+    pub(crate) fn of(batch: &Batch, record: &Record, digests: &Digests) -> Option<Self> {
+        let raw = digests.raw(record);
         Some(Self {
             seq: record.seq,
             change: record.change,
             kind: batch.kinds().shared(record.resource_type()),
             id: record.id()?.into(),
             raw,
-            content: content.unwrap_or(raw),
+            // Each was checked when the line came in; the fallback is never taken.
+            content: content_hash(record.source()).unwrap_or(raw),
             envelope: Arc::clone(&record.envelope),
         })
     }

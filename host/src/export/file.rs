@@ -348,11 +348,10 @@ impl FileWork {
         }))
     }
 
-    async fn write_down(&self, advance: Advance, last: Last) -> anyhow::Result<()> {
-        let mut advance = advance;
+    async fn write_down(&self, mut advance: Advance, last: Last) -> anyhow::Result<()> {
         self.origin.mend(&mut advance.handled);
         if let Some(holdings) = &self.holdings {
-            self.remember(holdings, &advance).await?;
+            self.remember(holdings, &mut advance).await?;
         }
         let checkpoint = FileCheckpoint {
             durable_through: advance.through,

@@ -290,10 +290,15 @@ pub(super) async fn unseen(
     holdings: &Arc<Holdings>,
     name: &ResourceType,
 ) -> anyhow::Result<Unseen> {
-    let (export, entries) = (holdings.export(), holdings.delivered().of_type(Some(name)));
-    let holdings = Arc::clone(holdings);
+    let mut found = Unseen { missing: Vec::new(), live: 0 };
+    if holdings.is_first() {
+        // Whatever there is came with it.
+        return Ok(found);
+    }
+    let (name, holdings) = (name.clone(), Arc::clone(holdings));
     let read = move || -> Result<Unseen, bulkhead_ledger::Error> {
-        let mut found = Unseen { missing: Vec::new(), live: 0 };
+        let export = holdings.export();
+        let entries = holdings.delivered().of_type(Some(&name));
         for entry in entries {
             let (key, entry) = entry?;
             if holdings.may_hold(&entry) {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bulkhead_model::ResourceType;
-use fjall::{PersistMode, Readable as _};
+use fjall::Readable as _;
 
-use super::{Delivered, Entries, ResourceKey, key};
+use super::{Delivered, Draft, Durable, Entries, ResourceKey, key};
 use crate::Error;
 
 impl Delivered {
@@ -15,13 +15,11 @@ impl Delivered {
     ///
     /// A failure of the database. After one it takes no more: open it anew.
     pub fn forget(&self, keys: &[ResourceKey]) -> Result<(), Error> {
-        let mut batch =
-            fjall::OwnedWriteBatch::with_capacity(self.database.clone(), keys.len())
-                .durability(Some(PersistMode::SyncAll));
+        let mut draft = Draft::default();
         for key in keys {
-            batch.remove(&self.resources, key.as_bytes());
+            draft.forget_key(key);
         }
-        batch.commit().map_err(|source| self.fault(source))
+        self.put(draft, Durable::Now)
     }
 
     /// The entries of one type whose ids are not before `id`, by key, as they stand now. Reads as
@@ -30,9 +28,17 @@ impl Delivered {
         let begin = key::prefix(resource_type);
         // Above any key of the type, and below those of others.
         let end = format!("{resource_type}\u{1}");
-        let range = format!("{begin}{id}")..end;
-        let found = self.database.snapshot().range(&self.resources, range);
-        Entries::new(found, Arc::clone(&self.path))
+        let first = format!("{begin}{id}");
+        let stood = self.recent.in_order(begin.as_bytes(), || self.database.snapshot());
+        let path = Arc::clone(&self.path);
+        match stood {
+            Ok((now, mut recent)) => {
+                recent.retain(|(key, _)| **key >= *first.as_bytes());
+                let sorted = now.range(&self.resources, first..end);
+                Entries::new(sorted, recent, path)
+            }
+            Err(source) => Entries::failed(self.fault(source), path),
+        }
     }
 }
 

@@ -40,9 +40,40 @@ pub struct Patients {
     pub unresolved: bool,
 }
 
+impl Patients {
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> PatientsRef<'_> {
+        PatientsRef {
+            primary: &self.primary,
+            linked: &self.linked,
+            mentioned: &self.mentioned,
+            primary_unresolved: self.primary_unresolved,
+            unresolved: self.unresolved,
+        }
+    }
+}
+
+/// [`Patients`] that someone else holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatientsRef<'p> {
+    /// At the primary path.
+    pub primary: &'p [PatientKey],
+    /// At any known path, primary ones included.
+    pub linked: &'p [PatientKey],
+    /// Anywhere else.
+    pub mentioned: &'p [PatientKey],
+    /// A reference at the primary path could not be resolved.
+    pub primary_unresolved: bool,
+    /// A reference at any known path could not.
+    pub unresolved: bool,
+}
+
+/// What is to be written of one resource.
+pub type EntryRef<'p> = Entry<PatientsRef<'p>>;
+
 /// What was last delivered of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<P = Patients> {
     /// What it is at the destination.
     pub state: State,
     /// Hash of the definition of the stream by which it was delivered: of another, what was
@@ -63,14 +94,34 @@ pub struct Entry {
     /// Hash of what the line says.
     pub content: u64,
     /// Whom it is about.
-    pub patients: Patients,
+    pub patients: P,
 }
 
-/// Writes an entry in place of what is in `out`.
-pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
-    let Patients { primary, linked, mentioned, primary_unresolved, unresolved } =
-        &entry.patients;
-    let one = match (primary.as_slice(), linked.as_slice(), mentioned.as_slice()) {
+impl Entry {
+    /// The same, borrowing the patients.
+    pub fn borrowed(&self) -> EntryRef<'_> {
+        let Self { state, epoch, export, file, line, seen, last_updated, .. } = *self;
+        let (raw, content, patients) = (self.raw, self.content, self.patients.borrowed());
+        Entry {
+            state,
+            epoch,
+            export,
+            file,
+            line,
+            seen,
+            last_updated,
+            raw,
+            content,
+            patients,
+        }
+    }
+}
+
+/// Writes an entry behind what is in `out`.
+pub(super) fn encode(entry: &EntryRef<'_>, out: &mut Vec<u8>) {
+    let PatientsRef { primary, linked, mentioned, primary_unresolved, unresolved } =
+        entry.patients;
+    let one = match (primary, linked, mentioned) {
         ([primary], [linked], []) if primary == linked => Some(*primary),
         _ => None,
     };
@@ -85,26 +136,26 @@ pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let flags = state
         | flag(SEEN, entry.seen != 0)
         | flag(UPDATED, entry.last_updated.is_some())
-        | flag(PRIMARY_UNRESOLVED, *primary_unresolved)
-        | flag(UNRESOLVED, *unresolved)
+        | flag(PRIMARY_UNRESOLVED, primary_unresolved)
+        | flag(UNRESOLVED, unresolved)
         | flag(ONE, one.is_some())
         | flag(MANY, has_many);
-    out.clear();
-    out.extend([VERSION, flags]);
-    out.extend(entry.epoch.to_le_bytes());
-    out.extend(entry.export.to_le_bytes());
-    out.extend(entry.file.to_le_bytes());
-    out.extend(entry.line.to_le_bytes());
-    out.extend(entry.raw.to_le_bytes());
-    out.extend(entry.content.to_le_bytes());
+    out.reserve(MOST_FIXED);
+    out.extend_from_slice(&[VERSION, flags]);
+    out.extend_from_slice(&entry.epoch.to_le_bytes());
+    out.extend_from_slice(&entry.export.to_le_bytes());
+    out.extend_from_slice(&entry.file.to_le_bytes());
+    out.extend_from_slice(&entry.line.to_le_bytes());
+    out.extend_from_slice(&entry.raw.to_le_bytes());
+    out.extend_from_slice(&entry.content.to_le_bytes());
     if entry.seen != 0 {
-        out.extend(entry.seen.to_le_bytes());
+        out.extend_from_slice(&entry.seen.to_le_bytes());
     }
     if let Some(last_updated) = entry.last_updated {
-        out.extend(last_updated.unix_ms().to_le_bytes());
+        out.extend_from_slice(&last_updated.unix_ms().to_le_bytes());
     }
     if let Some(one) = one {
-        out.extend(one.to_bytes());
+        out.extend_from_slice(&one.to_bytes());
     }
     if has_many {
         let lists = [primary, linked, mentioned];
@@ -203,6 +254,9 @@ impl Rest<'_> {
         (0..count).map(|_| self.array().map(PatientKey::from_bytes)).collect()
     }
 }
+
+/// Bytes of an entry without lists of patients, at most.
+const MOST_FIXED: usize = 78;
 
 /// The form that this program writes and reads.
 const VERSION: u8 = 1;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bulkhead_model::ResourceType;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Type and id of one resource. Sorts by type, then by id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,10 +21,13 @@ impl ResourceKey {
     ///
     /// [`ResourceKeyError`] when either is none.
     pub fn new(resource_type: &str, id: &str) -> Result<Self, ResourceKeyError> {
-        if !is_id(id) || !ResourceType::is_valid(resource_type) {
-            return Err(ResourceKeyError);
-        }
+        check(resource_type, id)?;
         Ok(Self([resource_type, BETWEEN, id].concat().into()))
+    }
+
+    /// Its hash.
+    pub fn hash(&self) -> KeyHash {
+        KeyHash::of_bytes(self.as_bytes())
     }
 
     /// The type.
@@ -60,6 +64,64 @@ impl fmt::Debug for ResourceKey {
     }
 }
 
+/// Stands for a key, in memory alone: its 128-bit XXH3. Among tens of millions no two are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyHash(u128);
+
+impl KeyHash {
+    /// Of a type and an id, as [`ResourceKey::new`] takes them.
+    ///
+    /// # Errors
+    ///
+    /// [`ResourceKeyError`] when either is none.
+    pub fn new(resource_type: &str, id: &str) -> Result<Self, ResourceKeyError> {
+        check(resource_type, id)?;
+        let mut bytes = [0; SHORT];
+        let len = resource_type.len() + BETWEEN.len() + id.len();
+        let Some(place) = bytes.get_mut(..len) else {
+            let mut bytes = Vec::with_capacity(len);
+            write(resource_type, id, &mut bytes);
+            return Ok(Self::of_bytes(&bytes));
+        };
+        let (of_type, rest) = place.split_at_mut(resource_type.len());
+        of_type.copy_from_slice(resource_type.as_bytes());
+        let (between, of_id) = rest.split_at_mut(BETWEEN.len());
+        between.copy_from_slice(BETWEEN.as_bytes());
+        of_id.copy_from_slice(id.as_bytes());
+        Ok(Self::of_bytes(place))
+    }
+
+    /// Of a key as it stands in the table.
+    pub(super) fn of_bytes(key: &[u8]) -> Self {
+        Self(xxh3_128(key))
+    }
+
+    /// 64 bits of it.
+    #[expect(clippy::cast_possible_truncation, reason = "the other bits are not wanted")]
+    pub const fn spread(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// 32 other bits.
+    #[expect(clippy::cast_possible_truncation, reason = "32 bits are left")]
+    pub(super) const fn tag(self) -> u32 {
+        (self.0 >> 96) as u32
+    }
+}
+
+/// Whether a type and an id make a key.
+pub(super) fn check(resource_type: &str, id: &str) -> Result<(), ResourceKeyError> {
+    let is_key = is_id(id) && ResourceType::is_valid(resource_type);
+    if is_key { Ok(()) } else { Err(ResourceKeyError) }
+}
+
+/// Writes a key behind what is in `out`.
+pub(super) fn write(resource_type: &str, id: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(resource_type.as_bytes());
+    out.extend_from_slice(BETWEEN.as_bytes());
+    out.extend_from_slice(id.as_bytes());
+}
+
 /// What all keys of a type begin with, and no other's.
 pub(super) fn prefix(resource_type: &ResourceType) -> String {
     format!("{resource_type}{BETWEEN}")
@@ -67,13 +129,28 @@ pub(super) fn prefix(resource_type: &ResourceType) -> String {
 
 /// Whether `text` can be an id here.
 fn is_id(text: &str) -> bool {
-    // Without an early end many bytes are looked at in one step.
-    let has_control = text.bytes().fold(false, |has, byte| has | byte.is_ascii_control());
+    let (eights, rest) = text.as_bytes().as_chunks::<8>();
+    let has_control = eights.iter().any(|eight| has_control(*eight))
+        || rest.iter().any(u8::is_ascii_control);
     !has_control && (1..=MOST_ID).contains(&text.len())
+}
+
+/// Whether one of eight bytes is a control character: all are looked at in one step.
+const fn has_control(bytes: [u8; 8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let bytes = u64::from_ne_bytes(bytes);
+    // The highest bit of each byte tells: whether it is below a blank, and whether it is DEL.
+    let below = bytes.wrapping_sub(ONES * 0x20) & !bytes;
+    let turned = bytes ^ (ONES * 0x7f);
+    let del = turned.wrapping_sub(ONES) & !turned;
+    (below | del) & (ONES * 0x80) != 0
 }
 
 /// Below any character of a type or id, so that keys sort by type first.
 const BETWEEN: &str = "\0";
+
+/// Keys up to here are hashed without memory of their own.
+const SHORT: usize = 192;
 
 /// The reader of lines lets ids of 256 bytes in; this is beyond any.
 const MOST_ID: usize = 1024;
@@ -83,10 +160,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_control_character_is_found_wherever_it_stands() {
+        for byte in 0..=0x7f_u8 {
+            for at in 0..20 {
+                let mut id = [b'x'; 20];
+                id[at] = byte;
+                let id = std::str::from_utf8(&id).unwrap();
+                assert_eq!(is_id(id), !byte.is_ascii_control(), "{byte} at {at}");
+            }
+        }
+        assert!(is_id("éééééééé\u{80}\u{9f}ü"));
+    }
+
+    #[test]
     fn keys_have_a_type_and_an_id() {
         let long = "x".repeat(1025);
         let cases = [
             ("a key", "Patient", "a-1.b", true),
+            ("a long id", "Patient", &long[..300], true),
             ("any characters", "Patient", "ü/1 x", true),
             ("no id", "Patient", "", false),
             ("too long", "Patient", long.as_str(), false),
@@ -99,6 +190,7 @@ mod tests {
             assert_eq!(key.is_ok(), is_key, "case: {name}");
             if let Ok(key) = key {
                 assert_eq!((key.resource_type(), key.id()), (kind, id), "case: {name}");
+                assert_eq!(KeyHash::new(kind, id), Ok(key.hash()), "case: {name}");
                 assert_eq!(
                     ResourceKey::of_bytes(key.as_bytes()),
                     Ok(key),

@@ -1,6 +1,7 @@
 //! The ledger of resources: what comes back, what a kill leaves, and what is refused.
 
 mod crash;
+mod recent;
 
 use bulkhead_ledger::{
     Error,
@@ -185,8 +186,12 @@ fn no_one_else_may_look_into_its_folder() {
 #[test]
 fn an_entry_of_another_form_is_named() {
     let directory = tempfile::tempdir().unwrap();
-    let delivered = Delivered::open(directory.path()).unwrap();
+    let bounds = Bounds { write_buffer: 1, journal: 0, ..Bounds::default() };
+    let delivered = Delivered::open_within(directory.path(), &bounds).unwrap();
     delivered.commit(&observations(1..3)).unwrap();
+    delivered.commit(&observations(3..4)).unwrap();
+    // Whoever reads in order waits until all but the last log is in the engine.
+    assert_eq!(delivered.count(None).unwrap(), 3);
     drop(delivered);
     let cases = [
         ("a newer form", 0, 9_u8, "form 9 of an entry is not 1"),

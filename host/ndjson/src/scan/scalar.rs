@@ -6,7 +6,7 @@ use super::Syntax;
 
 /// What is left behind the scalar with which `text` begins.
 #[inline(never)]
-pub(super) fn after_scalar(text: &[u8]) -> Result<&[u8], Syntax> {
+pub(crate) fn after_scalar(text: &[u8]) -> Result<&[u8], Syntax> {
     match text {
         [b't', b'r', b'u', b'e', rest @ ..]
         | [b'f', b'a', b'l', b's', b'e', rest @ ..]

@@ -25,7 +25,7 @@ impl<'l> Text<'l> {
     pub(super) const NONE: Self = Self { raw: &[], start: 0, is_escaped: false };
 
     #[inline]
-    pub(super) const fn new(raw: &'l [u8], start: usize, is_escaped: bool) -> Self {
+    pub(crate) const fn new(raw: &'l [u8], start: usize, is_escaped: bool) -> Self {
         Self { raw, start, is_escaped }
     }
 
@@ -68,11 +68,6 @@ impl<'l> Text<'l> {
         Some(u32::try_from(self.start).ok()?..u32::try_from(end).ok()?)
     }
 
-    /// Where its closing quote stands in the line.
-    pub(crate) fn end(&self) -> usize {
-        self.start.saturating_add(self.raw.len())
-    }
-
     fn unescaped(&self) -> String {
         // Whole characters of a `str` between two ASCII quotes: always UTF-8.
         unescape(std::str::from_utf8(self.raw).unwrap_or_default())
@@ -84,14 +79,14 @@ impl<'l> Text<'l> {
 /// Small enough to be handed over in registers: what goes through memory in pieces and comes
 /// back whole stalls the processor, and there is a string every ten bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Extent {
-    pub(super) len: usize,
-    pub(super) is_escaped: bool,
+pub(crate) struct Extent {
+    pub(crate) len: usize,
+    pub(crate) is_escaped: bool,
 }
 
 /// Reads a string whose opening quote has been read.
 #[inline]
-pub(super) fn extent(from: &[u8]) -> Result<Extent, Syntax> {
+pub(crate) fn extent(from: &[u8]) -> Result<Extent, Syntax> {
     let special = from.first_chunk().map_or(0, |bytes| special(*bytes));
     let len =
         if special == 0 { plain_len(from) } else { special.trailing_zeros() as usize };

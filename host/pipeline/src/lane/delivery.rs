@@ -101,7 +101,7 @@ impl Lane {
                     self.accepted_through = self.accepted_through.max(record.seq);
                     count(record, &mut counts);
                     if self.memory.is_some() {
-                        self.marks.handle(batch, record);
+                        self.marks.handle(batch, record, &self.digests);
                     }
                 }
                 (false, Some((_, reject))) => {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{Batch, Handled, Quarantined, Record, Tally};
+use crate::{Batch, Digests, Handled, Quarantined, Record, Tally};
 
 /// A state of the file that counts once the sink has made `needs` durable.
 pub(super) struct Mark {
@@ -64,11 +64,11 @@ impl Marks {
     }
 
     /// Notes a record of `batch` that the sink took; of several rows of one resource, one.
-    pub(super) fn handle(&mut self, batch: &Batch, record: &Record) {
+    pub(super) fn handle(&mut self, batch: &Batch, record: &Record, digests: &Digests) {
         if self.handled.back().is_some_and(|last| last.is_of(record)) {
             return;
         }
-        self.handled.extend(Handled::of(batch, record));
+        self.handled.extend(Handled::of(batch, record, digests));
     }
 
     pub(super) fn push(&mut self, mark: Mark) {

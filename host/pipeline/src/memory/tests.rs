@@ -292,6 +292,7 @@ impl Memory for Parrot {
     fn recall<'a>(
         &'a mut self,
         _: &'a Batch,
+        _: &'a Digests,
     ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>> {
         ready(self.0.clone().map_err(|why| MemoryError::Read(why.into()))).boxed()
     }

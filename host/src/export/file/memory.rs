@@ -1,6 +1,6 @@
 //! What of one file goes to the ledger of resources, and when.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use bulkhead_pipeline::Advance;
 
@@ -23,10 +23,10 @@ impl FileWork {
     pub(super) async fn remember(
         &self,
         holdings: &Arc<Holdings>,
-        advance: &Advance,
+        advance: &mut Advance,
     ) -> anyhow::Result<()> {
         let (holdings, index) = (Arc::clone(holdings), self.index);
-        let (through, handled) = (advance.through, advance.handled.clone());
+        let (through, handled) = (advance.through, mem::take(&mut advance.handled));
         let id = self.id.clone();
         self.ledger(move |ledger| {
             holdings.commit(index, through, &handled)?;

@@ -1,31 +1,33 @@
 //! What lanes have taken in and not yet made durable.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use bulkhead_ledger::{
     Voids,
-    delivered::{Entry, ResourceKey},
+    delivered::{Entry, KeyHash, ResourceKey},
 };
 use bulkhead_pipeline::{Change, Recall};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::decide::{Candidate, InFlight};
 
 /// What lanes have taken in and not yet made durable.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
-    /// By a hash of the key: there is one for every record between intake and checkpoint.
-    versions: HashMap<u128, InFlight>,
+    /// There is one for every record between intake and checkpoint.
+    versions: HashMap<KeyHash, InFlight, BuildHasherDefault<Hashed>>,
     /// By file, in the order of lines: what a checkpoint lets go.
-    order: HashMap<u32, VecDeque<(u64, u128)>>,
+    order: HashMap<u32, VecDeque<(u64, KeyHash)>>,
     /// By file: what to mark with the next checkpoint as seen by this export.
     seen: HashMap<u32, VecDeque<(u64, ResourceKey)>>,
 }
 
 impl Flight {
     /// What a lane has taken in of a resource.
-    pub(super) fn of(&self, key: &ResourceKey) -> Option<&InFlight> {
-        self.versions.get(&short(key))
+    pub(super) fn of(&self, key: KeyHash) -> Option<&InFlight> {
+        self.versions.get(&key)
     }
 
     /// Takes in a record of file `file`.
@@ -33,12 +35,11 @@ impl Flight {
         &mut self,
         file: u32,
         record: &Candidate,
-        key: &ResourceKey,
+        key: KeyHash,
         recall: Recall,
     ) {
         let Candidate { change, last_updated, raw, file: tag, line } = *record;
         if change == Change::Upsert && matches!(recall, Recall::Pass { .. }) {
-            let key = short(key);
             self.order.entry(file).or_default().push_back((line, key));
             self.versions.insert(key, InFlight { last_updated, raw, file: tag, line });
         }
@@ -97,8 +98,26 @@ pub(super) fn tag(voids: &Voids, export: u64, file: u32) -> u32 {
     tag
 }
 
-fn short(key: &ResourceKey) -> u128 {
-    xxh3_128(format!("{}/{}", key.resource_type(), key.id()).as_bytes())
+/// Hashes what is a hash already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Not taken for a `KeyHash`, which is one number.
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the other bits are not wanted")]
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
 }
 
 /// The file by which an entry was written, whichever try of it.

@@ -1,10 +1,10 @@
 //! One file's lane asks what is known of its records.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
-use bulkhead_ledger::delivered::{Entry, Patients};
+use bulkhead_ledger::delivered::{Entry, KeyHash, PatientsRef, ResourceKey};
 use bulkhead_ndjson::Envelope;
-use bulkhead_pipeline::{Batch, Memory, MemoryError, Recall};
+use bulkhead_pipeline::{Batch, Digests, Memory, MemoryError, Recall, Record};
 use futures::{FutureExt, future::BoxFuture};
 
 use super::Holdings;
@@ -19,13 +19,26 @@ impl Memory for LaneMemory {
     fn recall<'a>(
         &'a mut self,
         batch: &'a Batch,
+        digests: &'a Digests,
     ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>> {
-        let (holdings, file, batch) =
-            (Arc::clone(&self.holdings), self.file, batch.clone());
+        let file = self.file;
+        let asked = self.holdings.asked(batch);
+        if asked.keys.is_empty() {
+            // Nothing is known of any of them: no disk to wait for.
+            let recalls = self.holdings.recall(file, batch, digests, &asked, Vec::new());
+            return ready(Ok(recalls)).boxed();
+        }
+        let (batch, digests) = (batch.clone(), digests.clone());
+        let holdings = Arc::clone(&self.holdings);
         // The ledger of resources reads from disk.
-        let asked = tokio::task::spawn_blocking(move || holdings.recall(file, &batch));
+        let answers = tokio::task::spawn_blocking(move || {
+            let entries = holdings.delivered().get_many(&asked.keys)?;
+            Ok::<_, bulkhead_ledger::Error>(
+                holdings.recall(file, &batch, &digests, &asked, entries),
+            )
+        });
         async move {
-            match asked.await {
+            match answers.await {
                 Ok(Ok(recalls)) => Ok(recalls),
                 Ok(Err(error)) => Err(MemoryError::Read(Box::new(error))),
                 Err(error) => Err(MemoryError::Read(Box::new(error))),
@@ -35,20 +48,50 @@ impl Memory for LaneMemory {
     }
 }
 
+/// What a batch is asked about.
+pub(super) struct Asked {
+    /// Of each record; `None` of one without an id: nothing can be known of it, and nothing
+    /// remembered.
+    pub(super) hashes: Vec<Option<KeyHash>>,
+    /// Whether there may be an entry, of each that has a hash.
+    pub(super) may_be_known: Vec<bool>,
+    /// The keys of those of which there may be one.
+    pub(super) keys: Vec<ResourceKey>,
+}
+
 impl Holdings {
     /// Whether an entry was made by the chain as it is defined now.
     pub(in crate::export) fn is_of_now(&self, entry: &Entry) -> bool {
         entry.epoch == self.setting.epoch
     }
+
+    /// What to ask of a batch.
+    pub(super) fn asked(&self, batch: &Batch) -> Asked {
+        let records = batch.records();
+        let hash =
+            |record: &Record| KeyHash::new(record.resource_type(), record.id()?).ok();
+        let hashes: Vec<Option<KeyHash>> = records.iter().map(hash).collect();
+        let may_be_known = self.delivered().may_have(hashes.iter().flatten().copied());
+        let mut keys = Vec::new();
+        if may_be_known.contains(&true) {
+            let hashed = records.iter().zip(&hashes).filter(|(_, hash)| hash.is_some());
+            let known = hashed.zip(&may_be_known).filter(|(_, may)| **may);
+            let key = |record: &Record| {
+                ResourceKey::new(record.resource_type(), record.id()?).ok()
+            };
+            keys.extend(known.filter_map(|((record, _), _)| key(record)));
+        }
+        Asked { hashes, may_be_known, keys }
+    }
 }
 
 /// Whose a resource is, as the ledger of resources keeps it.
-pub(super) fn patients(envelope: &Envelope) -> Patients {
+pub(super) fn patients(envelope: &Envelope) -> PatientsRef<'_> {
     let of = &envelope.patients;
-    Patients {
-        primary: of.primary.clone(),
-        linked: of.linked.clone(),
-        mentioned: of.mentioned.clone(),
+    PatientsRef {
+        primary: &of.primary,
+        linked: &of.linked,
+        mentioned: &of.mentioned,
         primary_unresolved: of.primary_unresolved,
         unresolved: of.unresolved,
     }

@@ -15,7 +15,7 @@ use bulkhead_ledger::{
     delivered::{Entry, ResourceKey, State, fingerprint},
 };
 use bulkhead_model::Instant;
-use bulkhead_pipeline::{Batch, Memory, MemoryError, Recall};
+use bulkhead_pipeline::{Batch, Digests, Memory, MemoryError, Recall};
 use futures::{FutureExt, future::BoxFuture};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -129,6 +129,7 @@ impl Memory for SealedMemory {
     fn recall<'a>(
         &'a mut self,
         batch: &'a Batch,
+        _: &'a Digests,
     ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>> {
         let (holdings, file, batch) =
             (Arc::clone(&self.holdings), Arc::clone(&self.file), batch.clone());

@@ -19,8 +19,9 @@ fn entry() -> Entry {
 
 fn encode(entry: &Entry) -> Vec<u8> {
     let mut out = b"what was there before".to_vec();
-    super::encode(entry, &mut out);
-    out
+    let before = out.len();
+    super::encode(&entry.borrowed(), &mut out);
+    out.split_off(before)
 }
 
 fn patients(ids: &[&str]) -> Vec<PatientKey> {

@@ -62,7 +62,8 @@ fn committed_batches_survive_a_kill_whole() {
 fn victim_commits_until_killed() {
     let Ok(path) = env::var(VICTIM) else { return };
     // A small write buffer: kills fall into sorting and merging too.
-    let bounds = Bounds { write_buffer: 256 << 10, ..Bounds::default() };
+    let bounds =
+        Bounds { write_buffer: 256 << 10, journal: 1 << 20, ..Bounds::default() };
     let delivered = Delivered::open_within(Path::new(&path), &bounds).unwrap();
     let first = delivered.count(None).unwrap() / BATCH;
     // Ends by itself should the parent be gone.

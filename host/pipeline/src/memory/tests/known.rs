@@ -8,7 +8,9 @@ use std::{
 use futures::{FutureExt as _, future::BoxFuture, future::ready};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{Advance, Batch, Change, Handled, Memory, MemoryError, Recall, Record};
+use crate::{
+    Advance, Batch, Change, Digests, Handled, Memory, MemoryError, Recall, Record,
+};
 
 /// What is kept of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +84,7 @@ impl Memory for Known {
     fn recall<'a>(
         &'a mut self,
         batch: &'a Batch,
+        _: &'a Digests,
     ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>> {
         let all =
             batch.records().iter().map(|record| Known::recall(self, record)).collect();
