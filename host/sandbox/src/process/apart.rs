@@ -24,6 +24,7 @@ use crate::{
     context::Context,
     convert,
     deterministic::Moment,
+    engine::TICK,
     guest::Ended,
     limits::Allowance,
     manifest::Role,
@@ -210,8 +211,10 @@ impl Line {
         context: Option<&mut Context>,
     ) -> Result<Word, Crash> {
         self.calls += 1;
-        // A child that does not say took all that it had.
-        self.took = Took { ticks: time.ticks, refused: None };
+        // A child that does not say took all that it can have taken.
+        let passed = time.wall.as_millis().div_ceil(TICK.as_millis());
+        let ticks = u64::try_from(passed).unwrap_or(u64::MAX).min(time.ticks);
+        self.took = Took { ticks, refused: None };
         self.child.allow(self.processor_time());
         match tokio::time::timeout(time.wall, self.converse(request, context)).await {
             Ok(Ok(word)) => Ok(word),
