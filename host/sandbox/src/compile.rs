@@ -50,12 +50,11 @@ impl Sandbox {
     }
 
     async fn compile(&self, package: &Package, limits: &Limits) -> Result<Code, Error> {
-        let code = match &self.children {
-            Some(children) => apart(children, package, limits).await?,
-            None => {
-                let bytes = self.engine.precompile_component(package.bytes());
-                Code::compiled(bytes.map_err(|source| Error::Compile { source })?)
-            }
+        let code = if let Some(children) = &self.children {
+            apart(children, package, limits).await?
+        } else {
+            let bytes = self.engine.precompile_component(package.bytes());
+            Code::compiled(bytes.map_err(|source| Error::Compile { source })?)
         };
         if let Some(cache) = &self.cache {
             cache.keep(&self.engine, package, &code);

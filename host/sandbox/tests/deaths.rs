@@ -6,9 +6,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "helpers of tests say what they expect by failing, as tests do; one of them is a \
-              parent that tells what it started"
+    reason = "helpers of tests say what they expect by failing, as tests do"
 )]
 
 #[path = "live/guest.rs"]
@@ -207,10 +205,10 @@ async fn a_child_that_was_taken_over_gets_nothing_that_was_not_granted() {
         let sandbox = Sandbox::new(None).unwrap().with_children(liar(dir.path()));
         let sandbox = sandbox.isolating(Isolation::Process);
         let plugin = guest.clone().load(&sandbox, Ground::bare("a")).await;
-        let judged = PluginStage::new(plugin.unwrap()).judge(&batch(1)).await;
+        let verdicts = PluginStage::new(plugin.unwrap()).judge(&batch(1)).await;
         let crashed = |crash| StageError::Crashed { stage: "a".to_owned(), crash };
         let expected = expected.map(|verdict| vec![verdict]).map_err(crashed);
-        assert_eq!(judged, expected, "case: {name}");
+        assert_eq!(verdicts, expected, "case: {name}");
     }
     assert_eq!(children_of(std::process::id()), Vec::new());
 }

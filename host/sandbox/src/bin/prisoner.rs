@@ -191,12 +191,13 @@ mod linux {
     }
 
     /// One system call, and its error number.
-    fn call(number: i64, [a, b, c, d, e, f]: [i64; 6]) -> Result<i64, i32> {
+    fn call(number: i64, with: [i64; 6]) -> Result<i64, i32> {
+        let [one, two, three, four, five, six] = with;
         // SAFETY: arguments are numbers, null pointers, or the page above, which nothing else
         // uses. The calls that could touch this process's memory or end it (`munmap`, `exit`,
         // …) are never made with others. Calls by mere number are made behind the filter alone,
         // which lets none of them through.
-        let answer = unsafe { libc::syscall(number, a, b, c, d, e, f) };
+        let answer = unsafe { libc::syscall(number, one, two, three, four, five, six) };
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
         if answer == -1 { Err(errno) } else { Ok(answer) }
     }

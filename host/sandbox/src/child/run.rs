@@ -75,14 +75,16 @@ fn enclose(
     // The one thread beside this: within the walls, and the last.
     engine::tick(&engine).map_err(unlimited)?;
     let component = revive(&engine, &Code::compiled(code)).map_err(refuse)?;
-    let mut linker = Linker::new(&engine);
+    let mut leads_to = Linker::new(&engine);
     match imports {
-        Imports::Granted(interfaces) => link(&mut linker, &interfaces).map_err(refuse)?,
+        Imports::Granted(interfaces) => {
+            link(&mut leads_to, &interfaces).map_err(refuse)?;
+        }
         Imports::Traps => {
-            linker.define_unknown_imports_as_traps(&component).map_err(refuse)?;
+            leads_to.define_unknown_imports_as_traps(&component).map_err(refuse)?;
         }
     }
-    let linked = linker.instantiate_pre(&component).map_err(refuse)?;
+    let linked = leads_to.instantiate_pre(&component).map_err(refuse)?;
     let calls = jail::close_calls(Work::Run, socket);
     let walls = Walls { landlock: files.as_ref().ok().copied(), seccomp: calls.is_ok() };
     let missing: Vec<String> = [files.err(), calls.err()]
