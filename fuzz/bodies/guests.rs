@@ -24,14 +24,15 @@ pub(crate) fn loader(data: &[u8]) {
         assert!(anatomy.code <= data.len());
         anatomy.custom_sections.iter().for_each(|section| shown(&section.name));
         for tool in &anatomy.tools {
-            [&tool.field, &tool.name, &tool.version]
-                .into_iter()
-                .for_each(|word| shown(word));
+            for word in [&tool.field, &tool.name, &tool.version] {
+                shown(word);
+            }
         }
     }
     if let Ok(manifest) = package.manifest() {
-        let words = [&manifest.name, &manifest.version, &manifest.description];
-        words.into_iter().for_each(|word| shown(word));
+        for word in [&manifest.name, &manifest.version, &manifest.description] {
+            shown(word);
+        }
         for denied in beyond_grants(&package, manifest) {
             shown(&denied.to_string());
         }
@@ -84,7 +85,7 @@ fn runtime() -> &'static tokio::runtime::Runtime {
 }
 
 fn shown(text: &str) {
-    assert!(!text.chars().any(|char| char.is_control()), "{text:?}");
+    assert!(!text.chars().any(char::is_control), "{text:?}");
 }
 
 /// Whatever a guest answers becomes one verdict a record, a receipt without contradiction and

@@ -51,13 +51,12 @@ pub(crate) fn bounded(body: fn(&[u8]), seeds: &[&[u8]]) {
 pub(crate) fn bounded_to(body: fn(&[u8]), seeds: &[&[u8]], runs: u32, longest: usize) {
     let mut dice = Dice(SEED);
     for run in 0..runs {
-        let input = match seeds.get(run as usize) {
-            Some(seed) => seed.to_vec(),
-            None => {
-                let mut input = damaged(&mut dice, seeds);
-                input.truncate(longest);
-                input
-            }
+        let input = if let Some(seed) = seeds.get(run as usize) {
+            seed.to_vec()
+        } else {
+            let mut input = damaged(&mut dice, seeds);
+            input.truncate(longest);
+            input
         };
         let ended = std::panic::catch_unwind(|| body(&input));
         assert!(

@@ -260,15 +260,13 @@ async fn stage(
             _ => None,
         };
         let at = format!("stage `{}` of chain `{}`", stage.name, chain.name);
-        let refused = refused(&anyhow::Error::new(error).context(at));
-        match (refused.downcast::<Failure>(), advice) {
-            (Ok(failure), Some(advice)) => {
-                let what = format!("{}\n  - {advice}", failure.what);
-                Failure { what, ..failure }.into()
-            }
-            (Ok(failure), None) => failure.into(),
-            (Err(error), _) => error,
+        let mut refused = refused(&anyhow::Error::new(error).context(at));
+        // Not taken out of its chain of causes, where the audit log looks for the refusal.
+        if let (Some(failure), Some(advice)) = (refused.downcast_mut::<Failure>(), advice)
+        {
+            failure.what = format!("{}\n  - {advice}", failure.what);
         }
+        refused
     })
 }
 

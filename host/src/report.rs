@@ -211,8 +211,9 @@ impl Report {
         row(out, "in all", total)?;
         writeln!(out, "  (`changed` and `deleted` are among `delivered`)")?;
         if total.not_asked_in_all() > 0 {
-            let named = self.tally.iter().map(|(name, of)| (name, of.not_asked_in_all()));
-            for (name, count) in named.filter(|(_, count)| *count > 0) {
+            let counts =
+                self.tally.iter().map(|(name, of)| (name, of.not_asked_in_all()));
+            for (name, count) in counts.filter(|(_, count)| *count > 0) {
                 let name = if name.is_empty() { "(no type)" } else { name };
                 writeln!(out, "  {name:width$} {count:>10} not asked for")?;
             }

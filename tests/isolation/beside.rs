@@ -20,7 +20,7 @@ pub(crate) async fn every(about: &str) {
         all().into_iter().filter(|guest| guest.about == about).collect();
     assert!(!guests.is_empty(), "tests/guests/{about} is empty");
     for guest in guests {
-        one(&ground, &guest).await;
+        Box::pin(one(&ground, &guest)).await;
     }
 }
 
@@ -120,19 +120,22 @@ fn judge(guest: &Guest, came: &Came) -> Option<String> {
         return Some("its records are not accounted for".to_owned());
     }
     let is_as_expected = match (&guest.head.ending, refused, ended) {
-        (Ending::Refused(words), Some(said), _) => said.contains(words),
-        (Ending::Refused(_), None, _) | (_, Some(_), _) => false,
+        (Ending::Refused(words), Some(said), _)
+        | (Ending::Dies(words) | Ending::GivesUp(words), None, Some(said)) => {
+            said.contains(words)
+        }
+        (Ending::Refused(_), None, _)
+        | (_, Some(_), _)
+        | (Ending::GivesUp(_), None, None)
+        | (Ending::GoesOn(_), None, Some(_)) => false,
         (Ending::GoesOn(_), None, None) => {
             total.read == 4 && total.quarantined_in_all() == 0
         }
-        (Ending::Dies(words), None, Some(said)) => said.contains(words),
         (Ending::Dies(code), None, None) => {
             total.read == 4
                 && total.quarantined.get("attacker").and_then(|codes| codes.get(code))
                     == Some(&4)
         }
-        (Ending::GivesUp(words), None, Some(said)) => said.contains(words),
-        (Ending::GivesUp(_), None, None) | (Ending::GoesOn(_), None, Some(_)) => false,
     };
     (!is_as_expected).then(|| format!("it must come to {:?}", guest.head.ending))
 }

@@ -55,9 +55,12 @@ async fn the_child_of_the_test_above() {
     let sink = PluginSink::new(sink.unwrap(), "e1".to_owned(), 0);
     let mut lane = lane(Vec::new(), Box::new(sink));
     lane.open().await.unwrap();
-    let line = |at: usize| json!({ "resourceType": "Basic", "id": at.to_string(), "language": "x".repeat(1000) });
+    let record = |at: usize| {
+        let long = "x".repeat(1000);
+        json!({ "resourceType": "Basic", "id": at.to_string(), "language": long })
+    };
     let mut failed = None;
-    for block in blocks((0..10_000).map(line), 500) {
+    for block in blocks((0..10_000).map(record), 500) {
         failed = lane.take(&block).await.err();
         if failed.is_some() {
             break;

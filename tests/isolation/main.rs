@@ -6,6 +6,8 @@
 //! canaries: nothing that was logged, said or written may hold one, but the stores that were
 //! granted. `docs/attacks.md` lists all cases and their tests.
 
+#![cfg(test)]
+
 mod beside;
 mod canary;
 mod disk;

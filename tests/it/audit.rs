@@ -231,15 +231,15 @@ fn tampering_shows_at_once_and_for_ever() {
         ),
         (
             "cut the last line",
-            |text| text.lines().take(3).map(|line| format!("{line}\n")).collect(),
+            |text| text.split_inclusive('\n').take(3).collect(),
             "its last lines were taken away or edited",
         ),
         (
             "swap",
             |text| {
-                let mut lines: Vec<&str> = text.lines().collect();
+                let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
                 lines.swap(1, 2);
-                lines.iter().map(|line| format!("{line}\n")).collect()
+                lines.concat()
             },
             "line 2 is number 3, where number 2 should be",
         ),
@@ -411,7 +411,7 @@ fn the_page_holds_no_secret_no_patient_and_no_markup_of_a_plugin() {
         "bulkhead": 1, "name": evil, "version": evil, "description": evil,
         "role": "transform", "fields": [evil],
         "capabilities": [{ "interface": "bodies", "why": evil },
-            { "interface": evil, "why": evil }],
+            { "interface": "projection", "why": evil }, { "interface": "state", "why": evil }],
     }));
     let site = Site::with(&setup, &server.ids("Patient"));
     site.run().expect(0);

@@ -182,9 +182,10 @@ fn a_key_that_signs_is_for_its_owner_alone_and_never_replaced() {
         .says("hint: a key is never replaced: name another file with --out");
     assert_eq!(fs_err::read(site.path("team.key")).unwrap(), key);
 
-    let made = ["plugin", "keygen", "--out", "locked.key", "--password-env", "PASSWORD"];
-    let made = site.program(&made).env("PASSWORD", "correct horse").run().expect(0);
-    assert!(!made.err.contains("warning"), "{}", made.err);
+    let keygen =
+        ["plugin", "keygen", "--out", "locked.key", "--password-env", "PASSWORD"];
+    let ended = site.program(&keygen).env("PASSWORD", "correct horse").run().expect(0);
+    assert!(!ended.err.contains("warning"), "{}", ended.err);
     let sign = ["plugin", "sign", "filter.wasm", "--key", "locked.key"];
     site.program(&sign).run().expect(2);
     site.write("password", "wrong\n");

@@ -5,7 +5,7 @@
 //! the line links to any Rust file. Every line of a table under a heading that begins with one of
 //! [`CLAIMING`] must name a test or link to one: a claim without proof is none.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Result, bail};
 
@@ -25,10 +25,10 @@ const CLAIMING: [&str; 2] = ["What holds", "What is proven"];
 ///
 /// One that names every claim without its test.
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
-    let texts = tidy::texts(workspace.root())?;
-    let tests: BTreeMap<&str, Vec<String>> = texts
+    let files = tidy::texts(workspace.root())?;
+    let tests: BTreeMap<&str, Vec<String>> = files
         .iter()
-        .filter(|(path, _)| path.ends_with(".rs"))
+        .filter(|(path, _)| is_rust(path))
         .map(|(path, text)| (path.as_str(), tag::tests(text)))
         .collect();
     let mut findings = Vec::new();
@@ -61,8 +61,7 @@ fn read(
             is_claiming = CLAIMING.iter().any(|start| heading.starts_with(start));
         }
         let linked = links(document, line);
-        let files: Vec<&String> =
-            linked.iter().filter(|path| path.ends_with(".rs")).collect();
+        let files: Vec<&String> = linked.iter().filter(|path| is_rust(path)).collect();
         let names: Vec<&str> =
             line.split('`').skip(1).step_by(2).filter(is_name).collect();
         for name in &names {
@@ -94,6 +93,10 @@ fn read(
         }
     }
     (count, findings)
+}
+
+fn is_rust(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == "rs")
 }
 
 /// Whether a word is the name of a test.

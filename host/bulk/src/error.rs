@@ -30,7 +30,7 @@ pub enum Error {
         /// How long the server asks us to wait, unclamped.
         retry_after: Option<Duration>,
         /// What the server said.
-        outcome: Outcome,
+        outcome: Box<Outcome>,
     },
     /// A file is compressed and damaged or cut short.
     #[error("decompressing `{url}`")]
@@ -65,7 +65,7 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
         /// What the server said.
-        outcome: Outcome,
+        outcome: Box<Outcome>,
     },
     /// The job is not known any more: expired or cancelled.
     #[error("the export job `{url}` is gone")]
@@ -184,7 +184,7 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
         /// What the server said.
-        outcome: Outcome,
+        outcome: Box<Outcome>,
     },
     /// The settings cannot work.
     #[error("setting up the source: {reason}")]

@@ -310,6 +310,7 @@ impl fmt::Debug for Accepted {
             .field("date", &self.date)
             .field("left_out", &self.left_out)
             .field("status_source", &self.status_source)
+            .field("headers", &self.headers)
             .finish()
     }
 }

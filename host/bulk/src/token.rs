@@ -219,7 +219,7 @@ impl TokenCell {
                         doing: Doing::Token,
                         url,
                         status: refusal.status,
-                        outcome: refusal.outcome,
+                        outcome: Box::new(refusal.outcome),
                     },
                 });
             }
@@ -273,7 +273,7 @@ impl TokenCell {
                 url,
                 status: status.as_u16(),
                 retry_after: asked,
-                outcome: Outcome::read(&body),
+                outcome: Box::new(Outcome::read(&body)),
             });
         }
         Ok(Err(Refusal::read(status.as_u16(), date, &body)))

@@ -104,7 +104,7 @@ impl Ledger {
     ///
     /// A failure of the database.
     pub fn audit_head(&self) -> Result<Option<AuditHead>, Error> {
-        self.read(|connection| head(connection))
+        self.read(head)
     }
 
     /// Checks the audit log against itself and gives what the ledger knows of its end, both of

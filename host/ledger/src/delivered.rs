@@ -137,8 +137,8 @@ impl Delivered {
                 database.keyspace(RESOURCES, KeyspaceCreateOptions::default)?;
             let recent = Recent::open(dir, bounds, resources.is_empty()?)?;
             let recent = Arc::new(recent);
-            let _sorter = Arc::new(Sorter::start(&recent, resources.clone())?);
-            Ok(Self { _sorter, recent, database, resources, path: dir.into() })
+            let sorter = Arc::new(Sorter::start(&recent, resources.clone())?);
+            Ok(Self { _sorter: sorter, recent, database, resources, path: dir.into() })
         };
         open().map_err(|source| fault(dir, source))
     }

@@ -234,7 +234,6 @@ const fn low(number: u128) -> u64 {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "64 bits are left")]
 const fn high(number: u128) -> u64 {
     (number >> 64) as u64
 }

@@ -63,7 +63,9 @@ pub(crate) async fn send(
     let shown = SafeUrl::of(url);
     match timeout(waited, request.send()).await {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) if has_cause(&error, |cause| cause.is::<ForbiddenAddress>()) => {
+        Ok(Err(error))
+            if has_cause(&error, <dyn std::error::Error>::is::<ForbiddenAddress>) =>
+        {
             Err(Error::Address { url: shown, origin })
         }
         // hyper's error has no public type for this, only its text; a test holds it fast.

@@ -165,7 +165,7 @@ impl Choices<'_> {
         let (mut list, mut at) = (Vec::new(), 0);
         while list.len() < most && !self.0.is_empty() {
             at += self.below(8);
-            if self.byte() % 8 == 0 {
+            if self.byte().is_multiple_of(8) {
                 break;
             }
             list.push(one(self, at));

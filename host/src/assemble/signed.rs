@@ -20,9 +20,9 @@ pub(crate) fn signer(
     package: &Package,
 ) -> anyhow::Result<Option<Signer>> {
     let Some(SignedBy { keys, file }) = &plugin.signed_by else { return Ok(None) };
-    let signed = Signature::read(file)
+    let verified = Signature::read(file)
         .and_then(|signature| package.verify(&signature, keys, clock::now()));
-    let source = match signed {
+    let source = match verified {
         Ok(signer) => {
             tracing::info!(plugin = name, key = %signer.key, "signature verified");
             return Ok(Some(signer));

@@ -57,7 +57,7 @@ fn key(table: &Reader<'_>, name: &str, folder: &Path) -> Option<TrustedKey> {
     };
     let parsed = TrustedKey::parse(name, &text);
     let refuse = |error| {
-        table.problem_at("public-key", format!("`trust.{name}.public-key`: {error}"))
+        table.problem_at("public-key", format!("`trust.{name}.public-key`: {error}"));
     };
     parsed.map_err(refuse).ok()
 }

@@ -106,6 +106,9 @@ mod tests {
 
     use super::*;
 
+    /// Names of types, or codes of associated data.
+    type Names = &'static [&'static str];
+
     fn kind(name: &str) -> ResourceType {
         name.parse().unwrap()
     }
@@ -119,7 +122,7 @@ mod tests {
             ..Kickoff::new(Level::System)
         };
         // name, types, associated data, what may come, what may not
-        let cases: [(&str, &[&str], &[&str], &[&str], &[&str]); 4] = [
+        let cases: [(&str, Names, Names, Names, Names); 4] = [
             ("everything", &[], &[], &["Patient", "Task"], &[]),
             ("a type", &["Patient"], &[], &["Patient"], &["Provenance", "Task"]),
             (

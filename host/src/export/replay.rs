@@ -127,8 +127,8 @@ impl Export {
             record = self.record(&id)?;
         }
         // Before the replay has ended: afterwards what is not marked would be replayed again.
-        let replayed = self.ledger.settle_replay(&id)?;
-        let report = self.complete_replay(&record, replayed)?;
+        let settled = self.ledger.settle_replay(&id)?;
+        let report = self.complete_replay(&record, settled)?;
         self.ledger.released(&id, clock::now())?;
         Ok(report)
     }
@@ -195,7 +195,7 @@ impl Export {
     fn complete_replay(
         &self,
         record: &ExportRecord,
-        replayed: u64,
+        settled: u64,
     ) -> anyhow::Result<Report> {
         self.note_uses(&record.id)?;
         let files = self.ledger.files(&record.id)?;
@@ -232,7 +232,7 @@ impl Export {
             audit: None,
             replay: Some(Replayed {
                 records: planned.iter().map(|(_, count)| count).sum(),
-                replayed,
+                settled,
                 again: kept.get(&Kept::Again).copied().unwrap_or(0),
             }),
             started_at: record.started_at,

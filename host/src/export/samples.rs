@@ -163,7 +163,7 @@ fn choose(
     seed: &str,
     wanted: usize,
 ) -> Result<Vec<(ResourceKey, Entry)>, bulkhead_ledger::Error> {
-    let mut seen = BTreeSet::new();
+    let mut taken = BTreeSet::new();
     let mut chosen = Vec::new();
     for number in 0..wanted {
         let Some(name) = types.get(number % types.len()) else { break };
@@ -177,13 +177,13 @@ fn choose(
             let mut found = None;
             for next in delivered.from(name, from).take(LOOKED_AT) {
                 let (key, entry) = next?;
-                if entry.state == State::Live && !seen.contains(&key) {
+                if entry.state == State::Live && !taken.contains(&key) {
                     found = Some((key, entry));
                     break;
                 }
             }
             if let Some((key, entry)) = found {
-                seen.insert(key.clone());
+                taken.insert(key.clone());
                 chosen.push((key, entry));
                 break;
             }

@@ -14,7 +14,8 @@ pub(crate) struct Replayed {
     /// How many.
     pub(crate) records: u64,
     /// Of those, delivered or dropped: they are in quarantine no more.
-    pub(crate) replayed: u64,
+    #[serde(rename = "replayed")]
+    pub(crate) settled: u64,
     /// Of those, refused again: they stay.
     pub(crate) again: u64,
 }
@@ -83,10 +84,10 @@ impl Report {
                 Ok(Kept::Again | Kept::Off | Kept::Replayed) | Err(_) => {}
             }
         }
-        if let Some(Replayed { records, replayed, again }) = &self.replay {
+        if let Some(Replayed { records, settled, again }) = &self.replay {
             writeln!(
                 out,
-                "{replayed} of {} are in quarantine no more{}.",
+                "{settled} of {} are in quarantine no more{}.",
                 count(*records, "record"),
                 if *again > 0 {
                     format!(

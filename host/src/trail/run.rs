@@ -175,7 +175,7 @@ fn stage(name: &str, configured: &PluginConfig, plugin: &Plugin) -> Value {
             .signed_by
             .iter()
             .flat_map(|signed| &signed.keys)
-            .map(|key| key.name())
+            .map(bulkhead_sandbox::TrustedKey::name)
             .collect::<Vec<_>>(),
         "grants": plugin.grants(),
         "limits": {

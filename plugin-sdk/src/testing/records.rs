@@ -177,7 +177,7 @@ impl Records {
             Framing::FhirBatch => bundle("batch")?,
             Framing::FhirTransaction => bundle("transaction")?,
             Framing::JsonArray => format!("[{}]", bodies().collect::<Vec<_>>().join(",")),
-            Framing::Ndjson => bodies().map(|body| format!("{body}\n")).collect(),
+            Framing::Ndjson => bodies().flat_map(|body| [body, "\n".into()]).collect(),
         };
         (!chosen.is_empty()).then(|| text.into_bytes())
     }

@@ -113,7 +113,7 @@ fn deliver(sink: &mut HttpSink, cases: Vec<Case>) -> Result<Ended, PluginError> 
             match (receipt.accepted.contains(at), reject) {
                 (true, None) => ended.accepted.push(seqs[at]),
                 (false, Some(reject)) => {
-                    ended.rejected.push((seqs[at], reject.code.clone()))
+                    ended.rejected.push((seqs[at], reject.code.clone()));
                 }
                 (false, None) => next.push(case),
                 (true, Some(_)) => panic!("taken and refused"),
@@ -207,11 +207,14 @@ fn what_is_too_much_at_once_is_sent_in_parts_whatever_the_setting() {
 
 #[test]
 fn a_server_that_is_busy_gets_the_same_again() {
+    /// Name, answer, code of the failure, milliseconds to wait.
+    type Row<'a> = (&'a str, Result<Response, HttpError>, &'a str, Option<u32>);
+
     let busy = Response {
         headers: vec![("retry-after".to_owned(), "2".to_owned())],
         ..status(429)
     };
-    let cases: [(&str, Result<Response, HttpError>, &str, Option<u32>); 4] = [
+    let cases: [Row<'_>; 4] = [
         ("busy", Ok(busy), "status-429", Some(2_000)),
         ("down", Ok(status(503)), "status-503", None),
         ("late", Err(HttpError::TimedOut), "http.timed-out", None),

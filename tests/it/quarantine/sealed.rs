@@ -207,7 +207,7 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn a_body_is_shown_to_its_key_alone_and_only_when_asked_for() {
     let line = observation("poison", "m", MODIFIER);
-    let server = Fake::export(files(&[line.clone()]), false);
+    let server = Fake::export(files(std::slice::from_ref(&line)), false);
     let site = site(&server, &stages(), "");
     site.run().expect(0);
     let entry = list(&site)[0]["entry"].as_str().unwrap().to_owned();
@@ -216,8 +216,8 @@ fn a_body_is_shown_to_its_key_alone_and_only_when_asked_for() {
     assert!(facts.out.contains("refused by `deidentify`: policy"), "{}", facts.out);
     assert!(facts.out.contains("  body: sealed"), "{}", facts.out);
     let opened = quarantine(&site, &["show", &entry, "--identity", "key.txt"]).expect(0);
-    let size = format!("a body of {} bytes", line.len());
-    assert!(opened.out.contains(&size), "{}", opened.out);
+    let told = format!("a body of {} bytes", line.len());
+    assert!(opened.out.contains(&told), "{}", opened.out);
     assert!(!opened.out.contains("CANARY"), "{}", opened.out);
     let args = ["show", &entry, "--identity", "key.txt", "--body"];
     let body = quarantine(&site, &args).expect(0);

@@ -217,7 +217,7 @@ impl Door {
         let headers = SafeHeaders::of(&response.headers);
         // What cannot be read is no reason to hide the status.
         let body = response.body.collect(self.error_body).await.unwrap_or_default();
-        let outcome = Outcome::read(&body).with_headers(headers);
+        let outcome = Box::new(Outcome::read(&body).with_headers(headers));
         match status {
             408 | 425 | 429 | 502..=504 => {
                 Error::Busy { doing, url, status, retry_after, outcome }

@@ -141,7 +141,23 @@ impl Client {
             Error::Network { doing, source } => {
                 Error::Network { doing, source: source.showing(&shown) }
             }
-            other => other,
+            other @ (Error::Corrupt { .. }
+            | Error::Encoding { .. }
+            | Error::Inflated { .. }
+            | Error::JobFailed { .. }
+            | Error::JobGone { .. }
+            | Error::JobTimeout { .. }
+            | Error::Key { .. }
+            | Error::KickoffUnknown { .. }
+            | Error::Locked { .. }
+            | Error::MediaType { .. }
+            | Error::Mismatch { .. }
+            | Error::NoStatusUrl { .. }
+            | Error::NoTokenEndpoint { .. }
+            | Error::Path { .. }
+            | Error::Settings { .. }
+            | Error::TokenRefused { .. }
+            | Error::Unreachable { .. }) => other,
         }
     }
 }
@@ -283,6 +299,7 @@ fn lines(body: &[u8], url: &Url) -> Result<(Bytes, Option<Url>), Error> {
             let outcome = Outcome::read(resource.as_bytes());
             if outcome.is_grave() {
                 let (doing, status) = (Doing::Read, 200);
+                let outcome = Box::new(outcome);
                 return Err(Error::Refused { doing, url: shown(), status, outcome });
             }
             continue;

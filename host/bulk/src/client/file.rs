@@ -67,7 +67,7 @@ impl Client {
                     doing: Doing::Download,
                     url: SafeUrl::of(&response.url),
                     status: 400,
-                    outcome: Outcome::read(&body),
+                    outcome: Box::new(Outcome::read(&body)),
                 });
             }
             with = WithToken::No;

@@ -140,6 +140,7 @@ impl Client {
             }
             Step::Failed(outcome) => {
                 let status = answer.map_or(0, |answer| answer.reply.status);
+                let outcome = Box::new(outcome);
                 return Err(Error::JobFailed { url: shown, status, outcome });
             }
             Step::Unreachable => {
@@ -228,7 +229,7 @@ impl Client {
                         url: shown,
                         status,
                         retry_after,
-                        outcome: crate::Outcome::default(),
+                        outcome: Box::default(),
                     });
                 }
             };

@@ -107,7 +107,16 @@ impl HttpError {
             net::Error::Connect { .. } => Self::Connect { source: error },
             net::Error::Head { .. } => Self::ResponseTooLarge,
             net::Error::Timeout { waited, .. } => Self::TimedOut { waited },
-            other => Self::Protocol { source: other },
+            net::Error::Body { .. }
+            | net::Error::Credential { .. }
+            | net::Error::Insecure { .. }
+            | net::Error::Redirect { .. }
+            | net::Error::Scheme { .. }
+            | net::Error::Send { .. }
+            | net::Error::Setup { .. }
+            | net::Error::Slow { .. }
+            | net::Error::TooLarge { .. }
+            | _ => Self::Protocol { source: error },
         }
     }
 

@@ -110,8 +110,8 @@ fn check_path(path: &str) -> Result<(), PathFault> {
         // Slashes in whatever spelling, what ends a path, and a second encoding.
         let is_fine =
             |byte: &u8| (b' '..0x7f).contains(byte) && !b"/\\%?#;".contains(byte);
-        let has_hidden_dot = segment.matches('.').count()
-            != decoded.iter().filter(|byte| **byte == b'.').count();
+        let has_hidden_dot =
+            segment.split('.').count() != decoded.split(|byte| *byte == b'.').count();
         if has_hidden_dot || !decoded.iter().all(is_fine) {
             return Err(PathFault::Character);
         }

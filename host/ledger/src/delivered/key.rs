@@ -103,7 +103,6 @@ impl KeyHash {
     }
 
     /// 32 other bits.
-    #[expect(clippy::cast_possible_truncation, reason = "32 bits are left")]
     pub(super) const fn tag(self) -> u32 {
         (self.0 >> 96) as u32
     }

@@ -65,7 +65,6 @@ impl Known {
 }
 
 /// The word of a key, and its bits there.
-#[expect(clippy::cast_possible_truncation, reason = "32 bits are left")]
 fn place(hash: KeyHash, words: usize) -> (usize, u64) {
     let hash = hash.spread();
     let bits = (0..BITS).fold(0, |bits, step| bits | 1 << (hash >> (6 * step) & 63));

@@ -110,7 +110,7 @@ impl Recent {
         &self,
         keys: &[ResourceKey],
         mut read: impl FnMut(&[u8]) -> T,
-    ) -> Result<(Vec<Found<T>>, Vec<Arc<Waiting>>), fjall::Error> {
+    ) -> Result<LookedUp<T>, fjall::Error> {
         let mut state = self.lock();
         while state.is_behind() {
             state.check()?;
@@ -247,7 +247,7 @@ impl Recent {
 
     /// Notes that these, the oldest, are in the engine, and removes them, or that it failed.
     pub(super) fn sorted(&self, logs: &[Arc<Waiting>], done: Result<(), fjall::Error>) {
-        let done = done.and_then(|()| self.remove(logs).map_err(fjall::Error::from));
+        let done = done.and_then(|()| Self::remove(logs).map_err(fjall::Error::from));
         let mut state = self.lock();
         if state.note(done).is_ok() {
             let sorted = logs.len().min(state.waiting.len());
@@ -258,7 +258,7 @@ impl Recent {
     }
 
     /// One after the other: an older one that outlived a newer would be taken for the newest.
-    fn remove(&self, logs: &[Arc<Waiting>]) -> io::Result<()> {
+    fn remove(logs: &[Arc<Waiting>]) -> io::Result<()> {
         for log in logs {
             std::fs::remove_file(&log.path)?;
             place::sync_parent(&log.path)?;
@@ -303,12 +303,25 @@ impl State {
         done.map_err(Into::into).inspect_err(|error| {
             let kind = match error {
                 fjall::Error::Io(error) => error.kind(),
-                _ => io::ErrorKind::Other,
+                fjall::Error::Decompress(_)
+                | fjall::Error::InvalidTag(_)
+                | fjall::Error::InvalidTrailer
+                | fjall::Error::InvalidVersion(_)
+                | fjall::Error::JournalRecovery(_)
+                | fjall::Error::KeyspaceDeleted
+                | fjall::Error::Locked
+                | fjall::Error::Poisoned
+                | fjall::Error::Storage(_)
+                | fjall::Error::Unrecoverable
+                | _ => io::ErrorKind::Other,
             };
             self.failure.get_or_insert_with(|| (kind, error.to_string()));
         })
     }
 }
+
+/// What is recent of each key, and the logs to look at for the others, newest first.
+pub(super) type LookedUp<T> = (Vec<Found<T>>, Vec<Arc<Waiting>>);
 
 /// A key and its value.
 pub(super) type Pair = (Box<[u8]>, Box<[u8]>);

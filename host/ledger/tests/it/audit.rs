@@ -106,7 +106,7 @@ fn a_log_that_does_not_end_as_the_ledger_knows_says_so_for_ever() {
         let mut all: Vec<String> =
             fs_err::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
         tamper(&mut all);
-        let text: String = all.iter().map(|line| format!("{line}\n")).collect();
+        let text: String = all.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         fs_err::write(&path, text).unwrap();
 
         say(&fixture, "d");

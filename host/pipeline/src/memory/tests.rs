@@ -138,7 +138,7 @@ fn what_the_destination_holds_and_no_stage_lets_pass_is_retracted() {
                 xxh3_64(observation(2).as_bytes()),
                 "of the line as it came"
             );
-            assert_eq!(Some(one.content), content_hash(&observation(2)));
+            assert_eq!(Some(one.content), content_hash(observation(2)));
             assert_eq!(one.envelope.patients.linked.len(), 1);
         }
     }

@@ -81,8 +81,8 @@ fn link(grants: &Grants, component: &[u8]) -> Result<(), String> {
     let component = Component::from_binary(&engine, component).unwrap();
     let mut linker: Linker<Context> = Linker::new(&engine);
     provide::link(&mut linker, &component, grants).unwrap();
-    let linked = linker.instantiate_pre(&component).map(|_| ());
-    linked.map_err(|error| error.to_string())
+    let outcome = linker.instantiate_pre(&component).map(|_| ());
+    outcome.map_err(|error| error.to_string())
 }
 
 /// Attacks: 47.

@@ -88,6 +88,9 @@ impl Budget {
 mod tests {
     use super::*;
 
+    /// Wall in seconds and ticks, each with what bounds it; or what is spent.
+    type Told = Result<(u64, Limit, u64, Limit), Limit>;
+
     #[test]
     fn a_batch_has_its_time_over_all_calls_and_the_next_one_anew() {
         let limits = Limits {
@@ -97,8 +100,7 @@ mod tests {
             batch_cpu: Duration::from_millis(1_500),
             ..Limits::default()
         };
-        // name, batch, seconds now, ticks of the call; wall in seconds, ticks, or what is spent
-        type Told = Result<(u64, Limit, u64, Limit), Limit>;
+        // name, batch, seconds now, ticks of the call, what is told
         let whole = Ok((10, Limit::Call, 200, Limit::Cpu));
         let cases: [(&str, u64, i64, u64, Told); 7] = [
             ("the first call", 1, 100, 200, whole),

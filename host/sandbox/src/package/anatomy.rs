@@ -220,14 +220,14 @@ mod tests {
     #[test]
     fn counts_what_lies_at_any_depth() {
         let found = anatomy(
-            r#"(component
+            r"(component
               (core module $m (memory 2 4) (table 3 5 funcref) (func $f) (start $f))
               (core instance (instantiate $m))
               (core instance (instantiate $m))
               (component $c
                 (core module (memory 1 1) (func) (func))
                 (component))
-              (instance (instantiate $c)))"#,
+              (instance (instantiate $c)))",
         );
         let page = 1 << PAGE;
         assert_eq!((found.modules, found.components), (2, 2));
@@ -289,10 +289,10 @@ mod tests {
 
     #[test]
     fn lists_are_bounded_whatever_a_component_holds() {
-        let sections: String =
-            (0..100).map(|at| format!(r#"(@custom "s{at}" "")"#)).collect();
-        let tools: String =
-            (0..100).map(|at| format!(r#"(processed-by "tool{at}" "1")"#)).collect();
+        let hundred =
+            |text: fn(u32) -> String| (0..100).map(text).collect::<Vec<_>>().concat();
+        let sections = hundred(|at| format!(r#"(@custom "s{at}" "")"#));
+        let tools = hundred(|at| format!(r#"(processed-by "tool{at}" "1")"#));
         let found = anatomy(&format!(
             "(component {sections} (core module (@producers {tools})))"
         ));

@@ -111,9 +111,12 @@ impl ChildEnd {
 mod tests {
     use super::*;
 
+    /// A body, or why there is none.
+    type Received = Result<&'static [u8], io::ErrorKind>;
+
     #[tokio::test]
     async fn a_frame_arrives_whole_or_not_at_all() {
-        let cases: [(&str, &[u8], usize, Result<&[u8], io::ErrorKind>); 5] = [
+        let cases: [(&str, &[u8], usize, Received); 5] = [
             ("whole", b"\x03\0\0\0abc", 3, Ok(b"abc")),
             ("empty", b"\0\0\0\0", 3, Ok(b"")),
             ("too long", b"\x04\0\0\0abcd", 3, Err(io::ErrorKind::FileTooLarge)),

@@ -191,7 +191,12 @@ async fn a_key_opens_no_other_door() {
                 Denied::NotGranted { interface, .. } => interface == one.name,
                 Denied::Unneeded(interface) => interface == other.name,
                 Denied::FieldNotGranted(_) => one.name == "projection",
-                _ => false,
+                Denied::FieldNotAsked(_)
+                | Denied::Foreign(_)
+                | Denied::NotAsked(_)
+                | Denied::NotImported(_)
+                | Denied::NotProvided(_)
+                | Denied::WrongRole { .. } => false,
             });
             // Asks for and is granted the other, and imports the one.
             let posing = package(role, &[other], Some(one));
@@ -199,7 +204,13 @@ async fn a_key_opens_no_other_door() {
             assert_denied(posed.await, &case, |denied| match denied {
                 Denied::NotAsked(interface) => interface == one.name,
                 Denied::NotImported(interface) => interface == other.name,
-                _ => false,
+                Denied::FieldNotAsked(_)
+                | Denied::FieldNotGranted(_)
+                | Denied::Foreign(_)
+                | Denied::NotGranted { .. }
+                | Denied::NotProvided(_)
+                | Denied::Unneeded(_)
+                | Denied::WrongRole { .. } => false,
             });
         }
     }

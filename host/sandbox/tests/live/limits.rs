@@ -287,7 +287,7 @@ async fn deaths_are_counted_within_a_window_over_all_lanes() {
     ground.resources.now =
         Arc::new(move || Instant::from_unix_ms(told.load(Ordering::Relaxed)));
     ground.limits =
-        Limits { restarts: 3, restart_window: Duration::from_secs(60), ..tight() };
+        Limits { restarts: 3, restart_window: Duration::from_mins(1), ..tight() };
     let sandbox = Sandbox::new(None).unwrap();
     let plugin = Guest::filter("unreachable").load(&sandbox, ground).await.unwrap();
     let (mut one, mut two) =

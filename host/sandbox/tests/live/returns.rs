@@ -86,11 +86,12 @@ impl Dice {
 
 /// A guest with this answer.
 async fn with(sandbox: &Sandbox, package: &Package, answer: &[u8]) -> Plugin {
-    let hex: String = answer.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = answer.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>();
     let Ground { stage, grants, mut limits, resources } = Ground::bare("a");
     // What a guest is charged for is another test's business.
     limits.cpu = std::time::Duration::from_secs(2);
-    Plugin::load(sandbox, package, stage, &Value::String(hex), grants, limits, resources)
+    let settings = Value::String(hex.concat());
+    Plugin::load(sandbox, package, stage, &settings, grants, limits, resources)
         .await
         .unwrap()
 }

@@ -140,9 +140,9 @@ async fn a_plugin_that_spins_before_it_says_what_it_is_ends_in_time() {
         let guest = Guest { items, on_describe, ..Guest::new(Role::Filter) };
         let refused = guest.load(&sandbox, Ground::bare("a")).await;
         let died = Some(Crash::Limit(Limit::Cpu));
-        let found = refused.err().map(|error| match error {
-            Error::Died { crash } => crash,
-            other => panic!("case: {name}: {other:?}"),
+        let found = refused.err().map(|error| {
+            let Error::Died { crash } = error else { panic!("case: {name}: {error:?}") };
+            crash
         });
         assert_eq!(found, died, "case: {name}");
     }

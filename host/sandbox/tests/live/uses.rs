@@ -21,13 +21,13 @@ async fn calls_are_counted_by_name_and_a_name_that_is_not_granted_is_not_kept() 
       (import "bulkhead:plugin/keyed-hash@0.1.0" "hmac"
         (func $hmac (param i32 i32 i32 i32 i32)))"#;
     // No value is hashed: once under the key `a`, once under `e`, which nobody granted.
-    let on_batch = r#"(drop (call $wall)) (drop (call $wall))
+    let on_batch = r"(drop (call $wall)) (drop (call $wall))
       (i32.store8 (i32.const 4096) (i32.const 97))
       (call $hmac (i32.const 4096) (i32.const 1) (i32.const 4100) (i32.const 0)
         (i32.const 2048))
       (i32.store8 (i32.const 4096) (i32.const 101))
       (call $hmac (i32.const 4096) (i32.const 1) (i32.const 4100) (i32.const 0)
-        (i32.const 2048))"#;
+        (i32.const 2048))";
     let sandbox = Sandbox::new(None).unwrap();
     let mut ground = Ground::bare("a").granting(Grants {
         clock: true,

@@ -117,9 +117,10 @@ async fn a_guest_can_neither_wait_nor_hoard_without_end() {
         let plugin = load_within(&sandbox, on_batch, &asks, limits).await.unwrap();
         let ended = PluginStage::new(plugin).judge(&batch(1)).await;
         // A stream lets so many bytes be written at once: more is a mistake of the guest.
-        let crash = match expected {
-            Limit::Expansion => Crash::Trap,
-            limit => Crash::Limit(limit),
+        let crash = if expected == Limit::Expansion {
+            Crash::Trap
+        } else {
+            Crash::Limit(expected)
         };
         let stage = "a".to_owned();
         assert_eq!(ended, Err(StageError::Crashed { stage, crash }), "case: {name}");
@@ -170,7 +171,7 @@ async fn two_keys_open_wasi_and_what_is_not_virtual_stays_shut() {
         let loaded = asking(guest(""), &asks).load(&sandbox, ground).await;
         match loaded.err() {
             Some(Error::Denied { denied }) => {
-                assert_eq!(denied, expected, "case: {name}")
+                assert_eq!(denied, expected, "case: {name}");
             }
             other => panic!("case: {name}: {other:?}"),
         }

@@ -170,6 +170,8 @@ fn facts(
         Err(error) => {
             let error = anyhow::Error::new(error);
             facts.problems.push(plain(&format!("{error:#}")));
+            // A file that cannot be read is nobody's; that nothing pins it is known all the same.
+            facts.pin = plugin.sha256.as_ref().map_or(Pin::None, |_| Pin::Differs);
             return facts;
         }
     };

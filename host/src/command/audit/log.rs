@@ -56,12 +56,11 @@ impl Log {
     /// Exits 0.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let mut out = std::io::stdout().lock();
-        let path = match self.file {
-            Some(path) => path,
-            None => {
-                let config = Config::read(&self.config, Pinning::Waived)?;
-                audit_path(&config.state.join("ledger.db"))
-            }
+        let path = if let Some(path) = self.file {
+            path
+        } else {
+            let config = Config::read(&self.config, Pinning::Waived)?;
+            audit_path(&config.state.join("ledger.db"))
         };
         if !path.exists() {
             writeln!(out, "There is no audit log at {}.", path.display())?;

@@ -147,9 +147,9 @@ fn height(node: &Node) -> usize {
 }
 
 fn lines(node: &Node) -> (Vec<String>, Vec<String>) {
-    let (title, note) = letters(node.column);
-    let notes = node.notes.iter().flat_map(|text| wrap(text, note)).collect();
-    (wrap(&node.title, title), notes)
+    let (in_title, in_note) = letters(node.column);
+    let notes = node.notes.iter().flat_map(|text| wrap(text, in_note)).collect();
+    (wrap(&node.title, in_title), notes)
 }
 
 /// Cuts text into lines of at most `most` letters, at spaces where there are any.

@@ -58,7 +58,7 @@ pub(super) fn secrets(config: &Config) -> Vec<SecretPlace> {
             add("source.auth.key".to_owned(), &services.key, Task::SigningIn);
         }
         AuthConfig::Bearer(token) => {
-            add("source.auth.bearer".to_owned(), token, Task::SigningIn)
+            add("source.auth.bearer".to_owned(), token, Task::SigningIn);
         }
         AuthConfig::None => {}
     }

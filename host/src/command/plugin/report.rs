@@ -180,10 +180,10 @@ impl fmt::Display for Report {
         if let Some(shape) = &self.shape {
             write!(f, "{shape}")?;
         }
-        if let Some(manifest) = &self.manifest {
-            if self.loadable {
-                self.usage(f, manifest)?;
-            }
+        if let Some(manifest) = &self.manifest
+            && self.loadable
+        {
+            self.usage(f, manifest)?;
         }
         self.verdict(f)
     }

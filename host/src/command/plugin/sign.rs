@@ -159,10 +159,10 @@ mod tests {
         let signed = sign(&package, &sk, path, Some(&day), NOW).unwrap();
         let trusted = [TrustedKey::parse("team", &pk.to_base64()).unwrap()];
         let signature = Signature::parse(signed.text.as_bytes()).unwrap();
-        let signer = package.verify(&signature, &trusted, NOW).unwrap();
-        assert_eq!(signer.expires, Some(day));
+        let verified = package.verify(&signature, &trusted, NOW).unwrap();
+        assert_eq!(verified.expires, Some(day));
         let expected = "timestamp:1795694400 file:x.wasm hashed expires:2027-01-31";
-        assert_eq!(signer.comment, expected);
+        assert_eq!(verified.comment, expected);
         let signature = minisign::SignatureBox::from_string(&signed.text).unwrap();
         let bytes = Cursor::new(package.bytes());
         assert!(minisign::verify(&pk, &signature, bytes, true, false, false).is_ok());

@@ -76,7 +76,7 @@ impl Replay {
             output.say("There is nothing to replay.");
         }
         let is_through = |report: &Report| {
-            let all = report.replay.is_none_or(|of| of.replayed == of.records);
+            let all = report.replay.is_none_or(|of| of.settled == of.records);
             all && !report.has_failed_files()
         };
         Ok(if reports.iter().all(is_through) {

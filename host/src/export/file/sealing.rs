@@ -73,7 +73,7 @@ impl FileWork {
             waiting.into_iter().unzip();
         let (export, file) = (self.id.clone(), Arc::clone(&name));
         let seal = move || vault.seal(export.as_str(), &file, &bodies);
-        let (room, lost) = match tokio::task::spawn_blocking(seal).await? {
+        let (room, fate) = match tokio::task::spawn_blocking(seal).await? {
             Ok(Room { sealed }) => (sealed, Fate::Full),
             Err(error) => {
                 let error = anyhow::Error::new(error);
@@ -93,7 +93,7 @@ impl FileWork {
             refused.kept = if number < room {
                 Kept::Stored { name: Arc::clone(&name), is_changed }
             } else {
-                Kept::Lost(lost.as_str())
+                Kept::Lost(fate.as_str())
             };
         }
         Ok(())

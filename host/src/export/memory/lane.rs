@@ -74,8 +74,8 @@ impl Holdings {
         let may_be_known = self.delivered().may_have(hashes.iter().flatten().copied());
         let mut keys = Vec::new();
         if may_be_known.contains(&true) {
-            let hashed = records.iter().zip(&hashes).filter(|(_, hash)| hash.is_some());
-            let known = hashed.zip(&may_be_known).filter(|(_, may)| **may);
+            let keyed = records.iter().zip(&hashes).filter(|(_, hash)| hash.is_some());
+            let known = keyed.zip(&may_be_known).filter(|(_, may)| **may);
             let key = |record: &Record| {
                 ResourceKey::new(record.resource_type(), record.id()?).ok()
             };

@@ -23,7 +23,7 @@ fn log(count: u64) -> Vec<String> {
 
 fn check(lines: &[String], wanted: Option<&str>) -> Checked {
     let mut checker = Checker::new(wanted);
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     checker.read(text.as_bytes()).unwrap();
     checker.finish()
 }
@@ -116,9 +116,9 @@ fn a_line_without_an_end_is_told_apart_from_a_break() {
     let mut checker = Checker::new(None);
     checker.read(text.as_bytes()).unwrap();
     let torn = Flaw::Torn { bytes: 20 };
-    let checked = checker.finish();
-    assert!(checked.is_torn() && checked.is_whole());
-    assert_eq!(checked.breaks, [Break { line: 2, flaw: torn }]);
+    let found = checker.finish();
+    assert!(found.is_torn() && found.is_whole());
+    assert_eq!(found.breaks, [Break { line: 2, flaw: torn }]);
 
     let mut checker = Checker::new(None);
     checker.read(text.as_bytes()).unwrap();

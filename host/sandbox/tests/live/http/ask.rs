@@ -218,5 +218,5 @@ pub(crate) fn granted() -> Grants {
 }
 
 fn escape(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("\\{byte:02x}")).collect::<Vec<_>>().concat()
 }

@@ -22,19 +22,21 @@ use tokio::{
 use super::ask::granted;
 use crate::guest::Ground;
 
+/// Head and body of a request.
+type Request = (String, Vec<u8>);
+
 /// What a server was asked: heads and bodies as they came.
 #[derive(Clone, Default)]
-pub(crate) struct Seen(Arc<Mutex<Vec<(String, Vec<u8>)>>>);
+pub(crate) struct Seen(Arc<Mutex<Vec<Request>>>);
 
 impl Seen {
-    pub(crate) fn all(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn all(&self) -> Vec<Request> {
         self.0.lock().unwrap().clone()
     }
 
     /// The first lines.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let first =
-            |(head, _): &(String, Vec<u8>)| head.lines().next().unwrap().to_owned();
+        let first = |(head, _): &Request| head.lines().next().unwrap().to_owned();
         self.all().iter().map(first).collect()
     }
 

@@ -50,8 +50,7 @@ pub(super) fn plugin(plugin: &PluginFacts, found: &mut Found) {
 
 fn origin(plugin: &PluginFacts, about: &str, found: &mut Found) {
     match plugin.pin {
-        _ if plugin.sha256.is_none() => {}
-        Pin::Differs => found.add(
+        Pin::Differs if plugin.sha256.is_some() => found.add(
             Severity::High,
             "not-the-pinned",
             about,
@@ -69,7 +68,8 @@ fn origin(plugin: &PluginFacts, about: &str, found: &mut Found) {
                 plugin.path
             ),
         ),
-        Pin::Holds => {}
+        // What cannot be read is told elsewhere.
+        Pin::Differs | Pin::Holds => {}
     }
     match (&plugin.unsigned, plugin.signed_by.is_empty()) {
         (Some(why), _) => found.add(
