@@ -1,6 +1,8 @@
 //! From blocks of lines to batches of records: envelopes are read, lines that are no
 //! resource are refused, lines delivered before a crash are passed over.
 
+mod wanted;
+
 use std::sync::Arc;
 
 use bulkhead_model::{PatientKey, ResourceType};
@@ -10,9 +12,9 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{
     Asked, Batch, Change, Digests, Kept, Kinds, Quarantined, Record, Reject, RejectClass,
-    Tally, Unasked,
+    Tally,
     deletion::{Key, keys},
-    recalled, referred, replayed,
+    recalled, replayed,
 };
 
 /// The name under which lines are refused before any stage saw them.
@@ -20,9 +22,6 @@ const READ: &str = "read";
 
 /// The type of the lines that head the blocks of an organised file.
 const HEAD: &str = "Parameters";
-
-/// Resources of a block of which it is noted to which types they refer.
-const LOOKED_AT: usize = 8;
 
 /// What the lines of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -313,35 +312,6 @@ impl Intake {
             }
         }
         refused.map_or(Ok(()), |reject| Err((String::new(), reject)))
-    }
-
-    /// Why nobody asked for a resource, if nobody did.
-    fn unasked(&self, name: &str, about: &Patients) -> Option<Unasked> {
-        match &self.kind {
-            // It is of the type that the file announces.
-            FileKind::Output(Some(_)) if self.is_wanted => self.asked.stranger(about),
-            FileKind::Output(Some(_)) => Some(Unasked::Type),
-            FileKind::Deleted
-            | FileKind::Organised
-            | FileKind::Output(None)
-            | FileKind::Recalled
-            | FileKind::Replayed => self.asked.against(name, about),
-        }
-    }
-
-    /// Notes to which of the types that were asked for a few of these refer.
-    fn note_references(&self, records: &[Record], tally: &mut Tally) {
-        if !self.asked.is_of_listed_types() {
-            return;
-        }
-        let looked_at = records.iter().filter(|record| record.change == Change::Upsert);
-        for record in looked_at.take(LOOKED_AT) {
-            for name in referred::types(record.source()) {
-                if self.asked.covers(name) {
-                    tally.of(name).referred += 1;
-                }
-            }
-        }
     }
 
     fn intern(&mut self, name: &str) -> Result<u16, (String, Reject)> {

@@ -27,9 +27,7 @@ use std::{
 
 use bulkhead_ledger::{
     ExportRecord, Ledger, Look, Voids,
-    delivered::{
-        Delivered, Draft, Durable, Entry, EntryRef, ResourceKey, State, fingerprint,
-    },
+    delivered::{self, Delivered, Draft, Durable, Entry, EntryRef, ResourceKey, State},
 };
 use bulkhead_model::Instant;
 use bulkhead_pipeline::{Batch, Change, Digests, Handled, Memory, Recall};
@@ -103,8 +101,8 @@ impl Holdings {
             ledger: ledger.clone(),
             voids: Mutex::new(ledger.voids()?),
             setting: Setting {
-                epoch: fingerprint(&record.stream),
-                export: fingerprint(record.id.as_str()),
+                epoch: delivered::fingerprint(&record.stream),
+                export: delivered::fingerprint(record.id.as_str()),
                 snapshot: looked_at(&Look::of(record)),
                 entry_looked: Ordering::Less,
             },
