@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Runs every guest of a folder.
-pub(crate) async fn every(about: &str) {
+pub(crate) async fn every(about: &str) -> Ground {
     let ground = Ground::new().await;
     let guests: Vec<Guest> =
         all().into_iter().filter(|guest| guest.about == about).collect();
@@ -22,6 +22,7 @@ pub(crate) async fn every(about: &str) {
     for guest in guests {
         Box::pin(one(&ground, &guest)).await;
     }
+    ground
 }
 
 /// Runs one guest beside the neighbour.
@@ -105,6 +106,7 @@ fn grants(asks: &[String]) -> Grants {
             "artifacts" => ("stores", json!(["lake"])),
             "cohorts" => ("cohorts", json!(["study"])),
             "keyed-hash" => ("keys", json!(["research"])),
+            "outbound-http" => ("destinations", json!(["dwh"])),
             other => (other, json!(true)),
         };
         grants.insert(key.to_owned(), value);

@@ -12,10 +12,12 @@ pub(crate) const RECORD: &str = "CANARY-RECORD-9c1d";
 pub(crate) const PATIENT: &str = "CANARY-PATIENT-2e88";
 /// The key that the operator granted nobody but the neighbour.
 pub(crate) const KEY: &str = "CANARY-KEY-51b0-of-32-bytes-or-more";
+/// The credential of the destination that was granted.
+pub(crate) const TOKEN: &str = "CANARY-TOKEN-90aa";
 /// In every body of the neighbour.
 pub(crate) const NEIGHBOUR: &str = "CANARY-NEIGHBOUR-e4f7";
 
-const ALL: [&str; 5] = [BODY, RECORD, PATIENT, KEY, NEIGHBOUR];
+const ALL: [&str; 6] = [BODY, RECORD, PATIENT, KEY, TOKEN, NEIGHBOUR];
 
 /// Where canaries were found: in what was logged, in what was said, in any file below the
 /// ground but the stores that were granted.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use bulkhead_egress::{Store, Stores};
+use bulkhead_egress::{Store, Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_model::{ByteSize, Instant, PatientKey, PatientSet, Secret};
 use bulkhead_ndjson::{Bases, Block, Framer, FramerLimits};
@@ -23,7 +23,10 @@ use futures::FutureExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::canary;
+use crate::{
+    canary,
+    network::{self, Seen},
+};
 
 /// A folder's files with their bytes.
 pub(crate) type Tree = BTreeMap<String, Vec<u8>>;
@@ -38,6 +41,9 @@ pub(crate) struct Ground {
     sink: Package,
     /// What the neighbour delivers when nobody attacks.
     pub(crate) undisturbed: Tree,
+    /// Where an attacker may send, and what came there.
+    destinations: Destinations,
+    pub(crate) seen: Seen,
     log: Log,
 }
 
@@ -83,8 +89,19 @@ impl Ground {
         .await;
         let sink = Package::read(&plugin("files_sink")).unwrap();
         let undisturbed = Tree::new();
-        let mut ground =
-            Self { folder, sandbox, ledger, filter, transform, sink, undisturbed, log };
+        let (destinations, seen) = network::destinations().await;
+        let mut ground = Self {
+            folder,
+            sandbox,
+            ledger,
+            filter,
+            transform,
+            sink,
+            undisturbed,
+            destinations,
+            seen,
+            log,
+        };
         ground.undisturbed = ground.neighbour("first").await;
         ground
     }
@@ -148,6 +165,7 @@ impl Ground {
         };
         let resources = Resources {
             cohorts: cohorts(),
+            destinations: self.destinations.clone(),
             ..resources(Stores::from_iter([Arc::new(store)]), Some(state))
         };
         resources.with_key("research", &Secret::new(canary::KEY))
@@ -171,7 +189,7 @@ pub(crate) fn tight() -> Limits {
         memory: ByteSize::mib(1),
         table_elements: 100,
         call: Duration::from_secs(20),
-        cpu: Duration::from_millis(20),
+        cpu: Duration::from_millis(60),
         return_bytes: ByteSize::from_bytes(96 << 10),
         handles: 8,
         ..Limits::default()
@@ -239,7 +257,7 @@ pub(crate) fn resources(stores: Stores, state: Option<StateStore>) -> Resources 
         cohorts: BTreeMap::new(),
         keys: BTreeMap::new(),
         stores,
-        destinations: bulkhead_egress::http::Destinations::default(),
+        destinations: Destinations::default(),
         state,
         now: Arc::new(|| Instant::from_unix_ms(0)),
         random: Arc::new(|bytes| bytes.fill(7)),

@@ -12,6 +12,7 @@ mod beside;
 mod canary;
 mod disk;
 mod ground;
+mod network;
 
 use bulkhead_tests::all;
 use ground::Ground;
@@ -52,6 +53,19 @@ async fn guests_that_reach_for_files_and_state_get_nothing() {
     beside::every("reach").await;
 }
 
+/// Attacks: 12, 29, 30, 31, 32, 36.
+#[tokio::test]
+async fn guests_that_abuse_a_destination_get_nowhere() {
+    let ground = beside::every("network").await;
+    let seen = ground.seen.lock().unwrap().clone();
+    assert!(!seen.is_empty(), "what was granted is reached");
+    for head in seen {
+        assert!(head.starts_with("POST /v1/in/"), "{head}");
+        let credential = format!("Bearer {}", canary::TOKEN);
+        assert!(head.contains(&credential), "the host adds the credential: {head}");
+    }
+}
+
 /// Attacks: 47, 50, 53.
 #[tokio::test]
 async fn components_that_are_no_plugins_are_not_loaded() {
@@ -60,7 +74,8 @@ async fn components_that_are_no_plugins_are_not_loaded() {
 
 #[test]
 fn every_guest_belongs_to_a_test() {
-    let tests = ["answers", "handles", "loading", "memory", "reach", "talk", "time"];
+    let tests =
+        ["answers", "handles", "loading", "memory", "network", "reach", "talk", "time"];
     for guest in all() {
         assert!(tests.contains(&guest.about.as_str()), "nobody runs {}", guest.name);
         assert!(!guest.head.attacks.is_empty(), "{} plays no case", guest.name);
