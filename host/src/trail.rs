@@ -6,6 +6,7 @@
 //! What cannot be written down is not done: a run that cannot write its first line does not
 //! start. A run without a last line was killed.
 
+mod limits;
 mod refusal;
 mod run;
 mod told;

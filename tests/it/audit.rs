@@ -58,6 +58,9 @@ fn what_is_in_force_is_written_before_a_run_and_what_came_of_it_after() {
     assert_eq!(stages[2]["grants"]["stores"], json!(["lake"]));
     assert_eq!(stages[2]["pinned"], true);
     assert_eq!(stages[2]["limits"]["memory"], 64 << 20);
+    assert_eq!(stages[2]["limits"]["restarts"], 256);
+    assert_eq!(stages[2]["isolation"], "in-process");
+    assert_eq!(started["deterministic"], Value::Null);
     assert!(site.read("bulkhead.toml").contains(stages[2]["sha256"].as_str().unwrap()));
     let ended = &lines[1]["payload"];
     assert_eq!((&ended["outcome"], &ended["started"]), (&json!("complete"), &json!(1)));

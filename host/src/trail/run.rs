@@ -7,7 +7,7 @@ use bulkhead_model::SafeUrl;
 use bulkhead_sandbox::{DEATHS, Plugin};
 use serde_json::{Value, json};
 
-use super::{Event, Refusal, Trail, operator};
+use super::{Event, Refusal, Trail, limits::limits, operator};
 use crate::{
     assemble::LoadedChain,
     cohort::Cohorts,
@@ -87,6 +87,8 @@ impl Trail {
                 Some((name, told))
             })
             .collect();
+        let recipients = config.quarantine.recipients.iter();
+        let recipients: Vec<String> = recipients.map(ToString::to_string).collect();
         let payload = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "by": operator(),
@@ -100,6 +102,8 @@ impl Trail {
             "keys": keys,
             "stores": stores,
             "destinations": destinations,
+            "deterministic": chain.seed.as_ref().map(|seed| json!({ "seed": seed })),
+            "quarantine": { "recipients": recipients },
         });
         let head = self.write(Event::RunStarted, &payload)?;
         Ok(Started { chain: chain.name.clone(), head })
@@ -164,7 +168,6 @@ impl Trail {
 
 /// What stands with one stage: its digest, what it may reach and use.
 fn stage(name: &str, configured: &PluginConfig, plugin: &Plugin) -> Value {
-    let limits = plugin.limits();
     json!({
         "stage": plugin.stage(),
         "plugin": name,
@@ -178,19 +181,10 @@ fn stage(name: &str, configured: &PluginConfig, plugin: &Plugin) -> Value {
             .map(bulkhead_sandbox::TrustedKey::name)
             .collect::<Vec<_>>(),
         "grants": plugin.grants(),
-        "limits": {
-            "memory": limits.memory.bytes(),
-            "table-elements": limits.table_elements,
-            "call-ms": ms(limits.call),
-            "cpu-ms": ms(limits.cpu),
-            "return-bytes": limits.return_bytes.bytes(),
-            "handles": limits.handles,
-        },
+        "isolation": configured.isolation,
+        "walls": plugin.walls().map(|walls| walls.to_string()),
+        "limits": limits(plugin.limits()),
     })
-}
-
-fn ms(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where a secret is, by reference.

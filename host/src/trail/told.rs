@@ -57,8 +57,11 @@ fn started(payload: &Value) -> Vec<String> {
     for stage in array(payload, "stages") {
         let pinned = if stage["pinned"] == true { "" } else { ", NOT PINNED" };
         let grants = granted(&stage["grants"]);
+        // Lines of earlier versions do not say.
+        let isolation = stage["isolation"].as_str();
+        let isolation = isolation.map_or(String::new(), |word| format!(", {word}"));
         lines.push(format!(
-            "{} `{}`: plugin `{}` {}{pinned}, granted {}",
+            "{} `{}`: plugin `{}` {}{pinned}{isolation}, granted {}",
             text(stage, "role"),
             text(stage, "stage"),
             text(stage, "plugin"),
@@ -68,6 +71,12 @@ fn started(payload: &Value) -> Vec<String> {
     }
     for (name, of) in object(payload, "cohorts") {
         lines.push(format!("cohort `{name}`: {} patients", number(of, "patients")));
+    }
+    if let Some(seed) = payload["deterministic"]["seed"].as_str() {
+        lines.push(format!("deterministic, from the seed `{seed}`"));
+    }
+    for key in array(&payload["quarantine"], "recipients").filter_map(Value::as_str) {
+        lines.push(format!("bodies of refused records are sealed to {key}"));
     }
     lines
 }

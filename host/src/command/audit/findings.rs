@@ -113,6 +113,16 @@ fn configuration(survey: &Survey, found: &mut Found) {
             "use https, and remove the origin from `source.insecure-origins`",
         );
     }
+    if of.recipients.is_empty() {
+        found.add(
+            Severity::Info,
+            "quarantine-without-bodies",
+            "quarantine.recipients",
+            "of refused records only position and code are kept: they cannot be looked at or \
+             replayed",
+            "name the public keys of those who may look in `quarantine.recipients`, or leave it so",
+        );
+    }
     if !of.remembers {
         found.add(
             Severity::Info,

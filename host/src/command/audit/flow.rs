@@ -5,8 +5,11 @@
 //! bodies past stages that never see them; what a plugin chooses to write may hold anything
 //! that it sees.
 
+mod passing;
+
 use serde::Serialize;
 
+use self::passing::Passing;
 use super::survey::{PluginFacts, StageFacts};
 use crate::config::Remembers;
 
@@ -89,6 +92,8 @@ pub(super) enum Cargo {
     Membership,
     /// Which line of which file.
     Positions,
+    /// Whole resources, and what a plugin says of them, for who holds a recipient's key alone.
+    Sealed,
 }
 
 impl Cargo {
@@ -102,8 +107,18 @@ impl Cargo {
             Self::Hashes => "hashes",
             Self::Membership => "membership",
             Self::Positions => "positions",
+            Self::Sealed => "sealed bodies",
         }
     }
+}
+
+/// What quarantine keeps of refused records besides their positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seals {
+    /// Their bodies, for the operator's recipients, behind every stage that guards.
+    Bodies,
+    /// Nothing.
+    Nothing,
 }
 
 /// A place where data stays.
@@ -129,6 +144,7 @@ pub(super) fn flow(
     stages: &[StageFacts],
     plugins: &[PluginFacts],
     remembers: Remembers,
+    seals: Seals,
 ) -> Flow {
     let mut flow = Flow::default();
     let source = flow.node(
@@ -139,6 +155,7 @@ pub(super) fn flow(
         vec![server.to_owned()],
     );
     flow.host(source, remembers);
+    let first_kept = first_kept(stages, plugins);
     let mut passing = Passing::default();
     let mut before = source;
     for (stage, row) in stages.iter().zip(1..) {
@@ -150,7 +167,8 @@ pub(super) fn flow(
         let here = flow.node(kind, Column::Middle, row, &title, sees(plugin));
         flow.edge(before, here, vec![Cargo::Bodies], &passing.words());
         flow.given(here, row, plugin);
-        flow.kept(here, row, stage, plugin, &passing);
+        let seals = if row > first_kept { seals } else { Seals::Nothing };
+        flow.kept((here, row), stage, plugin, &passing, seals);
         passing.through(stage, plugin);
         before = here;
     }
@@ -225,13 +243,16 @@ impl Flow {
     /// What is kept of a stage's doing on this machine.
     fn kept(
         &mut self,
-        here: usize,
-        row: usize,
+        (here, row): (usize, usize),
         stage: &StageFacts,
         plugin: &PluginFacts,
         passing: &Passing,
+        seals: Seals,
     ) {
         let mut ways = vec![("quarantine", vec![Cargo::Codes, Cargo::Positions])];
+        if seals == Seals::Bodies {
+            ways.push(("quarantine, sealed", vec![Cargo::Sealed]));
+        }
         if plugin.has("state") || stage.role == "sink" {
             // A checkpoint's token is the sink's own choice too.
             ways.push(("ledger", vec![Cargo::Chosen]));
@@ -257,6 +278,8 @@ impl Flow {
                 let sees = sees(plugin);
                 let sees = sees.iter().map(|of| of.trim_start_matches("sees "));
                 format!("; made of what it sees: {}", sees.collect::<Vec<_>>().join(", "))
+            } else if carries.contains(&Cargo::Sealed) {
+                "; for `quarantine.recipients` alone".to_owned()
             } else {
                 String::new()
             };
@@ -305,37 +328,16 @@ impl Flow {
     }
 }
 
-/// Whose data passes at a place of the chain, in which form.
-#[derive(Debug, Default)]
-struct Passing {
-    gates: Vec<String>,
-    changes: Vec<String>,
-}
-
-impl Passing {
-    fn through(&mut self, stage: &StageFacts, plugin: &PluginFacts) {
-        if stage.is_gate {
-            let cohorts = listed(&plugin.names("cohorts"));
-            self.gates.push(format!("`{}` keeps of cohort {cohorts}", stage.name));
-        } else if stage.role == "filter" {
-            self.gates.push(format!("`{}` keeps", stage.name));
-        } else if stage.role == "transform" {
-            self.changes.push(format!("`{}`", stage.name));
-        }
-    }
-
-    fn words(&self) -> String {
-        let who = if self.gates.is_empty() {
-            "everybody whom the server exports".to_owned()
-        } else {
-            format!("what {}", self.gates.join(", and "))
-        };
-        if self.changes.is_empty() {
-            format!("{who}; as the server sent it")
-        } else {
-            format!("{who}; as {} made it", self.changes.join(", then "))
-        }
-    }
+/// The first stage whose refusals are kept: the one behind every stage that says whose data may
+/// pass. What the sink refuses is always kept. As `assemble::first_kept` has it for plugins that
+/// are loaded.
+fn first_kept(stages: &[StageFacts], plugins: &[PluginFacts]) -> usize {
+    let before = stages.split_last().map_or(stages, |(_sink, before)| before);
+    let is_guard = |stage: &StageFacts| {
+        let plugin = plugins.iter().find(|of| of.name == stage.plugin);
+        stage.role == "filter" || plugin.is_some_and(|of| of.has("cohorts"))
+    };
+    before.iter().rposition(is_guard).map_or(0, |at| at + 1)
 }
 
 /// What a plugin gets to see of a record.

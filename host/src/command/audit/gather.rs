@@ -61,11 +61,16 @@ pub(super) fn survey(
         in_clear: source.insecure_origins.iter().map(ToString::to_string).collect(),
     };
     let remembers = config.sync.remembers;
+    let seals = if config.quarantine.seals() {
+        flow::Seals::Bodies
+    } else {
+        flow::Seals::Nothing
+    };
     let chains = chains
         .iter()
         .map(|chain| {
             let stages = stages(chain, &plugins);
-            let flow = flow::flow(&server.base_url, &stages, &plugins, remembers);
+            let flow = flow::flow(&server.base_url, &stages, &plugins, remembers, seals);
             ChainFacts { name: chain.name.clone(), stages, flow }
         })
         .collect();
@@ -86,6 +91,12 @@ pub(super) fn survey(
             idle_plugins: idle.cloned().collect(),
             remembers: remembers == Remembers::Resources,
             retracts: config.sync.left == LeftPolicy::Retract,
+            recipients: config
+                .quarantine
+                .recipients
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         },
         server,
         log,
@@ -163,8 +174,13 @@ fn facts(
         }
     }
     let path = plugin.path.display().to_string();
-    let mut facts =
-        PluginFacts { name: name.to_owned(), path, works_in, ..PluginFacts::default() };
+    let mut facts = PluginFacts {
+        name: name.to_owned(),
+        path,
+        isolation: plugin.isolation,
+        works_in,
+        ..PluginFacts::default()
+    };
     let package = match Package::read(&plugin.path) {
         Ok(package) => package,
         Err(error) => {

@@ -235,7 +235,8 @@ fn write_edge(
     row: usize,
     number: usize,
 ) -> std::fmt::Result {
-    let kind = if edge.carries.contains(&Cargo::Bodies) { "bodies" } else { "other" };
+    let is_whole = |of: &Cargo| matches!(of, Cargo::Bodies | Cargo::Sealed);
+    let kind = if edge.carries.iter().any(is_whole) { "bodies" } else { "other" };
     let is_beside = to.y < from.bottom();
     let path = if is_beside {
         // At the height of the side box, as far as the middle one is there.

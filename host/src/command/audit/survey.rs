@@ -3,6 +3,7 @@
 
 use bulkhead_ledger::audit::AuditHead;
 use bulkhead_model::Instant;
+use bulkhead_sandbox::Isolation;
 use serde::Serialize;
 
 use super::{
@@ -43,6 +44,8 @@ pub(super) struct Configuration {
     pub(super) remembers: bool,
     /// Whether what left a cohort is called back.
     pub(super) retracts: bool,
+    /// Public keys for whom bodies of refused records are sealed; with none, no body is kept.
+    pub(super) recipients: Vec<String>,
 }
 
 /// Where data comes from.
@@ -105,6 +108,8 @@ pub(super) struct PluginFacts {
     pub(super) signed_by: Vec<String>,
     /// Why its signature does not count.
     pub(super) unsigned: Option<String>,
+    /// Where its guests run.
+    pub(super) isolation: Isolation,
     /// What it calls itself.
     pub(super) title: String,
     pub(super) version: String,

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use bulkhead_sandbox::Isolation;
+
 use super::{
     capabilities::Used,
     findings::Severity,
@@ -52,6 +54,9 @@ fn write(out: &mut String, survey: &Survey) -> std::fmt::Result {
     writeln!(out, "\nSecrets, by reference")?;
     for secret in &survey.secrets {
         writeln!(out, "  {:24} {}", secret.setting, secret.place)?;
+    }
+    for key in &survey.configuration.recipients {
+        writeln!(out, "  {:24} {key}", "quarantine.recipients")?;
     }
     for of in &survey.destinations {
         let name = format!("destinations.{}", of.name);
@@ -127,6 +132,7 @@ fn write_plugin(out: &mut String, plugin: &PluginFacts) -> std::fmt::Result {
         format!("signed by {}", plugin.signed_by.join(" or "))
     };
     writeln!(out, "  {signed}")?;
+    writeln!(out, "  runs {}", isolated(plugin.isolation))?;
     if plugin.capabilities.is_empty() {
         writeln!(out, "  asks for nothing, is granted nothing")?;
     }
@@ -152,6 +158,17 @@ pub(super) const fn pinned(pin: Pin) -> &'static str {
         Pin::Differs => "NOT THE PINNED FILE",
         Pin::Holds => "pinned",
         Pin::None => "NOT PINNED",
+    }
+}
+
+/// Where a plugin's guests run.
+pub(super) const fn isolated(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::InProcess => "in the host's process",
+        Isolation::Process => "in processes of its own, walled in",
+        Isolation::ProcessUnconfined => {
+            "in processes of its own, behind what walls there are"
+        }
     }
 }
 

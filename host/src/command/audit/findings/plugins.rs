@@ -1,5 +1,7 @@
 //! What to object to in one plugin: where it comes from, what it may, what it makes of it.
 
+use bulkhead_sandbox::Isolation;
+
 use super::{Found, Severity};
 use crate::command::audit::{
     capabilities::Row,
@@ -25,6 +27,7 @@ pub(super) fn plugin(plugin: &PluginFacts, found: &mut Found) {
         unused(plugin, row, &about, found);
     }
     powers(plugin, &about, found);
+    isolation(plugin, &about, found);
     if plugin.refused > 0 {
         found.add(
             Severity::Medium,
@@ -168,6 +171,32 @@ fn powers(plugin: &PluginFacts, about: &str, found: &mut Found) {
                 "grant it only when the plugin's task needs it; membership is told by `cohorts`",
             );
         }
+    }
+}
+
+/// What stands between its code and the host's memory.
+fn isolation(plugin: &PluginFacts, about: &str, found: &mut Found) {
+    let sees = plugin.has("bodies") || plugin.has("projection");
+    let is_signed = !plugin.signed_by.is_empty() && plugin.unsigned.is_none();
+    match plugin.isolation {
+        Isolation::InProcess if sees && !is_signed => found.add(
+            Severity::Medium,
+            "in-process-with-bodies",
+            about,
+            "it sees content, nobody's signature says who made it, and it runs in the host's \
+             process: only the engine stands between it and keys, tokens and other data",
+            format!("set `{about}.isolation = \"process\"`, or name who signs it in `{about}.signed-by`"),
+        ),
+        Isolation::ProcessUnconfined => found.add(
+            Severity::Info,
+            "process-unconfined",
+            about,
+            "its process runs also where the kernel lacks a wall to put around it",
+            format!(
+                "set `{about}.isolation = \"process\"` where the kernel has landlock and seccomp"
+            ),
+        ),
+        Isolation::InProcess | Isolation::Process => {}
     }
 }
 

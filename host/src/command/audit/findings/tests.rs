@@ -1,4 +1,5 @@
 use bulkhead_model::Instant;
+use bulkhead_sandbox::Isolation;
 
 use super::*;
 use crate::command::audit::{
@@ -54,6 +55,7 @@ fn sound() -> Survey {
             cohorts: vec!["study".to_owned()],
             remembers: true,
             retracts: true,
+            recipients: vec!["age1".to_owned()],
             ..Configuration::default()
         },
         server: Server::default(),
@@ -101,7 +103,7 @@ fn there_is_nothing_to_object_to_in_a_sound_configuration() {
 fn every_weakness_is_found_with_its_severity_and_what_to_do() {
     type Weaken = fn(&mut Survey);
     use Severity::{High, Info, Low, Medium};
-    let cases: [(&str, Weaken, Severity); 45] = [
+    let cases: [(&str, Weaken, Severity); 48] = [
         ("unpinned", |s| s.plugins[0].pin = Pin::None, High),
         ("not-the-pinned", |s| s.plugins[0].pin = Pin::Differs, High),
         ("signature", |s| s.plugins[0].unsigned = Some("x".into()), High),
@@ -139,6 +141,12 @@ fn every_weakness_is_found_with_its_severity_and_what_to_do() {
             |s| s.plugins[2].capabilities.push(row("projection", "id")),
             Low,
         ),
+        (
+            "process-unconfined",
+            |s| s.plugins[1].isolation = Isolation::ProcessUnconfined,
+            Info,
+        ),
+        ("nothing", |s| s.plugins[1].isolation = Isolation::Process, Info),
         ("telemetry-text", |s| s.plugins[1].says_text = true, High),
         ("telemetry-text", |s| s.plugins[2].says_text = true, Medium),
         ("virtual-wasi", |s| s.plugins[2].capabilities.push(row("wasi", "")), Info),
@@ -149,6 +157,7 @@ fn every_weakness_is_found_with_its_severity_and_what_to_do() {
             |s| s.server.in_clear.push("http://127.0.0.1:9".into()),
             Info,
         ),
+        ("quarantine-without-bodies", |s| s.configuration.recipients.clear(), Info),
         ("nothing-remembered", |s| s.configuration.remembers = false, Info),
         ("left-stays", |s| s.configuration.retracts = false, Info),
         ("log-broken", |s| s.log.wrong.push("x".into()), High),
@@ -233,6 +242,44 @@ fn every_weakness_is_found_with_its_severity_and_what_to_do() {
             !found[0].remedy.is_empty() && !found[0].about.is_empty(),
             "case: {code}"
         );
+    }
+}
+
+#[test]
+fn who_sees_content_unsigned_is_to_run_in_a_process_of_its_own() {
+    type Case = (
+        &'static str,
+        Isolation,
+        &'static [&'static str],
+        Option<&'static str>,
+        &'static [&'static str],
+    );
+    use Isolation::{InProcess, Process, ProcessUnconfined};
+    let all = ["bodies", "projection", "cohorts", "state"];
+    let cases: [Case; 6] = [
+        ("signed", InProcess, &["team"], None, &[]),
+        ("nobody's signature", InProcess, &[], None, &["bodies", "projection"]),
+        ("a wrong signature", InProcess, &["team"], Some("x"), &["bodies", "projection"]),
+        ("unsigned, walled in", Process, &[], None, &[]),
+        ("unsigned, with what walls there are", ProcessUnconfined, &[], None, &[]),
+        ("wrong, walled in", Process, &["team"], Some("x"), &[]),
+    ];
+    for (name, isolation, signed_by, unsigned, expected) in cases {
+        let found_for = |interface: &&&str| {
+            let mut survey = sound();
+            let mut of = plugin("x", "transform", vec![row(interface, "status")]);
+            of.isolation = isolation;
+            of.signed_by = signed_by.iter().map(|&name| name.to_owned()).collect();
+            of.unsigned = unsigned.map(ToOwned::to_owned);
+            survey.plugins.push(of);
+            let found = findings(&survey);
+            let mut found = found.iter();
+            found.any(|of| {
+                of.code == "in-process-with-bodies" && of.severity == Severity::Medium
+            })
+        };
+        let found: Vec<&str> = all.iter().filter(found_for).copied().collect();
+        assert_eq!(found, expected, "case: {name}");
     }
 }
 

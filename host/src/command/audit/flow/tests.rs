@@ -24,7 +24,7 @@ fn stage(name: &str, role: &str, is_gate: bool) -> StageFacts {
     }
 }
 
-fn usual() -> Flow {
+fn usual(seals: Seals) -> Flow {
     let plugins = [
         plugin("gate", &[("cohorts", "study"), ("telemetry", "")]),
         plugin("change", &[("bodies", ""), ("keyed-hash", "study"), ("state", "")]),
@@ -35,7 +35,7 @@ fn usual() -> Flow {
         stage("change", "transform", false),
         stage("files", "sink", false),
     ];
-    flow("https://ehr.example/fhir", &stages, &plugins, Remembers::Resources)
+    flow("https://ehr.example/fhir", &stages, &plugins, Remembers::Resources, seals)
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn says_whose_data_reaches_which_place_and_in_which_form() {
         ("store `lake`", "files", &[Bodies, Chosen], changed),
         ("store `copy`", "files", &[Bodies, Chosen], changed),
     ];
-    let flow = usual();
+    let flow = usual(Seals::Nothing);
     let found: Vec<(&str, &str, &[Cargo], &str)> = flow
         .reach
         .iter()
@@ -75,7 +75,7 @@ fn says_whose_data_reaches_which_place_and_in_which_form() {
 
 #[test]
 fn a_cohort_filter_is_a_gate_and_a_blind_sink_is_said_to_see_nothing() {
-    let flow = usual();
+    let flow = usual(Seals::Nothing);
     let middle: Vec<(Kind, &str, &[String])> = flow
         .nodes
         .iter()
@@ -90,7 +90,7 @@ fn a_cohort_filter_is_a_gate_and_a_blind_sink_is_said_to_see_nothing() {
 
 #[test]
 fn every_way_leads_from_one_node_to_another() {
-    let flow = usual();
+    let flow = usual(Seals::Nothing);
     for edge in &flow.edges {
         assert!(edge.from < flow.nodes.len() && edge.to < flow.nodes.len());
         assert!(edge.from != edge.to && !edge.carries.is_empty());
@@ -99,4 +99,72 @@ fn every_way_leads_from_one_node_to_another() {
     for at in 0..flow.nodes.len() {
         assert!(flow.edges.iter().any(|edge| edge.from == at || edge.to == at));
     }
+}
+
+#[test]
+fn bodies_are_sealed_only_behind_every_stage_that_says_whose_data_may_pass() {
+    let plugins = [
+        plugin("gate", &[("cohorts", "study")]),
+        plugin("sieve", &[("projection", "status")]),
+        plugin("change", &[("bodies", "")]),
+        plugin("asks", &[("bodies", ""), ("cohorts", "study")]),
+        plugin("files", &[("artifacts", "lake")]),
+        plugin("nosy", &[("artifacts", "lake"), ("cohorts", "study")]),
+    ];
+    let (gate, sieve) = (stage("gate", "filter", true), stage("sieve", "filter", false));
+    let (change, asks) =
+        (stage("change", "transform", false), stage("asks", "transform", false));
+    let (files, nosy) = (stage("files", "sink", false), stage("nosy", "sink", false));
+    // What stands in the chain, and whose refusals are sealed.
+    let cases: [(&str, Vec<&StageFacts>, &[&str]); 7] = [
+        ("behind the gate", vec![&gate, &change, &files], &["change", "files"]),
+        ("behind the last filter", vec![&gate, &change, &sieve, &files], &["files"]),
+        ("behind who asks for a cohort", vec![&gate, &asks, &files], &["files"]),
+        ("without any", vec![&change, &files], &["change", "files"]),
+        ("a gate alone", vec![&gate, &files], &["files"]),
+        ("a sink that asks", vec![&gate, &change, &nosy], &["change", "nosy"]),
+        ("a sink alone", vec![&files], &["files"]),
+    ];
+    for (name, stages, expected) in cases {
+        let stages: Vec<StageFacts> = stages.into_iter().cloned().collect();
+        let sealed = |seals: Seals| -> Vec<String> {
+            let flow =
+                flow("https://ehr.example", &stages, &plugins, Remembers::Nothing, seals);
+            let reach = flow.reach.iter();
+            let by: Vec<String> = reach
+                .filter(|of| of.carries.contains(&Cargo::Sealed))
+                .map(|of| of.by.clone())
+                .collect();
+            let edges = flow.edges.iter();
+            let ways = edges.filter(|edge| edge.carries.contains(&Cargo::Sealed)).count();
+            assert_eq!(ways, by.len(), "case: {name}: a way each");
+            by
+        };
+        assert_eq!(sealed(Seals::Bodies), expected, "case: {name}");
+        assert_eq!(sealed(Seals::Nothing), Vec::<String>::new(), "case: {name}");
+    }
+}
+
+#[test]
+fn a_sealed_body_is_told_as_it_entered_the_stage_and_for_whom() {
+    let flow = usual(Seals::Bodies);
+    let sealed: Vec<(&str, &str)> = flow
+        .reach
+        .iter()
+        .filter(|of| of.place == "quarantine, sealed")
+        .map(|of| (of.by.as_str(), of.of.as_str()))
+        .collect();
+    let expected = [
+        (
+            "change",
+            "what `gate` keeps of cohort `study`; as the server sent it; for \
+             `quarantine.recipients` alone",
+        ),
+        (
+            "files",
+            "what `gate` keeps of cohort `study`; as `change` made it; for \
+             `quarantine.recipients` alone",
+        ),
+    ];
+    assert_eq!(sealed, expected);
 }

@@ -15,7 +15,8 @@ pub(super) fn write_powers(out: &mut String, survey: &Survey) -> std::fmt::Resul
         out,
         "<div class=\"wide\"><table>\n<caption>A plugin can do what is granted here and nothing \
          else: what is not granted is not linked. Every plugin knows of each record its type, \
-         size, position and time of change.</caption>\n<thead><tr><th scope=\"col\">Plugin</th>"
+         size, position and time of change.</caption>\n<thead><tr><th scope=\"col\">Plugin</th>\
+         <th scope=\"col\">runs</th>"
     )?;
     for (_, title) in POWERS {
         writeln!(out, "<th scope=\"col\">{title}</th>")?;
@@ -24,9 +25,10 @@ pub(super) fn write_powers(out: &mut String, survey: &Survey) -> std::fmt::Resul
     for plugin in &survey.plugins {
         writeln!(
             out,
-            "<tr><th scope=\"row\">{} <span class=\"quiet\">{}</span></th>",
+            "<tr><th scope=\"row\">{} <span class=\"quiet\">{}</span></th><td>{}</td>",
             Text(&plugin.name),
-            Text(&plugin.role)
+            Text(&plugin.role),
+            Text(words::isolated(plugin.isolation))
         )?;
         for (interface, _) in POWERS {
             let names = plugin.names(interface).join(", ");
@@ -169,6 +171,14 @@ pub(super) fn write_places(out: &mut String, survey: &Survey) -> std::fmt::Resul
             "<tr><th scope=\"row\">{}</th><td class=\"mono\">{}</td>{others}</tr>",
             Text(&secret.setting),
             Text(&secret.place)
+        )?;
+    }
+    for key in &survey.configuration.recipients {
+        writeln!(
+            out,
+            "<tr><th scope=\"row\">quarantine.recipients</th><td class=\"mono\">{}</td>\
+             <td>its private key opens sealed bodies</td></tr>",
+            Text(key)
         )?;
     }
     for of in &survey.destinations {

@@ -43,12 +43,14 @@ fn survey(words: &str) -> Survey {
         2
     ];
     let plugins = vec![plugin];
-    let flow = flow::flow(words, &stages, &plugins, Remembers::Resources);
+    let flow =
+        flow::flow(words, &stages, &plugins, Remembers::Resources, flow::Seals::Bodies);
     Survey {
         bulkhead: "0",
         made_at: bulkhead_model::Instant::from_unix_ms(0),
         configuration: Configuration {
             path: words.to_owned(),
+            recipients: vec![words.to_owned()],
             ..Configuration::default()
         },
         server: Server { base_url: words.to_owned(), ..Server::default() },

@@ -63,6 +63,24 @@ fn the_picture_is_told_in_words_too_and_holds_no_markup_of_others() {
 }
 
 #[test]
+fn a_way_is_thick_when_whole_resources_go_along_it_sealed_or_not() {
+    let cases = [
+        (vec![Cargo::Bodies], "way bodies"),
+        (vec![Cargo::Codes, Cargo::Sealed], "way bodies"),
+        (vec![Cargo::Codes, Cargo::Positions], "way other"),
+    ];
+    for (carries, class) in cases {
+        let mut flow = flow();
+        flow.edges.truncate(1);
+        flow.edges[0].carries = carries;
+        let svg = draw(&flow, "x", 1);
+        let ways: Vec<&str> = svg.matches("class=\"way bodies\"").collect();
+        assert_eq!(ways.len(), usize::from(class == "way bodies"), "case: {class}");
+        assert!(svg.contains(&format!("class=\"{class}\"")), "case: {class}");
+    }
+}
+
+#[test]
 fn cuts_lines_at_spaces_and_long_words_anywhere() {
     let cases: [(&str, usize, &[&str]); 4] = [
         ("one two three", 7, &["one two", "three"]),
