@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The same lanes, checkpoints and ledger of resources as for any file; what they read comes out
-//! of sealed files ([`file`]), and whether it is still news is decided otherwise ([`memory`]). A
+//! of sealed files ([`mod@file`]), and whether it is still news is decided otherwise ([`memory`]). A
 //! replay that is killed goes on with the same lines. What is not refused again is replayed, and
 //! its body taken out of the sealed file ([`tidy`]).
 //!
