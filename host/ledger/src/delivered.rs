@@ -8,7 +8,7 @@
 //! It holds resource ids in clear, patients among them, and hashes of content and of patients;
 //! no content.
 //!
-//! What is written goes to a log ([`recent`]), is found there by a hash of its key, and is sorted
+//! What is written goes to a log (`recent.rs`), is found there by a hash of its key, and is sorted
 //! into the engine later, many entries at a time: an engine that sorts each as it comes costs a
 //! first export of everything more than all the rest. The engine is fjall, of which only the
 //! sorted tables are used; a thread of ours fills them and two of its own merge them.
