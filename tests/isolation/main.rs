@@ -35,7 +35,7 @@ async fn guests_that_answer_nonsense_end_alone() {
     beside::every("answers").await;
 }
 
-/// Attacks: 21, 22, 24, 25, 26.
+/// Attacks: 21, 22, 24, 25, 26, 44.
 #[tokio::test]
 async fn guests_that_misuse_handles_end_alone() {
     beside::every("handles").await;
@@ -47,7 +47,7 @@ async fn guests_that_talk_leak_nothing() {
     beside::every("talk").await;
 }
 
-/// Attacks: 38, 40.
+/// Attacks: 38, 40, 46.
 #[tokio::test]
 async fn guests_that_reach_for_files_and_state_get_nothing() {
     beside::every("reach").await;
