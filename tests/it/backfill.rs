@@ -1,13 +1,13 @@
 //! The history of who joined a cohort, in each way in which a server may give it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use bulkhead_sample_server::{
     Data, Fault, On, Scenario,
     scenario::{Answer, Treatment},
 };
 
-use crate::rig::{Sample, Setup, Site, Walk};
+use crate::rig::{Sample, Setup, Site, held, wanted};
 
 const TYPES: [&str; 4] = ["Patient", "Condition", "Observation", "Encounter"];
 
@@ -29,37 +29,6 @@ fn site(server: &Sample, members: &[String], sync: &str) -> Site {
 
 fn join(site: &Site, members: &[String]) {
     site.write("members.csv", format!("id\n{}\n", members.join("\n")));
-}
-
-fn held(site: &Site) -> BTreeSet<String> {
-    let mut held = BTreeSet::new();
-    for export in site.delivered("") {
-        held.extend(export.keys());
-        held = held.difference(&export.deleted).cloned().collect();
-    }
-    held
-}
-
-/// What the server has of these patients, by another way.
-fn wanted(server: &Sample, members: &[String]) -> BTreeSet<String> {
-    let mut setup = Setup::new(&server.base, TYPES);
-    setup.chains = vec![("everything", String::new(), "")];
-    let site = Site::with(&setup, members);
-    site.run().expect(0);
-    let walk = Walk {
-        members: members.iter().cloned().collect(),
-        base: server.base.as_str().trim_end_matches('/').to_owned(),
-    };
-    let mut wanted = BTreeSet::new();
-    for export in site.delivered("") {
-        for (kind, lines) in &export.lines {
-            for line in lines.iter().filter(|line| walk.keeps(line)) {
-                let line: serde_json::Value = serde_json::from_slice(line).unwrap();
-                wanted.insert(format!("{kind}/{}", line["id"].as_str().unwrap()));
-            }
-        }
-    }
-    wanted
 }
 
 /// The requests for all of a patient, and the kick-offs, since `from`.
@@ -94,7 +63,7 @@ fn who_joins_gets_their_history_one_by_one_where_no_kickoff_names_patients() {
     let (pages, kickoffs) = asked(&server, from);
     assert!(pages > 4, "{pages} pages");
     assert_eq!(kickoffs, 2);
-    assert_eq!(held(&site), wanted(&server, &ids[..5]));
+    assert_eq!(held(&site), wanted(&server, &TYPES, &ids[..5]));
     // The export of changes has moved the watermarks, and the history has not.
     let exports = site.delivered("");
     let history = site.report(&exports[exports.len() - 2].id);
@@ -162,7 +131,7 @@ fn where_a_server_gives_no_history_everything_is_asked_for_and_it_is_said_why() 
         assert!(ended.err.contains(said), "case: {name}: {}", ended.err);
         assert!(ended.err.contains("everything is asked for"), "case: {name}");
         assert_eq!(asked(&server, from).0, requests, "case: {name}");
-        assert_eq!(held(&site), wanted(&server, &ids[..4]), "case: {name}");
+        assert_eq!(held(&site), wanted(&server, &TYPES, &ids[..4]), "case: {name}");
     }
 }
 
@@ -205,7 +174,7 @@ fn a_history_that_does_not_come_whole_is_told_and_asked_for_again() {
         server.control.advance(Duration::from_hours(1));
         let ended = site.run().expect(0);
         assert!(ended.err.contains("the history of 1 who"), "case: {name}");
-        assert_eq!(held(&site), wanted(&server, &ids[..3]), "case: {name}");
+        assert_eq!(held(&site), wanted(&server, &TYPES, &ids[..3]), "case: {name}");
     }
 }
 
@@ -228,5 +197,5 @@ fn a_history_goes_on_where_a_killed_run_left_it() {
     server.control.release("gate");
     let ended = site.run().expect(0);
     assert!(ended.err.contains("going on where an earlier run stopped"), "{}", ended.err);
-    assert_eq!(held(&site), wanted(&server, &ids[..4]));
+    assert_eq!(held(&site), wanted(&server, &TYPES, &ids[..4]));
 }

@@ -5,41 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bulkhead_sample_server::Data;
 
-use crate::rig::{Delivered, Sample, Setup, Site, Walk};
+use crate::rig::{Delivered, Sample, Setup, Site, held, wanted};
 
 const TYPES: [&str; 5] = ["Patient", "Condition", "Observation", "Encounter", "Location"];
-
-/// What is at the destination after all exports: later ones add, replace and take back.
-fn held(site: &Site) -> BTreeSet<String> {
-    let mut held = BTreeSet::new();
-    for export in site.delivered("") {
-        held.extend(export.keys());
-        held = held.difference(&export.deleted).cloned().collect();
-    }
-    held
-}
-
-/// What the cohort should have, by another way: an export of everything, and a walk over it.
-fn wanted(server: &Sample, members: &[String]) -> BTreeSet<String> {
-    let mut setup = Setup::new(&server.base, TYPES);
-    setup.chains = vec![("everything", String::new(), "")];
-    let site = Site::with(&setup, members);
-    site.run().expect(0);
-    let walk = Walk {
-        members: members.iter().cloned().collect(),
-        base: server.base.as_str().trim_end_matches('/').to_owned(),
-    };
-    let mut wanted = BTreeSet::new();
-    for export in site.delivered("") {
-        for (kind, lines) in &export.lines {
-            for line in lines.iter().filter(|line| walk.keeps(line)) {
-                let line: serde_json::Value = serde_json::from_slice(line).unwrap();
-                wanted.insert(format!("{kind}/{}", line["id"].as_str().unwrap()));
-            }
-        }
-    }
-    wanted
-}
 
 fn list(members: &[String]) -> String {
     format!("id\n{}\n", members.join("\n"))
@@ -52,14 +20,14 @@ fn who_joins_gets_their_history_and_what_of_who_leaves_is_taken_back() {
     let ids = server.ids("Patient");
     let site = Site::with(&Setup::new(&server.base, TYPES), &ids[..4]);
     site.run().expect(0);
-    assert_eq!(held(&site), wanted(&server, &ids[..4]));
+    assert_eq!(held(&site), wanted(&server, &TYPES, &ids[..4]));
 
     // One leaves, one joins.
     server.control.advance(Duration::from_hours(2));
     site.write("members.csv", list(&ids[1..5]));
     let ended = site.run().expect(0);
     assert!(ended.err.contains("the history of 1 who joined a cohort"), "{}", ended.err);
-    assert_eq!(held(&site), wanted(&server, &ids[1..5]));
+    assert_eq!(held(&site), wanted(&server, &TYPES, &ids[1..5]));
     let exports = site.delivered("").len();
     let taken_back: BTreeSet<String> =
         site.delivered("").into_iter().flat_map(|export| export.deleted).collect();
@@ -76,7 +44,7 @@ fn who_joins_gets_their_history_and_what_of_who_leaves_is_taken_back() {
     // Who comes back gets everything again.
     site.write("members.csv", list(&ids[..5]));
     site.run().expect(0);
-    assert_eq!(held(&site), wanted(&server, &ids[..5]));
+    assert_eq!(held(&site), wanted(&server, &TYPES, &ids[..5]));
 }
 
 /// Items: 137, 138.
@@ -92,7 +60,7 @@ fn what_left_may_stay_where_the_operator_says_so() {
     site.write("members.csv", list(&ids[1..3]));
     let ended = site.run().expect(0);
     assert!(ended.err.contains("more than `sync.backfill-most`"), "{}", ended.err);
-    assert_eq!(held(&site), wanted(&server, &ids[..3]));
+    assert_eq!(held(&site), wanted(&server, &TYPES, &ids[..3]));
 }
 
 /// Items: 111, 134, 139. Faults: F23, F29.
@@ -127,7 +95,7 @@ fn the_overlap_brings_nothing_twice_and_what_moves_to_another_patient_is_taken_b
     let all = site.delivered("");
     let taken = BTreeSet::from(["Condition/moving".to_owned()]);
     assert_eq!((all[3].count(), &all[3].deleted), (0, &taken));
-    assert_eq!(held(&site), wanted(&server, &ids[..2]));
+    assert_eq!(held(&site), wanted(&server, &TYPES, &ids[..2]));
 
     // Deleted there, it was not here any more: nobody hears of it.
     server.control.advance(Duration::from_mins(10));

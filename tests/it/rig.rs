@@ -1,6 +1,7 @@
 //! What the tests are made of: the program, its folder, servers, and readers of its output.
 
 mod fake;
+mod holdings;
 mod lake;
 mod program;
 mod random;
@@ -10,6 +11,7 @@ mod walk;
 mod warm;
 
 pub(crate) use fake::{Exported, Fake, Framing, Reply, Seen, Served};
+pub(crate) use holdings::{held, wanted};
 pub(crate) use lake::{Delivered, exports, tree};
 pub(crate) use program::{Ended, Program, plugin};
 pub(crate) use random::Random;

@@ -3,6 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use bulkhead_model::{ByteSize, Instant};
+use bulkhead_pipeline::{Crash, Limit};
 use wasmtime::{
     Store,
     component::{Component, InstancePre, Linker},
@@ -144,9 +145,18 @@ impl Plugin {
         (self.0.resources.now)()
     }
 
-    /// Counts a death; says whether the stage may have another guest.
-    pub(crate) fn may_restart(&self) -> bool {
-        self.0.shared.may_restart(self.now(), &self.0.limits)
+    /// Counts a death. A fresh guest may do better, unless there can be none or no guest would
+    /// have more: then this is what ran out.
+    pub(crate) fn died(&self, crash: Crash) -> Option<Limit> {
+        self.0.uses.died(crash);
+        if !self.0.shared.may_restart(self.now(), &self.0.limits) {
+            tracing::warn!(stage = self.stage(), %crash, "a guest died once too often");
+            return Some(Limit::Restarts);
+        }
+        match crash {
+            Crash::Limit(limit) => limit.is_for_good().then_some(limit),
+            Crash::Contract | Crash::Trap => None,
+        }
     }
 
     /// What its guests called.

@@ -69,20 +69,11 @@ impl PluginStage {
         self.crashed(error.crash())
     }
 
-    /// What a death means: a fresh guest may do better, unless there can be none or no guest
-    /// would have more.
     fn crashed(&self, crash: Crash) -> StageError {
-        self.plugin.uses().died(crash);
-        if !self.plugin.may_restart() {
-            tracing::warn!(stage = self.plugin.stage(), %crash, "a guest died once too often");
-            return self.spent(Limit::Restarts);
+        match self.plugin.died(crash) {
+            Some(limit) => self.spent(limit),
+            None => StageError::Crashed { stage: self.plugin.stage().to_owned(), crash },
         }
-        if let Crash::Limit(limit) = crash
-            && limit.is_for_good()
-        {
-            return self.spent(limit);
-        }
-        StageError::Crashed { stage: self.plugin.stage().to_owned(), crash }
     }
 
     fn spent(&self, limit: Limit) -> StageError {
