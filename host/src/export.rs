@@ -130,6 +130,7 @@ impl Export {
         reach: Reach,
     ) -> anyhow::Result<Vec<Report>> {
         let stream = self.stream();
+        let began_empty = self.delivered.as_ref().is_some_and(Delivered::is_empty);
         self.abandon_others(&stream)?;
         self.release_left().await?;
         let mut reports = Vec::new();
@@ -193,7 +194,8 @@ impl Export {
         if reports.iter().all(is_enough) {
             self.members.note(&self.ledger, &stream, run)?;
         }
-        if is_whole {
+        // What came with a first export was not deleted long ago.
+        if is_whole && !began_empty {
             self.forget_deleted().await?;
         }
         let oldest = clock::now().minus(self.config.sync.keep_history);

@@ -92,6 +92,11 @@ impl Kinds {
         self.0.get(usize::from(index)).map_or("", |name| name)
     }
 
+    /// The name at `index`, as it is held here.
+    pub(crate) fn held(&self, index: u16) -> Option<Arc<str>> {
+        self.0.get(usize::from(index)).map(Arc::clone)
+    }
+
     /// `name` as it is held here, or a text of its own when it is not.
     pub(crate) fn shared(&self, name: &str) -> Arc<str> {
         let held = self.0.iter().find(|known| &***known == name);

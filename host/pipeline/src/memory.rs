@@ -129,10 +129,15 @@ impl Handled {
     /// Of a record of `batch`; `None` when it has no id to be remembered by.
     pub(crate) fn of(batch: &Batch, record: &Record, digests: &Digests) -> Option<Self> {
         let raw = digests.raw(record);
+        let kind = if record.is_row {
+            batch.kinds().shared(record.resource_type())
+        } else {
+            batch.kinds().held(record.kind)?
+        };
         Some(Self {
             seq: record.seq,
             change: record.change,
-            kind: batch.kinds().shared(record.resource_type()),
+            kind,
             id: record.id()?.into(),
             raw,
             // Each was checked when the line came in; the fallback is never taken.

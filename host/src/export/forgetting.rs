@@ -15,7 +15,7 @@ const CHUNK: usize = 10_000;
 
 impl Export {
     /// Forgets what was deleted long ago. Reads every entry: after exports of everything alone,
-    /// which do so too.
+    /// which do so too; not after the first, which does not.
     pub(super) async fn forget_deleted(&self) -> anyhow::Result<()> {
         let Some(delivered) = self.delivered.clone() else { return Ok(()) };
         let before = clock::now().minus(self.config.sync.keep_deleted);

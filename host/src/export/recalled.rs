@@ -112,7 +112,10 @@ impl Export {
     ) -> anyhow::Result<u64> {
         private_folder(folder)?;
         let mut written = Spool::create(folder)?;
-        if self.config.sync.left == LeftPolicy::Retract && self.members.may_have_left() {
+        // What came with a first export was just tested against the cohort as it is.
+        let has_earlier = !holdings.is_first();
+        let retracts = self.config.sync.left == LeftPolicy::Retract;
+        if has_earlier && retracts && self.members.may_have_left() {
             self.find_left(holdings, &mut written).await?;
         }
         if holdings.span() == Span::Whole && holdings.is_comparable() {
