@@ -187,6 +187,15 @@ impl Delivered {
         all.collect()
     }
 
+    /// The same, if nothing need be read from disk for it: `None` if something must.
+    pub fn at_hand(
+        &self,
+        keys: &[ResourceKey],
+    ) -> Option<Result<Vec<Option<Entry>>, Error>> {
+        let found = self.recent.at_hand(keys, |value| self.decode(value))?;
+        Some(found.into_iter().collect())
+    }
+
     /// From the logs that wait, newest first, or from the engine.
     fn get(
         &self,

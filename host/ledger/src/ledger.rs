@@ -75,6 +75,22 @@ impl Ledger {
         Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.into() })
     }
 
+    /// A ledger that is gone with the last of its clones: to rehearse with, and for tests that
+    /// need many.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the database.
+    pub fn in_memory() -> Result<Self, Error> {
+        let path = Path::new(":memory:");
+        let access = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let connection = connect(path, access, |connection| {
+            schema::migrate(connection)?;
+            schema::inspect(connection)
+        })?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.into() })
+    }
+
     /// Opens the ledger at `path` for reading, while a run may be writing to it.
     ///
     /// # Errors

@@ -38,17 +38,21 @@ pub struct LaneLimits {
     pub longest_pause: Duration,
     /// A file of which nothing is delivered still advances after this many bytes read.
     pub quiet_bytes: u64,
+    /// Records whose digests wait for the sink's word, at about 500 bytes each with what was
+    /// read of them: see [`Lane::take_handled`].
+    pub handled: usize,
 }
 
 impl Default for LaneLimits {
     fn default() -> Self {
-        Self { retries: 8, longest_pause: Duration::from_mins(1), quiet_bytes: 64 << 20 }
+        Self {
+            retries: 8,
+            longest_pause: Duration::from_mins(1),
+            quiet_bytes: 64 << 20,
+            handled: 2_048,
+        }
     }
 }
-
-/// Records whose digests wait for the sink's word, at about 500 bytes each with what was read of
-/// them.
-const MUCH_HANDLED: usize = 2_048;
 
 /// Bytes of refused bodies that wait for the sink's word. Some blocks' worth: enough to seal many
 /// at once, little beside what a lane holds anyway.
@@ -200,7 +204,7 @@ impl Lane {
     /// it. Between blocks. So that memory stays bounded whatever the sink holds back: it may be
     /// written down before it is durable, as long as that can be told apart later.
     pub fn take_handled(&mut self) -> Option<(u64, Vec<Handled>)> {
-        Some((self.last_line, self.marks.drain(MUCH_HANDLED)?))
+        Some((self.last_line, self.marks.drain(self.limits.handled)?))
     }
 
     /// What waits in quarantine for the sink's word, once its bodies are much, in groups that one

@@ -13,6 +13,7 @@
 //! Memory: one version for each record between intake and what is written ahead, at most
 //! some 4,000 a lane, at about 90 bytes each.
 
+mod contest;
 mod decide;
 mod drift;
 mod flight;
@@ -22,16 +23,17 @@ mod looks;
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use bulkhead_ledger::{
     ExportRecord, Ledger, Look, Voids,
-    delivered::{self, Delivered, Draft, Durable, Entry, EntryRef, ResourceKey, State},
+    delivered::{self, Delivered, Entry, EntryRef, State},
 };
 use bulkhead_model::Instant;
 use bulkhead_pipeline::{Batch, Change, Digests, Handled, Memory, Recall};
 
+pub(super) use contest::NO_DIGEST;
 use decide::{Candidate, Setting};
 pub(super) use decide::{OLDER, UNCHANGED};
 use drift::{Arrival, classify};
@@ -64,6 +66,9 @@ pub(crate) struct Holdings {
     /// The mark that stands for all types.
     mark_of_all: Option<Instant>,
     flight: Mutex<Flight>,
+    /// How often something landed. Read while one looks what is known, written while what flew is
+    /// written down: it is always seen in one of both places.
+    landings: RwLock<u64>,
     /// By file, then by type.
     drift: Mutex<BTreeMap<u32, BTreeMap<String, Drift>>>,
 }
@@ -114,6 +119,7 @@ impl Holdings {
             marks,
             mark_of_all,
             flight: Mutex::default(),
+            landings: RwLock::default(),
             drift: Mutex::default(),
         })
     }
@@ -168,53 +174,6 @@ impl Holdings {
         Box::new(LaneMemory { holdings: Arc::clone(self), file })
     }
 
-    /// Writes down what the sink made durable of a file up to line `through`, and makes durable
-    /// what was written ahead. Before the file's checkpoint is written, never after.
-    pub(crate) fn commit(
-        &self,
-        file: u32,
-        through: u64,
-        handled: &[Handled],
-    ) -> Result<(), bulkhead_ledger::Error> {
-        self.delivered.put(self.draft(file, through, handled)?, Durable::Now)
-    }
-
-    /// Writes down what is not durable yet; if it never is, the next try tells it apart.
-    pub(crate) fn write_ahead(
-        &self,
-        file: u32,
-        through: u64,
-        handled: &[Handled],
-    ) -> Result<(), bulkhead_ledger::Error> {
-        self.delivered.put(self.draft(file, through, handled)?, Durable::Later)
-    }
-
-    fn draft(
-        &self,
-        file: u32,
-        through: u64,
-        handled: &[Handled],
-    ) -> Result<Draft, bulkhead_ledger::Error> {
-        let mut draft = Draft::default();
-        let seen = self.flight().let_go(file, through);
-        if !seen.is_empty() {
-            self.mark_seen(&seen, &mut draft)?;
-        }
-        if self.is_comparable && !self.marks.is_empty() {
-            let (keys, of): (Vec<ResourceKey>, Vec<&Handled>) = handled
-                .iter()
-                .filter_map(|of| Some((ResourceKey::new(&of.kind, &of.id).ok()?, of)))
-                .unzip();
-            self.compare(file, &of, &self.delivered.get_many(&keys)?);
-        }
-        let tag = self.tag(file);
-        for of in handled {
-            // What is no key is not asked about either.
-            let _ = draft.add(&of.kind, &of.id, &self.entry(tag, of));
-        }
-        Ok(draft)
-    }
-
     /// Makes void what was written down of a file beyond line `through`: the try that wrote
     /// it came to nothing.
     pub(crate) fn give_up(
@@ -242,22 +201,6 @@ impl Holdings {
         }
     }
 
-    /// Adds the entries of `keys`, as they stand now, marked as seen by this export.
-    fn mark_seen(
-        &self,
-        keys: &[ResourceKey],
-        draft: &mut Draft,
-    ) -> Result<(), bulkhead_ledger::Error> {
-        let seen = self.setting.export;
-        for (key, entry) in keys.iter().zip(self.delivered.get_many(keys)?) {
-            let entry = entry.filter(|of| of.state == State::Live && of.seen != seen);
-            if let Some(entry) = entry {
-                draft.add_key(key, &Entry { seen, ..entry }.borrowed());
-            }
-        }
-        Ok(())
-    }
-
     /// The number under which entries of a file are written now.
     fn tag(&self, file: u32) -> u32 {
         let voids = self.voids.lock().unwrap_or_else(PoisonError::into_inner);
@@ -275,8 +218,10 @@ impl Holdings {
                 continue;
             }
             let mark = self.marks.get(&*of.kind).copied().or(self.mark_of_all);
-            let comparable =
-                before.as_ref().filter(|entry| entry.epoch == self.setting.epoch);
+            // Of what came to nothing the destination has nothing.
+            let comparable = before.as_ref().filter(|entry| {
+                entry.epoch == self.setting.epoch && !self.is_void(entry)
+            });
             let arrival = Arrival {
                 last_updated: of.envelope.last_updated,
                 raw: of.raw,
@@ -359,7 +304,9 @@ impl Holdings {
             let name = record.resource_type();
             let flying = flight.of(hash);
             let recall = self.decided(name, &candidate, entry.as_ref(), is_void, flying);
-            flight.take_in(file, &candidate, hash, recall);
+            let own = self.setting.export;
+            let written = entry.as_ref().filter(|entry| entry.export == own);
+            flight.take_in(file, &candidate, hash, recall, written.map(file_of));
             // An export of everything tells by it what is gone; any, which deletions not to
             // believe.
             let is_there = entry.is_some_and(|entry| {

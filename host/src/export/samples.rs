@@ -19,7 +19,7 @@ use bulkhead_ndjson::content_hash;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Export, stopped};
+use super::{Export, memory::NO_DIGEST, stopped};
 
 /// Entries looked at for one that is live.
 const LOOKED_AT: usize = 100;
@@ -177,7 +177,8 @@ fn choose(
             let mut found = None;
             for next in delivered.from(name, from).take(LOOKED_AT) {
                 let (key, entry) = next?;
-                if entry.state == State::Live && !taken.contains(&key) {
+                let is_known = entry.state == State::Live && entry.content != NO_DIGEST;
+                if is_known && !taken.contains(&key) {
                     found = Some((key, entry));
                     break;
                 }

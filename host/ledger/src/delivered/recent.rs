@@ -128,6 +128,31 @@ impl Recent {
         Ok((found.collect(), waiting.iter().rev().map(Arc::clone).collect()))
     }
 
+    /// What is known of `keys`, if it is known here of all: what `read` makes of values in the open
+    /// log, or that there is none.
+    pub(super) fn at_hand<T, E>(
+        &self,
+        keys: &[ResourceKey],
+        mut read: impl FnMut(&[u8]) -> Result<Option<T>, E>,
+    ) -> Option<Vec<Result<Option<T>, E>>> {
+        if keys.is_empty() {
+            return Some(Vec::new());
+        }
+        let state = self.lock();
+        if state.is_behind() {
+            return None;
+        }
+        let found = keys.iter().map(|key| {
+            let hash = key.hash();
+            match state.open.get(hash, key.as_bytes()) {
+                Some(value) => Some(read(value)),
+                None if state.known.may_have(hash) => None,
+                None => Some(Ok(None)),
+            }
+        });
+        found.collect()
+    }
+
     /// Writes a draft; gives what is to be synced for it to be durable.
     pub(super) fn append(&self, draft: Draft) -> Result<Arc<File>, fjall::Error> {
         let (frame, places) = draft.into_frame();

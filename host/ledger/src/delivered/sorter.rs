@@ -68,6 +68,10 @@ pub(super) fn empty(
     table: &Keyspace,
     keys: impl Iterator<Item = Result<fjall::UserKey, fjall::Error>>,
 ) -> Result<(), fjall::Error> {
+    let mut keys = keys.peekable();
+    if keys.peek().is_none() {
+        return Ok(());
+    }
     let mut ingestion = table.start_ingestion()?;
     for key in keys {
         ingestion.write_tombstone(key?)?;

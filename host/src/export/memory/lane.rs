@@ -1,6 +1,9 @@
 //! One file's lane asks what is known of its records.
 
-use std::{future::ready, sync::Arc};
+use std::{
+    future::ready,
+    sync::{Arc, PoisonError},
+};
 
 use bulkhead_ledger::delivered::{Entry, KeyHash, PatientsRef, ResourceKey};
 use bulkhead_ndjson::Envelope;
@@ -22,17 +25,31 @@ impl Memory for LaneMemory {
         digests: &'a Digests,
     ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>> {
         let file = self.file;
-        let asked = self.holdings.asked(batch);
-        if asked.keys.is_empty() {
-            // Nothing is known of any of them: no disk to wait for.
-            let recalls = self.holdings.recall(file, batch, digests, &asked, Vec::new());
-            return ready(Ok(recalls)).boxed();
+        let mut asked = None;
+        // Whatever lands meanwhile is either still in flight or known by now.
+        if let Ok(landings) = self.holdings.landings.try_read() {
+            let of_now = self.holdings.asked(batch);
+            if let Some(entries) = self.holdings.delivered.at_hand(&of_now.keys) {
+                // No disk to wait for.
+                let recall = |entries| {
+                    self.holdings.recall(file, batch, digests, &of_now, entries)
+                };
+                let recalls = entries
+                    .map(recall)
+                    .map_err(|error| MemoryError::Read(Box::new(error)));
+                return ready(recalls).boxed();
+            }
+            asked = Some((*landings, of_now));
         }
         let (batch, digests) = (batch.clone(), digests.clone());
         let holdings = Arc::clone(&self.holdings);
         // The ledger of resources reads from disk.
         let answers = tokio::task::spawn_blocking(move || {
-            let entries = holdings.delivered().get_many(&asked.keys)?;
+            let landings =
+                holdings.landings.read().unwrap_or_else(PoisonError::into_inner);
+            let asked = asked.filter(|(then, _)| *then == *landings);
+            let asked = asked.map_or_else(|| holdings.asked(&batch), |(_, asked)| asked);
+            let entries = holdings.delivered.get_many(&asked.keys)?;
             Ok::<_, bulkhead_ledger::Error>(
                 holdings.recall(file, &batch, &digests, &asked, entries),
             )

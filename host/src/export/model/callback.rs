@@ -40,6 +40,7 @@ impl Operator {
                 holdings,
                 id: &record.id,
                 cohort: self.members(),
+                handled: self.habits.handled,
             };
             if members.may_have_left() {
                 find_left(holdings, &mut delivery.filters(), &|_| false, &mut spool)
@@ -69,6 +70,7 @@ impl Operator {
             holdings,
             id: &record.id,
             cohort: self.members(),
+            handled: self.habits.handled,
         };
         let file = (index, FileArray::Recalled, None, lines, None);
         delivery.all(vec![file], &mut Chance::new(1), &mut task.fuse).await?;

@@ -33,6 +33,8 @@ pub(super) struct Delivery<'a> {
     pub(super) holdings: &'a Arc<Holdings>,
     pub(super) id: &'a ExportId,
     pub(super) cohort: PatientSet,
+    /// As many handled records wait for the sink's word.
+    pub(super) handled: usize,
 }
 
 /// A lane at work.
@@ -71,6 +73,10 @@ impl Delivery<'_> {
                         fuse.burn()?;
                         if let Some(advance) = advance {
                             self.write_down(index, advance, false, fuse)?;
+                        }
+                        if let Some((through, handled)) = work.lane.take_handled() {
+                            self.holdings.write_ahead(index, through, &handled)?;
+                            fuse.burn()?;
                         }
                         active.push(work);
                         continue;
@@ -120,15 +126,19 @@ impl Delivery<'_> {
         let file = (self.id.to_string(), index);
         let sink = Parts::new(self.store, file, 1 + chance.index(4));
         let intake = Intake::new(index, file_kind, Bases::default());
-        let mut lane =
-            Lane::new(intake, chain, Box::new(sink), LaneLimits::default(), pause)
-                .with_memory(self.holdings.memory(index));
+        let limits = LaneLimits { handled: self.handled, ..LaneLimits::default() };
+        let mut lane = Lane::new(intake, chain, Box::new(sink), limits, pause)
+            .with_memory(self.holdings.memory(index));
         if let Some(resume) = self.resume(index)? {
             lane = lane.resuming(&resume);
         }
         lane.open().await?;
-        let limits =
-            FramerLimits { block_lines: 1 + chance.index(3), ..FramerLimits::default() };
+        let limits = FramerLimits {
+            block_lines: 1 + chance.index(3),
+            // More than three lines have: no room is made for what never comes.
+            block_bytes: 4 << 10,
+            ..FramerLimits::default()
+        };
         let mut framer = Framer::new(limits);
         let shown = breaks.map_or(lines.len(), |after| after.min(lines.len()));
         framer.push(

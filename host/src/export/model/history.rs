@@ -18,6 +18,9 @@ const AHEAD: i64 = 45 * SECOND;
 const LAG: i64 = 2 * MINUTE;
 const LONGEST: i64 = 2 * MINUTE;
 
+/// More than a history ever has.
+const WELL_AHEAD: usize = 1_000;
+
 /// When a server says that it looked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
@@ -44,6 +47,8 @@ pub(super) struct Habits {
     pub(super) reports_deletions: bool,
     /// We ask for all types without naming them.
     pub(super) asks_for_all: bool,
+    /// Of so many records it is written down ahead of the sink's word that it has them.
+    pub(super) handled: usize,
 }
 
 /// One thing that happens.
@@ -135,6 +140,7 @@ impl History {
             is_inclusive: chance.once_in(2),
             reports_deletions: !chance.once_in(4),
             asks_for_all: chance.once_in(2),
+            handled: WELL_AHEAD,
         };
         let mut steps: Vec<Step> = (0..PATIENTS + 4)
             .map(|resource| {
@@ -153,10 +159,22 @@ impl History {
         Self { habits, cohort: vec![0, 1], steps }
     }
 
+    /// The same, with things written down ahead of the sink's word, or not.
+    pub(super) fn ahead(mut self, seed: u64) -> Self {
+        let mut chance = Chance::new(!seed);
+        self.habits.handled =
+            if chance.once_in(2) { 1 + chance.index(2) } else { WELL_AHEAD };
+        self
+    }
+
     /// Shorter histories, or such of fewer faults: larger cuts first.
     pub(super) fn shorter(&self) -> Vec<Self> {
         let with = |steps| Self { steps, ..self.clone() };
         let mut shorter = Vec::new();
+        if self.habits.handled < WELL_AHEAD {
+            let habits = Habits { handled: WELL_AHEAD, ..self.habits };
+            shorter.push(Self { habits, ..self.clone() });
+        }
         for size in [8, 4, 2, 1] {
             for at in (0..self.steps.len()).step_by(size) {
                 let mut steps = self.steps.clone();

@@ -345,6 +345,7 @@ impl Operator {
             holdings: &holdings,
             id: &record.id,
             cohort: self.members(),
+            handled: self.habits.handled,
         };
         for array in [FileArray::Output, FileArray::Deleted] {
             let mut open = Vec::new();
