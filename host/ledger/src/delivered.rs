@@ -235,6 +235,12 @@ impl Delivered {
         self.put(draft, Durable::Now)
     }
 
+    /// Whether [`Delivered::put`] of a draft would wait for nothing, if it is called now with
+    /// [`Durable::Later`].
+    pub fn has_room(&self, draft: &Draft) -> bool {
+        self.recent.has_room(draft)
+    }
+
     /// Writes a draft, all of it or nothing.
     ///
     /// # Errors

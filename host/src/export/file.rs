@@ -277,16 +277,7 @@ impl FileWork {
             self.write_down(advance, Last::No).await.map_err(Ended::Fatal)?;
         }
         self.seal_ahead(lane).await.map_err(Ended::Fatal)?;
-        match (&self.holdings, lane.take_handled()) {
-            (Some(holdings), Some((through, mut handled))) => {
-                self.origin.mend(&mut handled);
-                let (holdings, index) = (Arc::clone(holdings), self.index);
-                self.ledger(move |_| holdings.write_ahead(index, through, &handled))
-                    .await
-                    .map_err(Ended::Fatal)
-            }
-            (Some(_) | None, _) => Ok(()),
-        }
+        self.write_ahead(lane).await.map_err(Ended::Fatal)
     }
 
     /// A file with another number of resources than was announced is fetched once more; if

@@ -301,9 +301,9 @@ impl Holdings {
                 line: record.seq,
             };
             let is_void = entry.as_ref().is_some_and(|entry| self.is_void(entry));
-            let name = record.resource_type();
             let flying = flight.of(hash);
-            let recall = self.decided(name, &candidate, entry.as_ref(), is_void, flying);
+            let recall =
+                self.decided(record, &candidate, entry.as_ref(), is_void, flying);
             let own = self.setting.export;
             let written = entry.as_ref().filter(|entry| entry.export == own);
             flight.take_in(file, &candidate, hash, recall, written.map(file_of));

@@ -79,6 +79,11 @@ impl Draft {
         self.places.is_empty()
     }
 
+    /// Bytes of the frame.
+    pub(super) const fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The frame of a log, and of each of its records the hash of the key and where in the
     /// frame it stands.
     pub(super) fn into_frame(mut self) -> (Vec<u8>, Vec<(KeyHash, usize)>) {

@@ -43,6 +43,8 @@ struct State {
     open: Open,
     /// Oldest first.
     waiting: VecDeque<Arc<Waiting>>,
+    /// Whether the engine holds nothing, so that every entry is in a log.
+    is_all_here: bool,
     known: Known,
     /// Who must read in order, now.
     readers: usize,
@@ -82,8 +84,15 @@ impl Recent {
         }
         let waiting = left.into_iter().map(|number| Waiting::left(path(dir, number)));
         let waiting = waiting.collect::<io::Result<_>>()?;
-        let state =
-            State { open, waiting, known, readers: 0, is_closing: false, failure: None };
+        let state = State {
+            open,
+            waiting,
+            is_all_here: is_engine_empty,
+            known,
+            readers: 0,
+            is_closing: false,
+            failure: None,
+        };
         Ok(Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -101,7 +110,7 @@ impl Recent {
     /// Says of each hash whether its key may have an entry.
     pub(super) fn may_have(&self, hashes: impl Iterator<Item = KeyHash>) -> Vec<bool> {
         let state = self.lock();
-        hashes.map(|hash| state.known.may_have(hash)).collect()
+        hashes.map(|hash| state.may_have(hash)).collect()
     }
 
     /// What is known of `keys`: of each what `read` makes of its value in the open log. And the
@@ -116,16 +125,15 @@ impl Recent {
             state.check()?;
             state = self.wait(state);
         }
-        let State { open, waiting, known, .. } = &*state;
         let found = keys.iter().map(|key| {
             let hash = key.hash();
-            match open.get(hash, key.as_bytes()) {
+            match state.open.get(hash, key.as_bytes()) {
                 Some(value) => Found::Here(read(value)),
-                None if known.may_have(hash) => Found::Elsewhere,
+                None if state.may_have(hash) => Found::Elsewhere,
                 None => Found::Nowhere,
             }
         });
-        Ok((found.collect(), waiting.iter().rev().map(Arc::clone).collect()))
+        Ok((found.collect(), state.waiting.iter().rev().map(Arc::clone).collect()))
     }
 
     /// What is known of `keys`, if it is known here of all: what `read` makes of values in the open
@@ -146,11 +154,17 @@ impl Recent {
             let hash = key.hash();
             match state.open.get(hash, key.as_bytes()) {
                 Some(value) => Some(read(value)),
-                None if state.known.may_have(hash) => None,
+                None if state.may_have(hash) => None,
                 None => Some(Ok(None)),
             }
         });
         found.collect()
+    }
+
+    /// Whether a draft can be written without waiting, for the disk or for another thread.
+    pub(super) fn has_room(&self, draft: &Draft) -> bool {
+        let Ok(state) = self.state.try_lock() else { return false };
+        state.open.bytes.len() + draft.byte_len() <= self.log_bytes
     }
 
     /// Writes a draft; gives what is to be synced for it to be durable.
@@ -241,6 +255,7 @@ impl Recent {
         let mut state = self.lock();
         let done = state.open.empty();
         state.known = Known::none();
+        state.is_all_here = true;
         state.note(done)
     }
 
@@ -272,6 +287,8 @@ impl Recent {
 
     /// Notes that these, the oldest, are in the engine, and removes them, or that it failed.
     pub(super) fn sorted(&self, logs: &[Arc<Waiting>], done: Result<(), fjall::Error>) {
+        // Before a log is gone that says so.
+        self.lock().is_all_here = false;
         let done = done.and_then(|()| Self::remove(logs).map_err(fjall::Error::from));
         let mut state = self.lock();
         if state.note(done).is_ok() {
@@ -310,6 +327,16 @@ impl State {
     /// Whether logs wait of which nobody knows what is in them.
     fn is_behind(&self) -> bool {
         self.waiting.front().is_some_and(|log| log.slots.is_none())
+    }
+
+    /// Whether a key may have an entry: what the filter lets pass, the logs mostly tell.
+    fn may_have(&self, hash: KeyHash) -> bool {
+        let of_log = |log: &Arc<Waiting>| {
+            log.slots.as_ref().is_none_or(|slots| slots.may_have(hash))
+        };
+        let is_here =
+            || self.open.slots.may_have(hash) || self.waiting.iter().any(of_log);
+        self.known.may_have(hash) && (!self.is_all_here || is_here())
     }
 
     /// Whether all went well so far.

@@ -1,5 +1,7 @@
 //! Where each key's last record stands in one log: a table of hashes with 8 bytes a place.
 
+use std::convert::Infallible;
+
 use crate::delivered::KeyHash;
 
 /// Where the last record of each key stands in one log.
@@ -28,6 +30,13 @@ impl Slots {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a record may have a key of this hash: of those that have none, one in a thousand
+    /// million times as many as there are places is taken for one that has.
+    pub(super) fn may_have(&self, hash: KeyHash) -> bool {
+        let Ok(found) = self.find(hash, |_| Ok::<_, Infallible>(true));
+        found.is_some()
     }
 
     /// Notes a record, in place of the one of the same key: that for which `is_same` holds.
@@ -119,7 +128,8 @@ mod tests {
             let last = if start % 7 == 1 { start + 30_000 } else { start };
             assert_eq!(found, Ok(Some(last)), "{start}");
         }
-        let stranger = KeyHash::of_bytes(b"stranger");
+        let (known, stranger) = (hash(1), KeyHash::of_bytes(b"stranger"));
+        assert!(slots.may_have(known) && !slots.may_have(stranger));
         assert_eq!(slots.find(stranger, |_| Ok::<_, ()>(true)), Ok(None));
         slots.clear();
         assert_eq!(slots.find(hash(1), |_| Ok::<_, ()>(true)), Ok(None));

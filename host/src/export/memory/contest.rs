@@ -43,7 +43,11 @@ impl Holdings {
         handled: &[Handled],
     ) -> Result<(), Error> {
         self.land(file, through, handled)?;
-        // To be waited for without holding others up.
+        self.sync()
+    }
+
+    /// Makes durable what was written ahead, without holding others up.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
         self.delivered.put(Draft::default(), Durable::Now)
     }
 
@@ -57,13 +61,44 @@ impl Holdings {
         self.land(file, through, handled)
     }
 
+    /// [`Holdings::write_ahead`] where nothing need be waited for: nearly always in a first
+    /// export. `None`, and nothing is written, where something must. So a lane's own thread
+    /// frees what it read of its records.
+    pub(crate) fn write_at_once(
+        &self,
+        file: u32,
+        through: u64,
+        handled: &[Handled],
+    ) -> Option<Result<(), Error>> {
+        if self.compares() || self.flight().has_seen(file, through) {
+            return None;
+        }
+        let draft = self.draft(file, handled, &BTreeMap::new());
+        let mut landings = self.landings.try_write().ok()?;
+        let mut flight = self.flight();
+        if flight.has_contested() || !self.delivered.has_room(&draft) {
+            return None;
+        }
+        flight.let_go(file, through);
+        drop(flight);
+        let written = self.delivered.put(draft, Durable::Later);
+        *landings += 1;
+        Some(written)
+    }
+
+    /// Whether what comes is held against what was there: a first export of everything has
+    /// nothing to be held against.
+    fn compares(&self) -> bool {
+        self.is_comparable && !self.marks.is_empty()
+    }
+
     fn land(&self, file: u32, through: u64, handled: &[Handled]) -> Result<(), Error> {
         let mut seen = Draft::default();
         let keys = self.flight().take_seen(file, through);
         if !keys.is_empty() {
             self.mark_seen(&keys, &mut seen)?;
         }
-        if self.is_comparable && !self.marks.is_empty() {
+        if self.compares() {
             let (keys, of): (Vec<ResourceKey>, Vec<&Handled>) = handled
                 .iter()
                 .filter_map(|of| Some((ResourceKey::new(&of.kind, &of.id).ok()?, of)))

@@ -21,7 +21,7 @@ pub(super) struct Flight {
     /// How many of them are contested.
     contested: usize,
     /// By file, in the order of lines: what a checkpoint lets go.
-    order: HashMap<u32, VecDeque<(u64, KeyHash)>>,
+    order: HashMap<u32, VecDeque<(u64, KeyHash)>, BuildHasherDefault<Hashed>>,
     /// By file: what to mark with the next checkpoint as seen by this export.
     seen: HashMap<u32, VecDeque<(u64, ResourceKey)>>,
 }
@@ -75,6 +75,17 @@ impl Flight {
     /// Notes that the export has what the destination has.
     pub(super) fn see(&mut self, file: u32, line: u64, key: ResourceKey) {
         self.seen.entry(file).or_default().push_back((line, key));
+    }
+
+    /// Whether something up to a line is to be marked as seen.
+    pub(super) fn has_seen(&self, file: u32, through: u64) -> bool {
+        let first = self.seen.get(&file).and_then(VecDeque::front);
+        first.is_some_and(|(line, _)| *line <= through)
+    }
+
+    /// Whether two files brought some resource that is in flight.
+    pub(super) const fn has_contested(&self) -> bool {
+        self.contested > 0
     }
 
     /// What is to be marked as seen with a checkpoint at line `through`.
@@ -147,7 +158,7 @@ pub(super) fn tag(voids: &Voids, export: u64, file: u32) -> u32 {
     tag
 }
 
-/// Hashes what is a hash already.
+/// Hashes what is a hash already, or the number of a file.
 #[derive(Default)]
 struct Hashed(u64);
 
@@ -157,10 +168,15 @@ impl Hasher for Hashed {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // Not taken for a `KeyHash`, which is one number.
+        // Not taken: both are one number.
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // The highest bits are looked at first.
+        self.0 = u64::from(number) << 57 | u64::from(number);
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the other bits are not wanted")]

@@ -7,7 +7,7 @@ use bulkhead_ledger::{
     delivered::{Entry, State, fingerprint},
 };
 use bulkhead_model::Instant;
-use bulkhead_pipeline::{Change, Recall};
+use bulkhead_pipeline::{Change, Recall, Record};
 
 use super::{
     Holdings, Span,
@@ -21,13 +21,13 @@ impl Holdings {
     /// What becomes of a record in the light of what was delivered, and of what looked later.
     pub(super) fn decided(
         &self,
-        name: &str,
+        of: &Record,
         record: &Candidate,
         entry: Option<&Entry>,
         is_void: bool,
         in_flight: Option<&InFlight>,
     ) -> Recall {
-        let is_known = self.is_outdated(name, record.last_updated);
+        let is_known = self.is_outdated(of);
         let is_there = entry.is_some_and(|entry| entry.state == State::Live);
         if record.change == Change::Upsert && is_known && !is_there && !is_void {
             // A later look had it, and it was not for the destination, or is gone.
@@ -49,14 +49,16 @@ impl Holdings {
     /// has come, and so is a version: a job that was given out again. When the clock is behind as
     /// well, the server itself went back, and has to be followed. Who joined meanwhile is asked for
     /// again by who asked: such an export is not enough.
-    fn is_outdated(&self, name: &str, last_updated: Option<Instant>) -> bool {
-        let mark = self.marks.get(name).copied().or(self.mark_of_all);
-        self.span == Span::Whole
-            && mark.is_some_and(|mark| {
-                self.clock >= mark
-                    && self.setting.snapshot.plus(CUT) <= mark
-                    && last_updated.is_some_and(|at| at <= mark)
-            })
+    fn is_outdated(&self, record: &Record) -> bool {
+        if self.span == Span::Changes || self.marks.is_empty() {
+            return false;
+        }
+        let mark = self.marks.get(record.resource_type()).copied().or(self.mark_of_all);
+        mark.is_some_and(|mark| {
+            self.clock >= mark
+                && self.setting.snapshot.plus(CUT) <= mark
+                && record.envelope.last_updated.is_some_and(|at| at <= mark)
+        })
     }
 }
 
