@@ -7,6 +7,7 @@
 mod asked;
 mod drift;
 mod groups;
+mod incomplete;
 mod times;
 
 use std::{collections::BTreeMap, time::Duration};
