@@ -89,8 +89,9 @@ mod tests {
         let kinds = |names: &[&str]| -> BTreeSet<ResourceType> {
             names.iter().map(|name| name.parse().unwrap()).collect()
         };
+        type Names<'a> = &'a [&'a str];
         // name, before, now, watermarks, expected
-        let cases: &[(&str, &[&str], &[&str], &[&str], &[&str])] = &[
+        let cases: &[(&str, Names<'_>, Names<'_>, Names<'_>, Names<'_>)] = &[
             ("the same", &["Patient"], &["Patient"], &[], &[]),
             ("one more", &["Patient"], &["Device", "Patient"], &[], &["Device"]),
             ("one less", &["Device", "Patient"], &["Patient"], &[], &[]),
