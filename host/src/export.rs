@@ -26,6 +26,7 @@ mod members;
 mod memory;
 #[cfg(test)]
 mod model;
+mod offered;
 mod omission;
 mod outcome;
 mod plan;
@@ -173,11 +174,16 @@ impl Export {
         }
         if !is_all_done {
             let reach = self.backfill(&stream, reach, &mut reports).await?;
-            for plan in self.plans(&stream, &reach)? {
+            let plans = self.plans(&stream, &reach)?;
+            if plans.iter().any(|plan| plan.since.is_some()) {
+                self.catch_up_types(&stream, &reach, &mut reports).await?;
+            }
+            for plan in plans {
                 let mut plan = plan;
                 // The last one is of changes, if any is.
                 is_whole = plan.since.is_none();
-                if !done.is_empty() {
+                // Whatever was asked for by name, all types together are another matter.
+                if !done.is_empty() && !plan.types.is_empty() {
                     plan.types.retain(|name| !done.contains(name));
                     if plan.types.is_empty() {
                         continue;

@@ -1,6 +1,7 @@
 //! What an export came to, for people and for machines.
 
 mod drift;
+mod lines;
 mod quarantine;
 
 use std::{collections::BTreeMap, fmt::Write, time::Duration};
@@ -202,8 +203,7 @@ impl Report {
             )
         };
         for (name, counts) in self.tally.iter() {
-            let Counts { heads, referred, .. } = *counts;
-            if *counts == (Counts { heads, referred, ..Counts::default() }) {
+            if lines::are_all(counts) {
                 continue;
             }
             row(out, if name.is_empty() { "(no type)" } else { name }, counts)?;
@@ -241,13 +241,7 @@ impl Report {
             }
         }
         self.write_kept(out)?;
-        if total.heads > 0 {
-            writeln!(
-                out,
-                "  {} lines that only head blocks of the files were passed over",
-                total.heads
-            )?;
-        }
+        lines::write(out, &total)?;
         for (issue, count) in &self.outcomes.issues {
             writeln!(out, "! the server reports: {issue} ({count})")?;
         }

@@ -85,7 +85,14 @@ fn nasty_lines_pass_byte_for_byte() {
         let mut setup = Setup::new(&server.base, ["Observation"]);
         setup.tables = format!("[limits]\nblock = \"{block}\"\n");
         let site = Site::with(&setup, &["m".to_owned()]);
-        site.run().expect(0);
+        let ended = site.run().expect(0);
+        let (empty, crlf) = (lines.len() + 1, lines.len());
+        let told = match name {
+            "carriage returns" => format!("  {crlf} lines end with CR LF;"),
+            "empty lines" => format!("  {empty} empty lines were passed over\n"),
+            _ => String::new(),
+        };
+        assert!(ended.out.contains(&told), "case: {name}\n{}", ended.out);
         let delivered = site.delivered("");
         let found = &delivered[0].lines["Observation"];
         assert_eq!(found.len(), lines.len(), "case: {name}");

@@ -7,6 +7,7 @@
 mod asked;
 mod drift;
 mod groups;
+mod incomplete;
 mod times;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -133,6 +134,7 @@ fn a_fault_holds_what_it_is_about_and_the_next_run_brings_the_rest() {
     let none = &[][..];
     let failed = Answer::status(500).outcome(["processing"]);
     let empty = Answer::status(200).body(Content::Json(json!({})));
+    let html = Answer::status(200).body(Content::Html);
     let cut = |framing, how| BodyFault {
         framing: Some(framing),
         ..BodyFault::cut(At::LineEnd(2), how)
@@ -177,6 +179,13 @@ fn a_fault_holds_what_it_is_about_and_the_next_run_brings_the_rest() {
             all,
         ),
         ("F4 no manifest", on(Fault::on(On::Manifest).answer(empty)), 1, none),
+        (
+            "F4 a web page once",
+            on(Fault::on(On::Manifest).times(1).answer(html.clone())),
+            0,
+            all,
+        ),
+        ("F4 a web page", on(Fault::on(On::Manifest).answer(html)), 1, none),
         ("F12 a type", mode(|modes| modes.omit = vec![silent]), 3, others),
         ("F12 rows", mode(|modes| modes.omit = vec![short]), 3, others),
         (

@@ -36,3 +36,4 @@ mod rig;
 mod setup;
 mod signatures;
 mod stopping;
+mod volume;

@@ -76,7 +76,7 @@ fn a_server_without_since_is_asked_for_everything_and_the_run_says_why() {
 
 /// Items: 45.
 #[test]
-fn a_type_that_the_server_offers_since_lately_is_told() {
+fn the_history_of_a_type_that_the_server_offers_since_lately_is_asked_for_once() {
     let offered = vec!["Patient"];
     let (server, exported) = Fake::exporting(Exported { offered, ..exported() });
     let site = site(&server, "", &[]);
@@ -87,4 +87,19 @@ fn a_type_that_the_server_offers_since_lately_is_told() {
     exported.lock().unwrap().offered.push("Device");
     let ended = site.run();
     assert!(ended.err.contains(new), "{}", ended.err);
+    let kickoffs = || -> Vec<String> {
+        let seen = server.seen().into_iter();
+        let asked = seen.filter(|seen| seen.path == "/fhir/$export");
+        asked.map(|seen| seen.query).collect()
+    };
+    let asked = kickoffs();
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    assert!(
+        asked[2].contains("_type=Device") && !asked[2].contains("_since"),
+        "{asked:?}"
+    );
+    assert!(!asked[3].contains("_type") && asked[3].contains("_since"), "{asked:?}");
+    let ended = site.run();
+    assert!(!ended.err.contains(new), "{}", ended.err);
+    assert_eq!(kickoffs().len(), 5);
 }

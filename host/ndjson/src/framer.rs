@@ -108,7 +108,16 @@ struct OpenBlock {
     /// Bytes of the lines of the block so far, as the file has them: what was thrown away
     /// counts, and so do line ends and empty lines.
     taken: usize,
-    empty_lines: u64,
+    passed: Passed,
+}
+
+/// What a framer passed over, so that it can be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Lines on which nothing stood.
+    pub empty_lines: u64,
+    /// Lines that ended with `\r\n`, empty ones aside.
+    pub crlf_lines: u64,
 }
 
 impl Framer {
@@ -121,7 +130,7 @@ impl Framer {
             next_number: 1,
             discarded: 0,
             taken: 0,
-            empty_lines: 0,
+            passed: Passed::default(),
         };
         Self {
             buffer: BytesMut::new(),
@@ -132,9 +141,9 @@ impl Framer {
         }
     }
 
-    /// Lines passed over because nothing stood on them.
-    pub const fn empty_lines(&self) -> u64 {
-        self.open.empty_lines
+    /// What was passed over so far.
+    pub const fn passed(&self) -> Passed {
+        self.open.passed
     }
 
     /// Takes what arrived. Call [`Framer::next_block`] until it gives nothing before the next.
@@ -168,12 +177,12 @@ impl Framer {
         None
     }
 
-    /// The last block, and how many empty lines there were. A last line needs no line end.
+    /// The last block, and what was passed over in all. A last line needs no line end.
     ///
     /// To be called when the bytes have ended and [`Framer::next_block`] has given `None`. If
     /// it has not, nothing is lost: the last block then holds all that is left, whatever the
     /// limits say.
-    pub fn finish(mut self) -> (Option<Block>, u64) {
+    pub fn finish(mut self) -> (Option<Block>, Passed) {
         if self.at_start {
             self.skip_bom();
         }
@@ -185,7 +194,7 @@ impl Framer {
         let bytes = self.buffer.split_to(end).freeze();
         let lines = self.open.next(end);
         let block = (!lines.is_empty()).then_some(Block { bytes, lines });
-        (block, self.open.empty_lines)
+        (block, self.open.passed)
     }
 
     fn skip_bom(&mut self) {
@@ -263,10 +272,11 @@ impl OpenBlock {
         if len > self.limits.line_bytes as u64 {
             self.lines.push(Line::TooLong { number, len });
         } else if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
-            self.empty_lines += 1;
+            self.passed.empty_lines += 1;
         } else {
             // Only the `\r` of `\r\n` goes; other white space belongs to the line.
             let has_cr = line.ends_with(b"\r");
+            self.passed.crlf_lines += u64::from(has_cr);
             self.lines
                 .push(Line::Whole { number, span: start..end - usize::from(has_cr) });
         }

@@ -17,6 +17,6 @@ mod scan;
 
 pub use content::content_hash;
 pub use envelope::{Envelope, Patients};
-pub use framer::{Block, Framer, FramerLimits, Line};
+pub use framer::{Block, Framer, FramerLimits, Line, Passed};
 pub use peek::{Malformed, Peek};
 pub use reference::Bases;

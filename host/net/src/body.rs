@@ -1,6 +1,7 @@
 //! A response body that cannot stall or end early unnoticed.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -9,6 +10,7 @@ use std::{
 use bulkhead_model::SafeUrl;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, TryStreamExt, stream};
+use http_body::Body as _;
 use reqwest::{
     StatusCode, Version,
     header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
@@ -94,6 +96,40 @@ impl Watch {
     }
 }
 
+/// What comes, as far as the HTTP library tells it.
+struct Incoming {
+    body: reqwest::Body,
+    /// Whether the stream must say itself that it has ended. The library takes a stream of HTTP/2
+    /// that is reset without an error code for a body that has ended.
+    must_end: bool,
+}
+
+impl Incoming {
+    fn new(response: reqwest::Response) -> Self {
+        let must_end = response.version() >= Version::HTTP_2;
+        Self { body: response.into(), must_end }
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Bytes>, BoxError> {
+        loop {
+            let body = &mut self.body;
+            match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+                // What is no data is of no use here.
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+                Some(Err(error)) => return Err(source(error)),
+                None if self.must_end && !self.body.is_end_stream() => {
+                    return Err("the stream was reset before its end".into());
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
 /// A body as a stream of chunks. Dropping it ends the transfer.
 ///
 /// Yields [`Error::Body`] when the transfer broke off, [`Error::Timeout`] when it stalled,
@@ -113,24 +149,23 @@ impl Body {
     ) -> Self {
         let shown = url.clone();
         let idle = limits.idle;
-        let state = (response, permit, Watch::new(limits.least_per_minute, MINUTE));
+        let incoming = Incoming::new(response);
+        let state = (incoming, permit, Watch::new(limits.least_per_minute, MINUTE));
         let chunks =
-            stream::try_unfold(state, move |(mut response, permit, mut watch)| {
+            stream::try_unfold(state, move |(mut incoming, permit, mut watch)| {
                 let url = shown.clone();
                 async move {
-                    match timeout(idle, watch.next(response.chunk())).await {
+                    match timeout(idle, watch.next(incoming.chunk())).await {
                         Err(_) => Err(Error::Timeout { url, waited: idle }),
                         Ok(None) => Err(Error::Slow {
                             url,
                             least_per_minute: limits.least_per_minute,
                         }),
-                        Ok(Some(Err(error))) => {
-                            Err(Error::Body { url, source: source(error) })
-                        }
+                        Ok(Some(Err(source))) => Err(Error::Body { url, source }),
                         Ok(Some(Ok(None))) => Ok(None),
                         Ok(Some(Ok(Some(chunk)))) => {
                             watch.see(&chunk);
-                            Ok(Some((chunk, (response, permit, watch))))
+                            Ok(Some((chunk, (incoming, permit, watch))))
                         }
                     }
                 }

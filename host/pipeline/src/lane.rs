@@ -13,7 +13,7 @@ mod marks;
 
 use std::time::Duration;
 
-use bulkhead_ndjson::Block;
+use bulkhead_ndjson::{Block, Passed};
 use futures::future::BoxFuture;
 
 pub use caution::Caution;
@@ -214,6 +214,15 @@ impl Lane {
     /// what no advance ever names.
     pub fn much_refused(&mut self) -> Option<Vec<&mut [Quarantined]>> {
         self.marks.much_refused(MUCH_REFUSED)
+    }
+
+    /// Notes what the framer passed over in the whole file, what an earlier try read included.
+    pub fn note_passed(&mut self, passed: Passed) {
+        if passed != Passed::default() {
+            let counts = self.tally.of("");
+            counts.empty_lines = passed.empty_lines;
+            counts.crlf_lines = passed.crlf_lines;
+        }
     }
 
     /// Ends the file: everything is durable when this returns.

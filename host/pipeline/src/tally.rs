@@ -50,6 +50,10 @@ pub struct Counts {
     /// Lines that head the blocks of organised files. They are no records: passed over, and
     /// counted nowhere else.
     pub heads: u64,
+    /// Lines on which nothing stood. No records: passed over, and counted nowhere else.
+    pub empty_lines: u64,
+    /// Lines that ended with `\r\n`.
+    pub crlf_lines: u64,
 }
 
 impl Counts {
@@ -115,6 +119,8 @@ impl Counts {
         self.before_since += other.before_since;
         self.referred += other.referred;
         self.heads += other.heads;
+        self.empty_lines += other.empty_lines;
+        self.crlf_lines += other.crlf_lines;
     }
 }
 

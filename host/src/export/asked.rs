@@ -6,11 +6,15 @@
 //!
 //! Source: Bulk Data IG, "Query Parameters"; the project's checklist, F35.
 
+use std::collections::BTreeMap;
+
 use bulkhead_bulk::Kickoff;
 use bulkhead_ledger::{FileArray, FileRecord};
 use bulkhead_model::{PatientKey, ResourceType};
 use bulkhead_pipeline::{Asked, Tally, Unasked};
 use url::Url;
+
+use super::memory::Drift;
 
 /// Fewer resources than these prove nothing by being old.
 const FEW: u64 = 20;
@@ -79,6 +83,26 @@ pub(super) fn remarks(tally: &Tally, kickoff: &Kickoff, server: &Url) -> Vec<Str
     }
     remarks.extend(of_since(tally, kickoff, server));
     remarks
+}
+
+/// What is said of resources that came with elements left out.
+pub(super) fn of_elements(
+    drift: &BTreeMap<String, Drift>,
+    kickoff: &Kickoff,
+) -> Option<String> {
+    let count: u64 = drift.values().map(|of| of.incomplete).sum();
+    let why = if kickoff.elements.is_empty() {
+        "nobody asked the server to leave something out"
+    } else {
+        "`source.elements` was not set when they were delivered; to have them cut at the \
+         destination, begin it anew"
+    };
+    (count > 0).then(|| {
+        format!(
+            "{count} resources came with elements left out (tag SUBSETTED), and the destination has \
+             them whole: they were not delivered; {why}"
+        )
+    })
 }
 
 fn of_since(tally: &Tally, kickoff: &Kickoff, server: &Url) -> Option<String> {

@@ -201,7 +201,7 @@ fn why_not(error: &BulkError) -> String {
 
 /// Whether the server will not take a kick-off for some patients, which a kick-off for all may
 /// mend.
-fn is_refusal(error: &anyhow::Error) -> bool {
+pub(super) fn is_refusal(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| match cause.downcast_ref::<BulkError>() {
         Some(BulkError::Refused { status, .. }) => {
             (400..500).contains(status) && !matches!(status, 401 | 403 | 408 | 429)

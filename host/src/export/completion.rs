@@ -162,6 +162,8 @@ impl Export {
         } = self.weigh(record, manifest).await?;
         let is_of_all = kickoff.patients.is_empty();
         let subject = self.subject();
+        let mut drift = self.drift_of(record)?;
+        let verdicts = judge::with_incomplete(verdicts, &drift, &kickoff);
         let clocks = clocks(record);
         let effective = clocks.effective(self.config.sync.clock_skew);
         let accepted = self.accept.applied(&verdicts);
@@ -177,7 +179,6 @@ impl Export {
         } else {
             Vec::new()
         };
-        let mut drift = self.drift_of(record)?;
         let is_whole = record.since.is_none();
         // The first export of everything has nothing to be held against.
         if is_whole && is_of_all && !before.is_empty() {
@@ -194,6 +195,7 @@ impl Export {
         remarks.extend(restored::remarks(server, older, &clocks, &before));
         remarks.extend(samples.remark());
         remarks.extend(asked::remarks(&tally, &kickoff, server));
+        remarks.extend(asked::of_elements(&drift, &kickoff));
         remarks.extend(self.learn(record, &drift, clock::now())?);
         let failed_files =
             files.iter().filter(|file| file.state == FileState::Failed).count() as u64;

@@ -231,7 +231,8 @@ impl FileWork {
                 progress.advance(lane.tally(), wire.load(Ordering::Relaxed));
             }
         }
-        let (last, _) = framer.finish();
+        let (last, passed) = framer.finish();
+        lane.note_passed(passed);
         if let Some(block) = last {
             self.take(lane, &block).await?;
         }

@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bulkhead_bulk::{Coverage, Manifest, Warning};
+use bulkhead_bulk::{Coverage, Kickoff, Manifest, Warning};
 use bulkhead_ledger::{Baseline, FileArray, FileRecord, FileState, Proof};
 use bulkhead_model::{Instant, ResourceType};
 use bulkhead_pipeline::Tally;
@@ -21,6 +21,7 @@ use super::{
     OutcomeCounts, Verdict,
     history::{self, Asked},
     kickoff::Met,
+    memory::Drift,
     outcome::{OMISSIONS, Reading},
     probe::Probe,
     verdict::Suspicion,
@@ -118,6 +119,24 @@ fn verdict(evidence: &Evidence<'_>, name: &str) -> Verdict {
         .or_else(|| of_counts(evidence, name))
         .or_else(|| of_faults(evidence, name));
     spoken.unwrap_or_else(|| of_presence(evidence, name))
+}
+
+/// The verdicts, where what came incomplete speaks against what looks complete.
+pub(super) fn with_incomplete(
+    mut verdicts: BTreeMap<String, Verdict>,
+    drift: &BTreeMap<String, Drift>,
+    kickoff: &Kickoff,
+) -> BTreeMap<String, Verdict> {
+    let came = drift.iter().filter(|(_, of)| of.incomplete > 0);
+    for (name, of) in came.filter(|_| kickoff.elements.is_empty()) {
+        let resources = of.incomplete;
+        let suspect = Verdict::Suspect(Suspicion::Incomplete { resources });
+        let verdict = verdicts.entry(name.clone()).or_insert(Verdict::Complete);
+        if verdict.moves_the_watermark() {
+            *verdict = suspect;
+        }
+    }
+    verdicts
 }
 
 /// Files of no type, and deletions, are of every type.

@@ -13,11 +13,7 @@ use bulkhead_model::ResourceType;
 use serde::{Deserialize, Serialize};
 
 use super::{Export, blamed, stopped};
-use crate::{
-    clock,
-    output::Event,
-    watermark::{all_types, span},
-};
+use crate::{clock, output::Event, watermark::span};
 
 /// The first wait for a server that is busy and does not say how long.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -53,16 +49,6 @@ impl Met {
     /// Whether the server offers a type; `None` when it lists nothing.
     pub(super) fn offers(&self, name: &ResourceType) -> Option<bool> {
         (!self.offered.is_empty()).then(|| self.offered.contains(name))
-    }
-
-    /// The types that are offered now and were not before, when both are told.
-    fn beyond(&self, before: &Self) -> Option<String> {
-        if before.offered.is_empty() {
-            return None;
-        }
-        let new = self.offered.difference(&before.offered);
-        let names: Vec<&str> = new.map(ResourceType::as_str).collect();
-        (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// What an operator should know before the server is waited for.
@@ -155,32 +141,10 @@ impl Export {
             let remark = format!("the server does not support `{left_out}`: left out");
             self.output.event(Event::Remark(remark));
         }
-        for remark in
-            met.remarks(&kickoff.types).into_iter().chain(self.new_types(kickoff, &met)?)
-        {
+        for remark in met.remarks(&kickoff.types) {
             self.output.event(Event::Remark(remark));
         }
         Ok(())
-    }
-}
-
-impl Export {
-    /// When all types are asked for, a type that the server did not offer when the watermark was
-    /// set: of it, only changes are asked for.
-    fn new_types(&self, kickoff: &Kickoff, met: &Met) -> anyhow::Result<Option<String>> {
-        if !kickoff.types.is_empty() || kickoff.since.is_none() {
-            return Ok(None);
-        }
-        let marks = self.ledger.watermarks(&self.stream())?;
-        let Some(mark) = marks.get(&all_types()) else { return Ok(None) };
-        let Some(before) = self.ledger.export(&mark.set_by)? else { return Ok(None) };
-        Ok(met.beyond(&Met::of(&before)).map(|new| {
-            format!(
-                "the server offers {new}, which it did not when export {} was made: of it only \
-                 changes are asked for; `--full` brings its history",
-                mark.set_by
-            )
-        }))
     }
 }
 

@@ -17,6 +17,7 @@ mod contest;
 mod decide;
 mod drift;
 mod flight;
+mod incomplete;
 mod lane;
 mod looks;
 
@@ -43,7 +44,8 @@ use flight::{Flight, GENERATION, tag};
 use lane::{Asked, LaneMemory, patients};
 use looks::{looked_at, looks};
 
-use super::Export;
+use self::incomplete::{INCOMPLETE, Shape, is_incomplete};
+use super::{Export, kickoff_of};
 
 /// What the destination of one chain holds, during one export.
 #[derive(Debug)]
@@ -61,6 +63,8 @@ pub(crate) struct Holdings {
     is_comparable: bool,
     /// Whether nothing was ever delivered before it.
     is_first: bool,
+    /// Whether whole resources were asked for, or some of their elements.
+    shape: Shape,
     /// The watermarks that the export began with.
     marks: BTreeMap<String, Instant>,
     /// The mark that stands for all types.
@@ -82,7 +86,10 @@ impl Export {
         is_comparable: bool,
     ) -> anyhow::Result<Option<Arc<Holdings>>> {
         let Some(delivered) = &self.delivered else { return Ok(None) };
-        let holdings = Holdings::new(delivered, &self.ledger, record, is_comparable)?;
+        let mut holdings = Holdings::new(delivered, &self.ledger, record, is_comparable)?;
+        if !kickoff_of(record)?.elements.is_empty() {
+            holdings.shape = Shape::Elements;
+        }
         Ok(Some(Arc::new(holdings)))
     }
 }
@@ -116,6 +123,7 @@ impl Holdings {
             span: if record.since.is_none() { Span::Whole } else { Span::Changes },
             is_comparable,
             is_first: delivered.is_empty(),
+            shape: Shape::Whole,
             marks,
             mark_of_all,
             flight: Mutex::default(),
@@ -274,6 +282,7 @@ impl Holdings {
         let mut keys = asked.keys.iter();
         let mut may_be_known = asked.may_be_known.iter();
         let mut after: BTreeMap<&str, Drift> = BTreeMap::new();
+        let mut incomplete: BTreeMap<&str, Drift> = BTreeMap::new();
         let (tag, snapshot) = (self.tag(file), self.setting.snapshot);
         let mut flight = self.flight();
         let mut recalls = Vec::with_capacity(batch.len());
@@ -306,6 +315,14 @@ impl Holdings {
                 self.decided(record, &candidate, entry.as_ref(), is_void, flying);
             let own = self.setting.export;
             let written = entry.as_ref().filter(|entry| entry.export == own);
+            let whole = entry.as_ref().filter(|entry| self.may_be_whole(entry));
+            let is_pass = matches!(recall, Recall::Pass { .. });
+            let recall = if is_pass && whole.is_some() && is_incomplete(record) {
+                incomplete.entry(name).or_default().incomplete += 1;
+                Recall::Skip(INCOMPLETE)
+            } else {
+                recall
+            };
             flight.take_in(file, &candidate, hash, recall, written.map(file_of));
             // An export of everything tells by it what is gone; any, which deletions not to
             // believe.
@@ -321,10 +338,10 @@ impl Holdings {
             recalls.push(recall);
         }
         drop(flight);
-        if !after.is_empty() {
+        if !after.is_empty() || !incomplete.is_empty() {
             let mut all = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
             let all = all.entry(file).or_default();
-            for (name, found) in after {
+            for (name, found) in after.into_iter().chain(incomplete) {
                 all.entry(name.to_owned()).or_default().add(&found);
             }
         }

@@ -59,6 +59,12 @@ pub(crate) enum Suspicion {
         /// As came.
         came: u64,
     },
+    /// Some came with elements left out that nobody asked to leave out, and were not delivered
+    /// over whole ones.
+    Incomplete {
+        /// How many.
+        resources: u64,
+    },
     /// None came so often in a row that it cannot be chance.
     Quiet {
         /// Incremental exports in a row without one, this one included.
@@ -184,6 +190,10 @@ impl Suspicion {
             Self::CountedMore { counted, came } => {
                 format!("the server counts {counted}, {came} came")
             }
+            Self::Incomplete { resources } => format!(
+                "{resources} came with elements left out that nobody asked to leave out, and were \
+                 not delivered over whole ones"
+            ),
             Self::Quiet { runs, resources, in_runs } => format!(
                 "none came {runs} times in a row, after {resources} in {in_runs} incremental \
                  exports"

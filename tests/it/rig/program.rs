@@ -15,6 +15,9 @@ use std::{
 /// No child may take longer; the slowest is a build of a plugin.
 const LONGEST: Duration = Duration::from_mins(3);
 
+/// How often a child is weighed.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// A command line of the program.
 pub(crate) struct Program(Command);
 
@@ -98,6 +101,21 @@ impl Started {
         self.end()
     }
 
+    /// Waits for its end, and looks meanwhile at how much memory it took at most, in bytes.
+    pub(crate) fn finish_weighed(mut self) -> (Ended, u64) {
+        let status = format!("/proc/{}/status", self.child.id());
+        let mut most = 0;
+        let looks = LONGEST.as_millis() / LOOK.as_millis();
+        for _ in 0..looks {
+            let text = fs_err::read_to_string(&status).unwrap_or_default();
+            most = most.max(peak(&text).unwrap_or(0));
+            if self.ended.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
+                return (self.end(), most);
+            }
+        }
+        (self.finish(), most)
+    }
+
     /// Kills it after `delay`, unless it has ended before.
     pub(crate) fn kill_after(mut self, delay: Duration) -> Ended {
         if self.ended.recv_timeout(delay) == Err(RecvTimeoutError::Timeout) {
@@ -112,6 +130,13 @@ impl Started {
         let (out, err) = (out.join().unwrap(), err.join().unwrap());
         Ended { code: status.code(), is_killed: status.signal() == Some(9), out, err }
     }
+}
+
+/// `VmHWM` of `/proc/PID/status`, in bytes.
+fn peak(status: &str) -> Option<u64> {
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes << 10)
 }
 
 impl Drop for Started {

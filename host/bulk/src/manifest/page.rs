@@ -47,6 +47,10 @@ impl Page {
     ///
     /// Strict where files could be lost (a file without URL), lenient elsewhere.
     pub(crate) fn read(body: &[u8], origin: &PageOrigin) -> Result<Self, ManifestError> {
+        // A page for people, an empty body: no manifest that is damaged, but none.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(ManifestError::NotAManifest);
+        }
         let raw: RawPage = serde_json::from_slice(body)
             .map_err(|source| ManifestError::Json { source })?;
         if !raw.is_manifest() {

@@ -2,7 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn frame(chunks: &[&[u8]], limits: FramerLimits) -> (Vec<Vec<(u64, String)>>, u64) {
+fn frame(
+    chunks: &[&[u8]],
+    limits: FramerLimits,
+) -> (Vec<Vec<(u64, String)>>, (u64, u64)) {
     let mut framer = Framer::new(limits);
     let mut blocks = Vec::new();
     for chunk in chunks {
@@ -11,9 +14,9 @@ fn frame(chunks: &[&[u8]], limits: FramerLimits) -> (Vec<Vec<(u64, String)>>, u6
             blocks.push(show(&block));
         }
     }
-    let (last, empty) = framer.finish();
+    let (last, Passed { empty_lines, crlf_lines }) = framer.finish();
     blocks.extend(last.as_ref().map(show));
-    (blocks, empty)
+    (blocks, (empty_lines, crlf_lines))
 }
 
 fn show(block: &Block) -> Vec<(u64, String)> {
@@ -33,36 +36,43 @@ const WIDE: FramerLimits =
 /// Faults: F18.
 #[test]
 fn frames_lines_wherever_chunks_break() {
-    type Row<'a> = (&'a str, &'a [&'a str], &'a [(u64, &'a str)], u64);
+    type Row<'a> = (&'a str, &'a [&'a str], &'a [(u64, &'a str)], u64, u64);
     let cases: &[Row<'_>] = &[
-        ("split inside a line", &["a", "b\nc\n"], &[(1, "ab"), (2, "c")], 0),
-        ("empty lines are counted", &["a\n\nb\n \n"], &[(1, "a"), (3, "b")], 2),
-        ("no last newline", &["a\nb"], &[(1, "a"), (2, "b")], 0),
-        ("crlf", &["a\r\nb\r", "\n"], &[(1, "a"), (2, "b")], 0),
-        ("a lone cr stays", &["a\rb\n"], &[(1, "a\rb")], 0),
-        ("byte order mark", &["\u{feff}a\n\u{feff}\n"], &[(1, "a"), (2, "\u{feff}")], 0),
-        ("spaces belong to the line", &[" a \n"], &[(1, " a ")], 0),
+        ("split inside a line", &["a", "b\nc\n"], &[(1, "ab"), (2, "c")], 0, 0),
+        ("empty lines are counted", &["a\n\nb\n \n"], &[(1, "a"), (3, "b")], 2, 0),
+        ("no last newline", &["a\nb"], &[(1, "a"), (2, "b")], 0, 0),
+        ("crlf is counted", &["a\r\nb\r", "\n"], &[(1, "a"), (2, "b")], 0, 2),
+        ("a lone cr stays", &["a\rb\n"], &[(1, "a\rb")], 0, 0),
+        (
+            "byte order mark",
+            &["\u{feff}a\n\u{feff}\n"],
+            &[(1, "a"), (2, "\u{feff}")],
+            0,
+            0,
+        ),
+        ("spaces belong to the line", &[" a \n"], &[(1, " a ")], 0, 0),
         (
             "a line separator of Unicode does not end",
             &["a\u{2028}b\n"],
             &[(1, "a\u{2028}b")],
             0,
+            0,
         ),
-        ("too long", &["123456789\nb\n"], &[(1, "<9 bytes>"), (2, "b")], 0),
-        ("at the limit", &["12345678\n"], &[(1, "12345678")], 0),
-        ("too long, last", &["123456789"], &[(1, "<9 bytes>")], 0),
-        ("nothing", &[], &[], 0),
-        ("only empty lines", &["\n\r\n"], &[], 2),
+        ("too long", &["123456789\nb\n"], &[(1, "<9 bytes>"), (2, "b")], 0, 0),
+        ("at the limit", &["12345678\n"], &[(1, "12345678")], 0, 0),
+        ("too long, last", &["123456789"], &[(1, "<9 bytes>")], 0, 0),
+        ("nothing", &[], &[], 0, 0),
+        ("only empty lines", &["\n\r\n"], &[], 2, 0),
     ];
-    for (name, chunks, expected, empty) in cases {
+    for (name, chunks, expected, empty, crlf) in cases {
         let whole: String = chunks.concat();
         let expected: Vec<(u64, String)> =
             expected.iter().map(|(number, text)| (*number, (*text).to_owned())).collect();
         let bytes: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
-        let (blocks, found_empty) = frame(&bytes, WIDE);
+        let (blocks, passed) = frame(&bytes, WIDE);
         assert_eq!(
-            (blocks.concat(), found_empty),
-            (expected.clone(), *empty),
+            (blocks.concat(), passed),
+            (expected.clone(), (*empty, *crlf)),
             "case: {name}"
         );
         // The same one byte at a time.
@@ -107,10 +117,10 @@ fn holds_no_more_than_a_block_of_empty_lines() {
         assert!(framer.buffer.len() <= 1100, "{} bytes are held", framer.buffer.len());
     }
     framer.push(b"b");
-    let (last, empty) = framer.finish();
+    let (last, passed) = framer.finish();
     lines.extend(last.as_ref().map(show).unwrap_or_default());
     assert_eq!(lines, [(1, "a".to_owned()), (100_002, "b".to_owned())]);
-    assert_eq!(empty, 100_000);
+    assert_eq!(passed.empty_lines, 100_000);
 }
 
 #[test]
@@ -118,9 +128,9 @@ fn finish_loses_nothing_that_was_not_asked_for() {
     let limits = FramerLimits { block_bytes: 1, block_lines: 1, line_bytes: 100 };
     let mut framer = Framer::new(limits);
     framer.push(b"a\n\nb\nc");
-    let (last, empty) = framer.finish();
+    let (last, passed) = framer.finish();
     let lines = last.as_ref().map(show).unwrap_or_default();
-    assert_eq!((lines.len(), empty), (3, 1));
+    assert_eq!((lines.len(), passed.empty_lines), (3, 1));
     assert_eq!(lines.last(), Some(&(4, "c".to_owned())));
 }
 

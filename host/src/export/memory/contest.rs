@@ -193,11 +193,10 @@ fn settle(of: &Handled, beside: Option<&Entry>) -> Landing {
     let Some(beside) = beside else { return Landing::Plain };
     let is_there = beside.state == State::Live;
     match of.change {
-        Change::Delete => Landing::Plain,
         // What is there may have come before or after this took it back: it is to be taken back
         // once more.
         Change::Retract if is_there => Landing::Unclear,
-        Change::Retract => Landing::Plain,
+        Change::Delete | Change::Retract => Landing::Plain,
         // What took it back may have come after it.
         Change::Upsert if !is_there => Landing::Unclear,
         Change::Upsert => match (of.envelope.last_updated, beside.last_updated) {

@@ -46,6 +46,8 @@ pub(crate) struct Drift {
     pub(crate) after_snapshot: u64,
     /// By how much, at most.
     pub(crate) after_snapshot_ms: u64,
+    /// Came with elements left out, while the destination has them whole: not delivered.
+    pub(crate) incomplete: u64,
 }
 
 impl Drift {
@@ -68,6 +70,7 @@ impl Drift {
         self.latest_ms = self.latest_ms.max(other.latest_ms);
         self.after_snapshot += other.after_snapshot;
         self.after_snapshot_ms = self.after_snapshot_ms.max(other.after_snapshot_ms);
+        self.incomplete += other.incomplete;
     }
 
     /// Notes a record that changed after the snapshot.

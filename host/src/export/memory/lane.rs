@@ -47,7 +47,10 @@ impl Memory for LaneMemory {
         let answers = tokio::task::spawn_blocking(move || {
             let landings =
                 holdings.landings.read().unwrap_or_else(PoisonError::into_inner);
-            let asked = asked.filter(|(then, _)| *then == *landings);
+            // What may be known stays so; what was not may have become so.
+            let asked = asked.filter(|(then, asked)| {
+                *then == *landings || !asked.may_be_known.contains(&false)
+            });
             let asked = asked.map_or_else(|| holdings.asked(&batch), |(_, asked)| asked);
             let entries = holdings.delivered.get_many(&asked.keys)?;
             Ok::<_, bulkhead_ledger::Error>(

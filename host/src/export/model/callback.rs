@@ -42,7 +42,7 @@ impl Operator {
                 cohort: self.members(),
                 handled: self.habits.handled,
             };
-            if members.may_have_left() {
+            if !holdings.is_first() && members.may_have_left() {
                 find_left(holdings, &mut delivery.filters(), &|_| false, &mut spool)
                     .await?;
             }
