@@ -14,7 +14,7 @@ use bulkhead_egress::{Store, Stores, http::Destinations};
 use bulkhead_ledger::{Ledger, StateQuota};
 use bulkhead_pipeline::{Crash, Keeping};
 use bulkhead_sandbox::{
-    Determinism, Limits, Package, Plugin, Resources, Role, Sandbox, StateStore,
+    Determinism, Grants, Limits, Package, Plugin, Resources, Role, Sandbox, StateStore,
 };
 
 use crate::{
@@ -218,10 +218,12 @@ fn fingerprint(marks: &[String]) -> String {
 /// and whatever else may ask about a cohort. What those refuse, and what is refused before the
 /// last of them, is not kept, sealed or not.
 pub(crate) fn first_kept(stages: &[Plugin]) -> usize {
-    let is_guard = |plugin: &Plugin| {
-        plugin.manifest().role == Role::Filter || !plugin.grants().cohorts.is_empty()
-    };
+    let is_guard = |plugin: &Plugin| is_guard(plugin.manifest().role, plugin.grants());
     stages.iter().rposition(is_guard).map_or(0, |at| at + 1)
+}
+
+fn is_guard(role: Role, grants: &Grants) -> bool {
+    role == Role::Filter || !grants.cohorts.is_empty()
 }
 
 /// Tells keys apart without telling anything of them: pseudonyms under another key are
@@ -380,3 +382,6 @@ pub(crate) fn stores(config: &Config, chain: &ChainConfig) -> anyhow::Result<Sto
     }
     Ok(stores.into_values().collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,7 @@ mod tests {
     #[test]
     fn names_cannot_climb_hide_or_escape() {
         let long = "a".repeat(256);
+        let many = ["a"; 257].join("/");
         let cases = [
             ("plain", "e1/Patient/00000-00001.ndjson.gz", true),
             ("hive style", "type=Patient/p.ndjson", true),
@@ -76,6 +77,7 @@ mod tests {
             ("look-alike", "pаtient", false),
             ("empty", "", false),
             ("long segment", long.as_str(), false),
+            ("many short segments", many.as_str(), false),
         ];
         for (name, text, expected) in cases {
             assert_eq!(text.parse::<ArtifactName>().is_ok(), expected, "case: {name}");

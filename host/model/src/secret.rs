@@ -40,4 +40,11 @@ mod tests {
     fn prints_nothing_of_what_it_holds() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(..)");
     }
+
+    /// That they are wiped nobody can see afterwards; that their type does it, the compiler can.
+    #[test]
+    fn its_bytes_are_of_a_type_that_is_wiped_when_it_is_dropped() {
+        fn is_wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        is_wiped(&Secret::new("hunter2").0);
+    }
 }

@@ -107,3 +107,17 @@ fn has_cause(
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Attacks: 41.
+    #[test]
+    fn a_bearer_header_is_shown_to_nobody() {
+        let value = bearer(b"t0ken").unwrap();
+        assert_eq!(value.as_bytes(), b"Bearer t0ken");
+        assert_eq!(format!("{value:?}"), "Sensitive");
+        assert!(bearer(b"t0ken\r\nx: y").is_err());
+    }
+}

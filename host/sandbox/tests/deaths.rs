@@ -9,6 +9,9 @@
     reason = "helpers of tests say what they expect by failing, as tests do"
 )]
 
+#[path = "deaths/liars.rs"]
+mod liars;
+
 #[path = "live/guest.rs"]
 #[expect(dead_code, reason = "shared with the tests of live guests, which use the rest")]
 mod guest;
@@ -189,19 +192,7 @@ async fn a_child_that_was_taken_over_gets_nothing_that_was_not_granted() {
     let guest = Guest::new(Role::Filter);
     for (name, answer, expected) in cases {
         let dir = tempfile::tempdir().unwrap();
-        let told = guest.manifest.to_string();
-        // The walls are up, it has started; then its manifest, or that it is configured.
-        let begun = [frame(b"\x01\x01\x07\0\0\0\x01"), frame(b"\x03")].concat();
-        let describes = [
-            b"\x04".as_slice(),
-            &u32::try_from(told.len()).unwrap().to_le_bytes(),
-            told.as_bytes(),
-        ]
-        .concat();
-        let describes = [begun.clone(), frame(&describes)].concat();
-        let judges = [begun, frame(&said(b"\x03\x01")), frame(&answer)].concat();
-        fs_err::write(dir.path().join("describes"), describes).unwrap();
-        fs_err::write(dir.path().join("judges"), judges).unwrap();
+        says(dir.path(), &guest.manifest.to_string(), &frame(&answer));
         let sandbox = Sandbox::new(None).unwrap().with_children(liar(dir.path()));
         let sandbox = sandbox.isolating(Isolation::Process);
         let plugin = guest.clone().load(&sandbox, Ground::bare("a")).await;
@@ -213,13 +204,27 @@ async fn a_child_that_was_taken_over_gets_nothing_that_was_not_granted() {
     assert_eq!(children_of(std::process::id()), Vec::new());
 }
 
+/// Lays down what children say: that the walls are up and the guest has started; then the first
+/// its manifest, the others that they are configured, and `more`.
+fn says(dir: &Path, manifest: &str, more: &[u8]) {
+    let begun = [frame(b"\x01\x01\x07\0\0\0\x01"), frame(b"\x03")].concat();
+    let len = u32::try_from(manifest.len()).unwrap().to_le_bytes();
+    let told = frame(&[b"\x04", len.as_slice(), manifest.as_bytes()].concat());
+    let configured = frame(b"\0\x03\x01\0\0\0\0\0\0\0\0\0");
+    fs_err::write(dir.join("describes"), [begun.clone(), told].concat()).unwrap();
+    fs_err::write(dir.join("judges"), [&begun, &configured, more].concat()).unwrap();
+}
+
 /// Children that compile as they should, and say what lies in `dir`: first `describes`, later
-/// `judges`. What they are told they read and forget.
+/// `judges`. They tell their environment; what they are told they keep, each in a file of its
+/// own, unless there is `spins`.
 fn liar(dir: &Path) -> Children {
     let script = format!(
         "if [ \"$1\" = compile ]; then exec {compiler} compile; fi\n\
          if mkdir {dir}/first; then cat {dir}/describes >&0; else cat {dir}/judges >&0; fi\n\
-         exec cat > /dev/null",
+         cat /proc/$$/environ > {dir}/$$.environment\n\
+         if [ -e {dir}/spins ]; then while :; do :; done; fi\n\
+         exec cat > {dir}/$$.told",
         compiler = env!("CARGO_BIN_EXE_sandbox-child"),
         dir = dir.display(),
     );

@@ -241,3 +241,6 @@ const fn word(exit: Exit) -> &'static str {
         Exit::Stopped => "stopped",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -219,6 +219,9 @@ fn a_body_is_shown_to_its_key_alone_and_only_when_asked_for() {
     let told = format!("a body of {} bytes", line.len());
     assert!(opened.out.contains(&told), "{}", opened.out);
     assert!(!opened.out.contains("CANARY"), "{}", opened.out);
+    let args = ["show", &entry, "--identity", "key.txt", "--json"];
+    let opened = quarantine(&site, &args).expect(0);
+    assert!(!opened.out.contains("CANARY"), "{}", opened.out);
     let args = ["show", &entry, "--identity", "key.txt", "--body"];
     let body = quarantine(&site, &args).expect(0);
     assert_eq!(body.out, line + "\n");
@@ -324,6 +327,9 @@ fn a_purge_removes_entries_and_bodies_for_good() {
     let purged: Value = serde_json::from_str(&purged.out).unwrap();
     assert_eq!(purged, json!({"entries": 1, "sealed": 1, "files": 1, "done": true}));
     assert_eq!((list(&site).len(), unsealed(&site).len()), (0, 0));
+    let log = site.read(".bulkhead/audit.ndjson");
+    let purges = log.lines().filter(|line| line.contains("purge-quarantine"));
+    assert_eq!(purges.count(), 2, "each stands in the audit log");
     assert_eq!(fs_err::read_dir(site.path(".bulkhead/quarantine")).unwrap().count(), 0);
     let nothing = quarantine(&site, &["replay", "--identity", "key.txt"]).expect(0);
     assert_eq!(nothing.out, "There is nothing to replay.\n");

@@ -176,13 +176,19 @@ async fn the_token_goes_to_files_only_as_the_manifest_says_and_never_to_stranger
     let stranger = Server::start(|_, _, _| reply(200, &[], LINES)).await;
     let elsewhere = stranger.url.join("file").unwrap().to_string();
     let cases = [
-        ("own, token", true, "file".to_owned(), Some("Bearer t0ken"), true),
-        ("own, open", false, "file".to_owned(), None, true),
-        ("stranger, open", false, elsewhere.clone(), None, true),
-        ("stranger, token", true, elsewhere.clone(), None, false),
+        ("own, token", Some(true), "file".to_owned(), Some("Bearer t0ken"), true),
+        ("own, open", Some(false), "file".to_owned(), None, true),
+        ("own, nothing is said", None, "file".to_owned(), Some("Bearer t0ken"), true),
+        ("stranger, open", Some(false), elsewhere.clone(), None, true),
+        ("stranger, token", Some(true), elsewhere.clone(), None, false),
+        ("stranger, nothing is said", None, elsewhere.clone(), None, true),
     ];
     for (name, access, url, header, arrives) in cases {
-        let body = manifest(access, &[&url]);
+        let mut body = manifest(access.unwrap_or(true), &[&url]);
+        if access.is_none() {
+            body = body.replace(r#""requiresAccessToken":true,"#, "");
+            assert!(!body.contains("requiresAccessToken"), "case: {name}");
+        }
         let server = Server::start(move |request, _, _| {
             if request.is("GET", "/fhir/job") {
                 reply(200, &[], &body)

@@ -88,6 +88,7 @@ async fn a_transfer_that_breaks_off_goes_on_where_the_file_is_the_same() {
             reply(206, &["Content-Range: bytes 40-99/100"], rest),
             false,
         ),
+        ("no part", strong, reply(200, &[&good, "ETag: \"v1\""], rest), false),
         ("no place", strong, reply(206, &[], rest), false),
         (
             "another packing",

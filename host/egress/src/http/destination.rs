@@ -237,3 +237,39 @@ impl FromIterator<Arc<Destination>> for Destinations {
         Self(all.into_iter().map(|to| (to.name.clone(), to)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_model::Instant;
+    use bulkhead_net::ClearText;
+
+    use super::*;
+    use crate::http::{Base, Method};
+
+    /// Attacks: 29.
+    #[test]
+    fn a_stage_holds_the_destinations_that_it_was_granted() {
+        let to = |name: &str| {
+            let url: url::Url = format!("https://{name}.example/").parse().unwrap();
+            let base = Base::new(&url, "/").unwrap();
+            let made = Destination::new(DestinationConfig {
+                name: name.to_owned(),
+                place: Place::new(url, Vec::new(), ClearText::OnThisMachine).unwrap(),
+                rules: Rules { base, methods: [Method::Post].into(), headers: vec![] },
+                limits: DestinationLimits::default(),
+                auth: Auth::None,
+                roots: Vec::new(),
+                identity: None,
+                lookup: Lookup::system(),
+                now: Arc::new(|| Instant::from_unix_ms(0)),
+            });
+            Arc::new(made.unwrap())
+        };
+        let all: Destinations = ["dwh", "dwh2", "other"].map(to).into_iter().collect();
+        let own = all.only(&["dwh".to_owned(), "missing".to_owned()]);
+        assert_eq!(own.find("dwh").map(|to| to.name()), Some("dwh"));
+        for name in ["dwh2", "other", "missing"] {
+            assert!(own.find(name).is_none(), "case: {name}");
+        }
+    }
+}

@@ -41,6 +41,33 @@ fn contents(path: &Path) -> Vec<Vec<u8>> {
     files.map(|entry| fs_err::read(entry.unwrap().path()).unwrap()).collect()
 }
 
+/// Attacks: 38.
+#[test]
+fn a_name_does_not_lead_out_of_the_vault() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = vault(&folder.path().join("quarantine"), 1 << 20);
+    let bodies = [body(1, 10)];
+    vault.seal("e1", "a.age", &bodies).unwrap();
+    let cases = [
+        ("..", "a.age"),
+        ("e1", "../a.age"),
+        ("e1/../e2", "a.age"),
+        ("", "a.age"),
+        ("e1", "/a.age"),
+        ("e1", ".a.age"),
+        (".e1", "a.age"),
+        ("e1", "a b"),
+    ];
+    for (export, name) in cases {
+        let sealed = vault.seal(export, name, &bodies);
+        assert!(sealed.is_err(), "case: {export} {name}");
+        let opened = vault.unseal(export, name, &identities(PRIVATE));
+        assert!(opened.is_err(), "case: {export} {name}");
+    }
+    assert_eq!(vault.exports().unwrap(), ["e1"]);
+    assert_eq!(vault.files("e1").unwrap(), ["a.age"]);
+}
+
 /// Attacks: 41.
 #[test]
 fn what_is_sealed_is_opened_by_its_key_alone_and_shows_nothing() {

@@ -115,6 +115,29 @@ async fn records_are_written_byte_for_byte_and_keys_as_bundles() {
     assert_eq!(bundle["entry"][0]["request"]["url"], "Observation/2");
 }
 
+/// What was de-identified badly, or not at all, is for its owner alone.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_written_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("new"));
+    let mut writer =
+        store.create("e1/x".parse().unwrap(), Compression::None, Digest::None).unwrap();
+    writer.append(b"phi".to_vec()).await.unwrap();
+    let mode = |name: &str| {
+        let path = dir.path().join("new").join(name);
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!(mode(".bulkhead-test/0.part"), 0o600, "in the making");
+    writer.commit().await.unwrap();
+    let cases = [("e1/x", 0o600), ("e1", 0o700), (".bulkhead-test", 0o700), ("", 0o700)];
+    for (name, expected) in cases {
+        assert_eq!(mode(name), expected, "case: {name:?}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_planted_link_leads_nowhere() {
@@ -127,6 +150,21 @@ async fn a_planted_link_leads_nowhere() {
     writer.append(b"phi".to_vec()).await.unwrap();
     assert!(matches!(writer.commit().await, Err(Error::Write { .. })));
     assert_eq!(tree(outside.path()), []);
+}
+
+/// Attacks: 38.
+#[test]
+fn a_stage_holds_the_stores_that_it_was_granted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = |name: &str| {
+        let path = dir.path().join(name);
+        Arc::new(Store::open(name, path.to_str().unwrap(), "test").unwrap())
+    };
+    let all: crate::Stores = ["lake", "lakes", "other"].map(store).into_iter().collect();
+    let own = all.only(&["lake".to_owned(), "missing".to_owned()]);
+    assert_eq!(own.names().collect::<Vec<_>>(), ["lake"]);
+    assert!(own.find("lakes").is_none());
+    assert_eq!(all.only(&[]).names().count(), 0);
 }
 
 #[test]

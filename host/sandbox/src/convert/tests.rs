@@ -215,6 +215,24 @@ fn a_complaint_carries_a_code_and_no_words() {
     }
 }
 
+/// Attacks: 14, 42.
+#[test]
+fn the_words_of_a_complaint_are_cut_between_two_characters() {
+    let said = |message: String| {
+        let failure = types::Failure { code: "busy".to_owned(), message };
+        match complaint(types::PluginError::Retryable(types::Retry {
+            failure,
+            after_ms: None,
+        })) {
+            Complaint::Retryable(_, _, said) => said,
+            Complaint::Fatal(code) => panic!("{code}"),
+        }
+    };
+    assert_eq!(said("Jane Roe".to_owned()), "Jane Roe");
+    let long = format!("x{}", "ä".repeat(LONGEST_MESSAGE));
+    assert_eq!(said(long.clone()), long[..LONGEST_MESSAGE - 1]);
+}
+
 /// Attacks: 42, 43.
 #[test]
 fn problems_with_settings_are_cut_and_cleaned() {

@@ -50,7 +50,7 @@ impl Task {
 #[derive(Debug)]
 struct Order {
     task: Task,
-    born: oneshot::Sender<io::Result<(std::process::Child, UnixStream)>>,
+    born: oneshot::Sender<io::Result<(Process, UnixStream)>>,
 }
 
 /// Orders that may wait for the thread that starts children; who finds it full waits.
@@ -72,12 +72,9 @@ impl Children {
         let (orders, inbox) = mpsc::sync_channel::<Order>(WAITING);
         thread::Builder::new().name("bulkhead-children".to_owned()).spawn(move || {
             while let Ok(Order { task, born }) = inbox.recv() {
-                // When nobody waits any more, the child is dropped unused.
-                if let Err(Ok((mut unused, _))) =
-                    born.send(start(&program, &arguments, task))
-                {
-                    end(&mut unused);
-                }
+                // When nobody waits any more, now or before it was taken, it is dropped unused,
+                // which ends it.
+                let _ = born.send(start(&program, &arguments, task));
             }
         })?;
         Ok(Self(Arc::new(orders)))
@@ -114,7 +111,7 @@ fn start(
     program: &Path,
     arguments: &[OsString],
     task: Task,
-) -> io::Result<(std::process::Child, UnixStream)> {
+) -> io::Result<(Process, UnixStream)> {
     // Both ends close when something is executed, but for the one that becomes standard input.
     let (ours, theirs) = UnixStream::pair()?;
     let child = Command::new(program)
@@ -131,13 +128,13 @@ fn start(
         // A signal from the terminal is for the parent, which may want to end in order.
         .process_group(0)
         .spawn()?;
-    Ok((child, ours))
+    Ok((Process(child), ours))
 }
 
 /// A child, alive or not. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Child {
-    process: std::process::Child,
+    process: Process,
     pipe: Option<ParentEnd>,
     /// The thread that started it lives as long as this.
     _alive: Children,
@@ -158,7 +155,7 @@ impl Child {
             let seconds = Some(time.as_secs().saturating_add(1));
             let limit = Rlimit { current: seconds, maximum: None };
             // A child that is gone needs no time.
-            let _ = prlimit(Some(Pid::from_child(&self.process)), Resource::Cpu, limit);
+            let _ = prlimit(Some(Pid::from_child(&self.process.0)), Resource::Cpu, limit);
         }
         #[cfg(not(target_os = "linux"))]
         let _ = time;
@@ -166,13 +163,17 @@ impl Child {
 
     /// The signal that ended a child which stopped answering; `None` when it left by itself.
     pub(crate) fn signal(&mut self) -> Option<i32> {
-        end(&mut self.process).and_then(|status| status.signal())
+        end(&mut self.process.0).and_then(|status| status.signal())
     }
 }
 
-impl Drop for Child {
+/// The system's process. Dropping it ends it, wherever it is by then.
+#[derive(Debug)]
+struct Process(std::process::Child);
+
+impl Drop for Process {
     fn drop(&mut self) {
-        end(&mut self.process);
+        end(&mut self.0);
     }
 }
 

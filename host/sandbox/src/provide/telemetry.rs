@@ -202,5 +202,9 @@ mod tests {
         assert!((1000..=LONGEST).contains(&line.text.len()), "{}", line.text.len());
         assert!(line.text.ends_with("…\""));
         assert!(line.left_out >= 84, "{}", line.left_out);
+        let fields = vec![("rows".to_owned(), Value::Int(1)); FIELDS + 2];
+        let line = Line::of(&fields, &manifest(), Telemetry::On);
+        assert_eq!(line.text.matches("rows=1").count(), FIELDS);
+        assert_eq!(line.left_out, 2, "fields beyond");
     }
 }

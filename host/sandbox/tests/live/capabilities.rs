@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use bulkhead_model::{ByteSize, Instant, Secret};
+use bulkhead_model::{ByteSize, Instant, PatientSet, Secret};
 use bulkhead_pipeline::{Crash, Limit, Stage as _, StageError, Verdict};
 use bulkhead_sandbox::{Grants, PluginStage};
 
@@ -101,6 +101,71 @@ async fn hashes_under_granted_keys_alone() {
         stage.judge(&batch(2)).await,
         Ok(vec![Verdict::Drop, Verdict::Keep]),
         "there, not granted"
+    );
+}
+
+/// Attacks: 22.
+#[tokio::test]
+async fn asks_about_granted_cohorts_alone() {
+    // Asks about cohort `study`, or over two records about `studyx`; drops record 0 where that
+    // is refused because it is not granted, not because there is no such cohort.
+    let imports = r#"
+      (import "bulkhead:plugin/cohorts@0.1.0" "test" (func $test (param i32 i32 i32 i32)))"#;
+    let on_batch = "
+      (call $test (local.get $of) (i32.const 4096)
+        (i32.add (i32.const 4) (local.get $len)) (i32.const 2048))
+      (if (i32.load8_u (i32.const 2048)) (then
+        (if (i32.load8_u (i32.const 2052)) (then (unreachable)))
+        (i32.store8 (i32.const 1028) (i32.const 1))))";
+    let guest = Guest {
+        items: r#"(data (i32.const 4096) "studyx")"#,
+        imports,
+        ..Guest::filter(on_batch)
+    };
+    let mut ground = Ground::bare("a");
+    ground.grants.cohorts = vec!["study".to_owned()];
+    let nobody = Arc::new(PatientSet::default());
+    let cohorts = ["study", "studyx"].map(|name| (name.to_owned(), Arc::clone(&nobody)));
+    ground.resources.cohorts = cohorts.into();
+    let plugin = guest.asking("cohorts").load(&sandbox(), ground).await.unwrap();
+    let mut stage = PluginStage::new(plugin);
+    assert_eq!(stage.judge(&batch(1)).await, Ok(vec![Verdict::Keep]), "granted");
+    assert_eq!(
+        stage.judge(&batch(2)).await,
+        Ok(vec![Verdict::Drop; 2]),
+        "there, not granted"
+    );
+}
+
+/// Attacks: 22.
+#[tokio::test]
+async fn reads_declared_fields_alone() {
+    // Reads field `id`, or over two records `id.x`; drops all where it was not declared.
+    let imports = r#"
+      (import "bulkhead:plugin/projection@0.1.0" "text"
+        (func $text (param i32 i32 i32 i32)))"#;
+    let on_batch = "
+      (call $text (local.get $of) (i32.const 4096)
+        (select (i32.const 4) (i32.const 2) (i32.eq (local.get $len) (i32.const 2)))
+        (i32.const 2048))
+      (if (i32.load8_u (i32.const 2048)) (then
+        (if (i32.load8_u (i32.const 2052)) (then (unreachable)))
+        (i32.store8 (i32.const 1028) (i32.const 1))))";
+    let mut guest = Guest {
+        items: r#"(data (i32.const 4096) "id.x")"#,
+        imports,
+        ..Guest::filter(on_batch)
+    }
+    .asking("projection");
+    guest.manifest["fields"] = serde_json::json!(["id"]);
+    let granted = Grants { fields: vec!["id".to_owned()], ..Grants::default() };
+    let ground = Ground::bare("a").granting(granted);
+    let mut stage = PluginStage::new(guest.load(&sandbox(), ground).await.unwrap());
+    assert_eq!(stage.judge(&batch(1)).await, Ok(vec![Verdict::Keep]), "declared");
+    assert_eq!(
+        stage.judge(&batch(2)).await,
+        Ok(vec![Verdict::Drop; 2]),
+        "neither declared nor granted"
     );
 }
 

@@ -114,6 +114,19 @@ async fn a_child_that_lies_is_not_believed() {
     }
 }
 
+/// Attacks: 43.
+#[tokio::test]
+async fn what_a_compiler_says_is_cleaned() {
+    // `Err("a\u{1b}[2J")`
+    let script = r"printf '\12\0\0\0\0\5\0\0\0a\033[2J' >&0; exec cat > /dev/null";
+    let liar = Children::of_program("/bin/sh", &["-c", script, "sh"]).unwrap();
+    let sandbox = Sandbox::new(None).unwrap().with_children(liar);
+    match Guest::new(Role::Filter).load(&sandbox, Ground::bare("a")).await.err() {
+        Some(Error::Compile { source }) => assert_eq!(source.to_string(), "a[2J"),
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn load(
     sandbox: &Sandbox,
     package: Package,

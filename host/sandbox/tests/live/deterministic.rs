@@ -10,7 +10,7 @@ use std::{
 };
 
 use bulkhead_model::Instant;
-use bulkhead_pipeline::Stage as _;
+use bulkhead_pipeline::{Stage as _, Verdict};
 use bulkhead_sandbox::{Determinism, Grants, PluginStage, Sandbox};
 use serde_json::json;
 
@@ -63,6 +63,16 @@ async fn a_batch_that_comes_again_sees_the_same_and_another_one_does_not() {
     assert!(stage.judge(&batch(3)).await.is_err(), "a death between");
     assert_eq!(stage.judge(&batch(1)).await, Ok(first.clone()), "in a fresh guest");
     assert_ne!(stage.judge(&batch_of(1, 1)).await, Ok(first), "another batch");
+}
+
+/// Attacks: 46.
+#[tokio::test]
+async fn every_nan_is_one_and_the_same() {
+    let sandbox = Sandbox::new(None).unwrap();
+    let judged = stage(&sandbox, None, 1).await.judge(&batch(1)).await.unwrap();
+    let [Verdict::Replace(body)] = judged.as_slice() else { panic!("{judged:?}") };
+    // Whatever payload it was made of, whatever the processor makes of that.
+    assert_eq!(body[56..64], 0x7ff8_0000_0000_0000_u64.to_le_bytes());
 }
 
 /// What a stage answers to some batches, among them one on which it dies.

@@ -23,13 +23,22 @@ use serde_json::json;
 
 use crate::guest::{Ground, Guest, batch, batch_of, tight};
 
-/// Attacks: 6, 7.
+/// Attacks: 6, 7, 23.
 #[tokio::test]
 async fn a_plugin_of_too_many_parts_is_not_loaded() {
     let instances = |count: usize, module: &str| {
         let each = "(core instance (instantiate $m))".repeat(count);
         format!("(component (core module $m {module}) {each})")
     };
+    // Handles of a resource of its own, of which the host's table knows nothing.
+    let handles = r#"(component
+      (type $r (resource (rep i32)))
+      (core func $new (canon resource.new $r))
+      (core module $m
+        (import "" "new" (func $new (param i32) (result i32)))
+        (func $start (loop $l (drop (call $new (i32.const 1))) (br $l)))
+        (start $start))
+      (core instance (instantiate $m (with "" (instance (export "new" (func $new)))))))"#;
     let limits = Limits { instances: 4, memories: 3, tables: 3, ..tight() };
     let cases = [
         ("instances", instances(5, ""), Limit::Instances),
@@ -37,6 +46,7 @@ async fn a_plugin_of_too_many_parts_is_not_loaded() {
         ("tables", instances(4, "(table 1 funcref)"), Limit::Tables),
         ("memory, summed", instances(2, "(memory 9)"), Limit::Memory),
         ("elements, summed", instances(2, "(table 51 funcref)"), Limit::TableElements),
+        ("handles", handles.to_owned(), Limit::Handles),
     ];
     let sandbox = Sandbox::new(None).unwrap();
     for (name, component, expected) in cases {
@@ -295,6 +305,7 @@ async fn deaths_are_counted_within_a_window_over_all_lanes() {
     assert_eq!(one.judge(&batch(1)).await, Err(trapped()));
     assert_eq!(two.judge(&batch(1)).await, Err(trapped()));
     assert_eq!(one.judge(&batch(1)).await, Err(trapped()));
+    time.store(59_999, Ordering::Relaxed);
     assert_eq!(two.judge(&batch(1)).await, Err(spent(Limit::Restarts)), "one too many");
     time.store(60_000, Ordering::Relaxed);
     assert_eq!(two.judge(&batch(1)).await, Err(trapped()), "after the window");

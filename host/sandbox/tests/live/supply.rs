@@ -1,17 +1,17 @@
 //! The way of a plugin's bytes from a file to code: what is hashed and signed is what runs.
 
-use std::io::Cursor;
+use std::{io::Cursor, time::Duration};
 
 use bulkhead_model::Instant;
 use bulkhead_pipeline::{Crash, Limit, Stage as _, Verdict};
 use bulkhead_sandbox::{
-    Cache, Error, Package, Plugin, PluginStage, Role, Sandbox, Signature, SignatureError,
-    TrustedKey,
+    Cache, Error, Limits, Package, Plugin, PluginStage, Role, Sandbox, Signature,
+    SignatureError, TrustedKey,
 };
 use minisign::KeyPair;
 use serde_json::Value;
 
-use crate::guest::{Ground, Guest, batch};
+use crate::guest::{Ground, Guest, batch, tight};
 
 const NOW: Instant = Instant::from_unix_ms(1_795_694_400_000);
 
@@ -138,7 +138,14 @@ async fn a_plugin_that_spins_before_it_says_what_it_is_ends_in_time() {
     let sandbox = Sandbox::new(None).unwrap();
     for (name, items, on_describe) in cases {
         let guest = Guest { items, on_describe, ..Guest::new(Role::Filter) };
-        let refused = guest.load(&sandbox, Ground::bare("a")).await;
+        // Far more time than it takes to say what it is, and a wall before its end.
+        let limits = Limits {
+            cpu: Duration::from_mins(10),
+            call: Duration::from_secs(10),
+            ..tight()
+        };
+        let ground = Ground { limits, ..Ground::bare("a") };
+        let refused = guest.load(&sandbox, ground).await;
         let died = Some(Crash::Limit(Limit::Cpu));
         let found = refused.err().map(|error| {
             let Error::Died { crash } = error else { panic!("case: {name}: {error:?}") };

@@ -13,7 +13,8 @@ use std::{
 use bulkhead_model::Instant;
 use bulkhead_pipeline::{Crash, Limit, Stage as _, StageError, Verdict};
 use bulkhead_sandbox::{
-    Denied, Error, Grants, Limits, Plugin, PluginStage, Role, Sandbox, VirtualWasi,
+    Denied, Determinism, Error, Grants, Limits, Plugin, PluginStage, Role, Sandbox,
+    VirtualWasi,
 };
 use serde_json::json;
 
@@ -47,6 +48,43 @@ async fn a_guest_sees_nothing_of_this_machine() {
     let again = report(stage.judge(&batch(1)).await);
     assert_eq!(again, seen, "the same batch, the same randomness");
     assert_ne!(report(stage.judge(&batch_of(1, 1)).await)[12], seen[12], "another batch");
+}
+
+/// Attacks: 41.
+#[tokio::test]
+async fn a_guest_has_no_working_directory() {
+    let on_batch = "
+      (call $folder (i32.const 2048))
+      (if (i32.load8_u (i32.const 2048)) (then (unreachable)))";
+    let sandbox = Sandbox::new(None).unwrap();
+    let plugin = load(&sandbox, on_batch, &["wasi"]).await.unwrap();
+    assert_eq!(PluginStage::new(plugin).judge(&batch(1)).await, Ok(vec![Verdict::Keep]));
+}
+
+/// Attacks: 12, 43.
+#[tokio::test]
+async fn what_is_asked_for_at_once_is_bounded() {
+    let zeros = "(call $zeros (call $stdout)
+        (i64.extend_i32_u (i32.add (i32.const 4095) (local.get $len))) (i32.const 2048))";
+    let random = "(call $random
+        (i64.extend_i32_u (i32.add (i32.const 4095) (local.get $len))) (i32.const 2048))";
+    let sandbox = Sandbox::new(None).unwrap();
+    for (name, on_batch) in [("writes zeros", zeros), ("draws", random)] {
+        let limits = Limits { cpu: Duration::from_secs(5), ..tight() };
+        let plugin = load_within(&sandbox, on_batch, &["wasi"], limits).await.unwrap();
+        let mut stage = PluginStage::new(plugin);
+        assert_eq!(
+            stage.judge(&batch(1)).await,
+            Ok(vec![Verdict::Keep]),
+            "case: {name}, 4096"
+        );
+        let (stage_name, crash) = ("a".to_owned(), Crash::Trap);
+        assert_eq!(
+            stage.judge(&batch(2)).await,
+            Err(StageError::Crashed { stage: stage_name, crash }),
+            "case: {name}, one more"
+        );
+    }
 }
 
 /// Attacks: 46.
@@ -133,6 +171,28 @@ async fn where_time_stands_still_a_wait_is_over_at_once() {
     let sandbox = Sandbox::new(None).unwrap();
     let plugin = load(&sandbox, on_batch, &["wasi"]).await.unwrap();
     assert_eq!(PluginStage::new(plugin).judge(&batch(1)).await, Ok(vec![Verdict::Keep]));
+    // With its grant too, in a deterministic chain.
+    let mut ground = Ground::bare("a").granting(Grants {
+        wasi: true,
+        clock: true,
+        ..Grants::default()
+    });
+    ground.limits = Limits { call: Duration::from_secs(2), ..tight() };
+    ground.resources.deterministic = Some(Determinism::new("s"));
+    let guest = asking(guest(on_batch), &["wasi", "clock"]);
+    let plugin = guest.load(&sandbox, ground).await.unwrap();
+    assert_eq!(PluginStage::new(plugin).judge(&batch(1)).await, Ok(vec![Verdict::Keep]));
+}
+
+/// Attacks: 47.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_guest_with_wasi_gets_no_process_of_its_own() {
+    let sandbox = crate::apart::sandbox();
+    let refused = load(&sandbox, "", &["wasi"]).await;
+    let Some(Error::Link { source }) = refused.err() else { panic!("it was loaded") };
+    let said = source.to_string();
+    assert!(said.contains("set `isolation = \"in-process\"`"), "{said}");
 }
 
 /// Attacks: 42.

@@ -201,3 +201,32 @@ fn told(of: &Break) -> String {
         Flaw::Unreadable => format!("line {at} is no line of an audit log"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_and_its_ledger_must_know_of_each_other() {
+        let head = || AuditHead { seq: 3, hash: "ab".to_owned() };
+        let log = |lines, found| Checked { lines, found, ..Checked::default() };
+        let cases = [
+            ("neither", log(0, None), None, None),
+            ("they agree", log(3, Some(3)), Some(head()), None),
+            (
+                "a log that the ledger knows nothing of",
+                log(3, None),
+                None,
+                Some("made anew, or is another's"),
+            ),
+            ("a log that was cut", log(2, None), Some(head()), Some("knows line 3")),
+            ("a log that is gone", log(0, None), Some(head()), Some("knows line 3")),
+        ];
+        for (name, checked, known, expected) in cases {
+            let found = against(&checked, known.as_ref());
+            assert_eq!(found.is_some(), expected.is_some(), "case: {name}: {found:?}");
+            let words = expected.unwrap_or_default();
+            assert!(found.unwrap_or_default().contains(words), "case: {name}");
+        }
+    }
+}

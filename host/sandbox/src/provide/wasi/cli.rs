@@ -134,3 +134,54 @@ impl terminal_stderr::Host for Context {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use tracing::{Event, Metadata, Subscriber, span};
+
+    use super::*;
+
+    /// Counts whatever is said.
+    struct Heard(Arc<AtomicUsize>);
+
+    impl Subscriber for Heard {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    /// Attacks: 42, 43.
+    #[test]
+    fn what_is_written_is_counted_and_said_nowhere() {
+        let (metrics, heard) = (Metrics::default(), Arc::new(AtomicUsize::new(0)));
+        let mut drain = Drain { metrics: metrics.clone(), counter: "stdout-bytes" };
+        tracing::subscriber::with_default(Heard(Arc::clone(&heard)), || {
+            tracing::trace!("somebody listens");
+            drain.write(Bytes::from_static(b"Jane Roe")).unwrap();
+            drain.flush().unwrap();
+        });
+        assert_eq!(heard.load(Ordering::Relaxed), 1);
+        assert_eq!(metrics.counters().get("stdout-bytes"), Some(&8));
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bulkhead_egress::http::{Destination, Head, HttpError, Method, Payload, Quota};
 use bulkhead_pipeline::{Crash, Limit, SinkError};
 
 use super::{
@@ -157,4 +158,40 @@ async fn a_call_that_waits_for_a_server_ends_with_the_time_of_the_call() {
     let ended = Ask::post("/x").expect(Expect::Whatever, ground).await;
     let crash = Crash::Limit(Limit::Call);
     assert_eq!(ended, Err(SinkError::Crashed { sink: "dwh".to_owned(), crash }));
+}
+
+/// Attacks: 36.
+#[tokio::test]
+async fn who_finds_a_destination_busy_waits_for_its_turn_within_its_own_time() {
+    let server = Server::start(|_| String::new(), Tail::Silent).await;
+    let mut config = to(&server);
+    config.limits.timeout = Duration::from_mins(10);
+    let destination = Destination::new(config).unwrap();
+    let head = |timeout| Head {
+        method: Method::Post,
+        path_and_query: "/x".to_owned(),
+        headers: Vec::new(),
+        idempotency_key: None,
+        timeout,
+    };
+    let (patient, hasty) = (head(None), head(Some(Duration::from_millis(100))));
+    let (payload, quota) =
+        (Payload::default(), Quota::new(9, 1 << 20, Duration::from_hours(1)));
+    let mut first = std::pin::pin!(destination.send(&patient, &payload, &quota));
+    let arrives = async {
+        while server.seen.count() < 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        ended = &mut first => panic!("it ended: {ended:?}"),
+        () = arrives => {}
+    }
+    tokio::select! {
+        ended = &mut first => panic!("it ended: {ended:?}"),
+        second = destination.send(&hasty, &payload, &quota) => {
+            assert!(matches!(second, Err(HttpError::TimedOut { .. })), "{second:?}");
+        }
+    }
+    assert_eq!(server.seen.count(), 1, "one at once");
 }

@@ -323,6 +323,20 @@ async fn a_guest_is_told_that_nothing_is_left() {
     assert_eq!(server.seen.count(), 1);
 }
 
+/// Attacks: 36.
+#[tokio::test]
+async fn a_token_endpoint_that_says_nothing_ends_with_the_time_of_the_request() {
+    let server = Server::ok().await;
+    let issuer = Server::start(|_| String::new(), Tail::Silent).await;
+    // By itself the endpoint has as long as the destination.
+    let mut config = signing_in(&server, &issuer);
+    config.limits.timeout = Duration::from_mins(10);
+    let ask = Ask { timeout_ms: Some(100), ..Ask::post("/x") };
+    let ended = ask.expect(Expect::Error(Word::TimedOut), ground(config)).await;
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!((issuer.seen.count(), server.seen.count()), (1, 0));
+}
+
 /// A destination whose tokens come from `issuer`.
 fn signing_in(
     server: &Server,

@@ -4,6 +4,7 @@
 pub(super) const IMPORTS: &str = r#"
   (import "wasi:cli/environment@0.2.0" "get-environment" (func $environment (param i32)))
   (import "wasi:cli/environment@0.2.0" "get-arguments" (func $arguments (param i32)))
+  (import "wasi:cli/environment@0.2.0" "initial-cwd" (func $folder (param i32)))
   (import "wasi:cli/exit@0.2.0" "exit" (func $exit (param i32)))
   (import "wasi:cli/stdin@0.2.0" "get-stdin" (func $stdin (result i32)))
   (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
@@ -16,6 +17,7 @@ pub(super) const IMPORTS: &str = r#"
   (import "wasi:io/streams@0.2.0" "[resource-drop]output-stream"
     (func $drop_out (param i32)))
   (import "wasi:io/poll@0.2.0" "[method]pollable.block" (func $block (param i32)))
+  (import "wasi:io/poll@0.2.0" "poll" (func $poll (param i32 i32 i32)))
   (import "wasi:clocks/wall-clock@0.2.0" "now" (func $wall (param i32)))
   (import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $mono (result i64)))
   (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration"
@@ -50,7 +52,10 @@ world guest {
 
 package wasi:io@0.2.0 {
   interface error { resource error; }
-  interface poll { resource pollable { block: func(); } }
+  interface poll {
+    resource pollable { block: func(); }
+    poll: func(in: list<borrow<pollable>>) -> list<u32>;
+  }
   interface streams {
     use error.{error};
     variant stream-error { last-operation-failed(error), closed }
@@ -68,6 +73,7 @@ package wasi:cli@0.2.0 {
   interface environment {
     get-environment: func() -> list<tuple<string, string>>;
     get-arguments: func() -> list<string>;
+    initial-cwd: func() -> option<string>;
   }
   interface exit { exit: func(status: result); }
   interface stdin {
