@@ -318,7 +318,7 @@ impl Holdings {
             let whole = entry.as_ref().filter(|entry| self.may_be_whole(entry));
             let is_pass = matches!(recall, Recall::Pass { .. });
             let recall = if is_pass && whole.is_some() && is_incomplete(record) {
-                incomplete.entry(name).or_default().incomplete += 1;
+                incomplete.entry(record.resource_type()).or_default().incomplete += 1;
                 Recall::Skip(INCOMPLETE)
             } else {
                 recall
