@@ -65,6 +65,20 @@ impl Resources {
         self.keys.insert(name.to_owned(), key);
         self
     }
+
+    /// What a guest has before it took its settings: time and chance alone.
+    pub(crate) fn at_start(&self) -> Self {
+        Self {
+            cohorts: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            stores: Stores::default(),
+            destinations: Destinations::default(),
+            state: None,
+            now: Arc::clone(&self.now),
+            random: Arc::clone(&self.random),
+            deterministic: self.deterministic.clone(),
+        }
+    }
 }
 
 /// What a stage's instances counted, over all files. Names are those of the manifest: their
@@ -100,6 +114,7 @@ pub(crate) struct Context {
     pub(crate) stage: Arc<str>,
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) grants: Arc<Grants>,
+    /// What is in reach: until the guest took its settings, nothing but time and chance.
     pub(crate) resources: Arc<Resources>,
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,

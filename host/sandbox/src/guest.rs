@@ -47,6 +47,11 @@ impl Guest {
         Ok(Self { store, exports })
     }
 
+    /// Puts what the operator granted in reach.
+    pub(crate) fn equip(&mut self, plugin: &Plugin) {
+        self.store.data_mut().resources = plugin.resources();
+    }
+
     /// Calls the guest: its time and its return budget are fresh.
     pub(crate) async fn call(
         &mut self,

@@ -22,6 +22,10 @@ pub(crate) enum Live {
 
 impl Live {
     /// A fresh guest with its settings. Clocks that stand still show `frozen_at`.
+    ///
+    /// While it starts and is configured it reaches no store, destination, key, cohort or
+    /// state, at no time of a run: what it says of its settings, which is shown, stems from
+    /// them alone, and nothing is touched before the audit log knows of the run.
     pub(crate) async fn configured(
         plugin: &Plugin,
         frozen_at: Instant,
@@ -44,7 +48,16 @@ impl Live {
         let refused =
             |problems| Error::Settings { problems: convert::config_problems(problems) };
         accepted.map_err(refused)?;
+        guest.equip(plugin);
         Ok(guest)
+    }
+
+    /// Puts what the operator granted in reach.
+    fn equip(&mut self, plugin: &Plugin) {
+        match self {
+            Self::Apart(guest) => guest.equip(plugin),
+            Self::Here(guest) => guest.equip(plugin),
+        }
     }
 
     /// Calls the guest, for the time of a call that is of no batch.

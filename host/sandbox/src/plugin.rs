@@ -35,6 +35,8 @@ struct Inner {
     settings: String,
     grants: Arc<Grants>,
     limits: Limits,
+    /// What a guest has until it took its settings.
+    at_start: Arc<Resources>,
     resources: Arc<Resources>,
     metrics: Metrics,
     spending: Spending,
@@ -53,7 +55,8 @@ pub(crate) enum Housing {
 
 impl Plugin {
     /// Loads `package` as stage `stage`. A guest is asked for its manifest, without any
-    /// capability, and one is configured, so that what can fail fails here.
+    /// capability, and one is configured, so that what can fail fails here. Neither reaches
+    /// anything: what is in `resources` is for guests that took their settings.
     ///
     /// # Errors
     ///
@@ -104,6 +107,7 @@ impl Plugin {
             uses: Uses::of(&grants),
             grants: Arc::new(grants),
             limits,
+            at_start: Arc::new(resources.at_start()),
             resources: Arc::new(resources),
             metrics: Metrics::default(),
             spending: Spending::new(&limits),
@@ -185,18 +189,24 @@ impl Plugin {
         &self.0.housing
     }
 
+    /// What is in reach of a guest that took its settings.
+    pub(crate) fn resources(&self) -> Arc<Resources> {
+        Arc::clone(&self.0.resources)
+    }
+
+    /// What stands behind a fresh guest, which reaches nothing yet.
     pub(crate) fn context(&self, frozen_at: Instant) -> Context {
-        let Inner { stage, manifest, grants, limits, resources, metrics, shared, .. } =
+        let Inner { stage, manifest, grants, limits, at_start, metrics, shared, .. } =
             &*self.0;
         let spending = self.0.spending.clone();
-        let seed = resources.deterministic.as_ref();
+        let seed = at_start.deterministic.as_ref();
         let chance = Chance::new(seed, &self.0.sha256, stage);
         Context::new(
             Arc::clone(stage),
             limits,
             Arc::clone(manifest),
             Arc::clone(grants),
-            Arc::clone(resources),
+            Arc::clone(at_start),
             metrics.clone(),
             spending,
             Arc::clone(shared),

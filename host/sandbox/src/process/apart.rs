@@ -111,6 +111,11 @@ impl Apart {
         Ok(guest)
     }
 
+    /// Puts what the operator granted in reach.
+    pub(crate) fn equip(&mut self, plugin: &Plugin) {
+        self.context.resources = plugin.resources();
+    }
+
     /// Calls the guest, which must be thrown away after an error.
     pub(crate) async fn call(
         &mut self,

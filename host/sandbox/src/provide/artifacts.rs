@@ -32,12 +32,12 @@ impl artifacts::Host for Context {
             self.uses.refuse("artifacts");
             return Ok(Err(ArtifactError::UnknownStore));
         }
-        self.uses.count("artifacts", &store, 0);
         let store_name: Arc<str> = store.as_str().into();
-        let Some(store) = self.resources.stores.find(&store) else {
+        let Some(store) = self.resources.stores.find(&store).cloned() else {
+            self.uses.refuse("artifacts");
             return Ok(Err(ArtifactError::UnknownStore));
         };
-        let store = Arc::clone(store);
+        self.uses.count("artifacts", &store_name, 0);
         let Ok(name) = name.parse::<ArtifactName>() else {
             return Ok(Err(ArtifactError::BadName));
         };

@@ -12,10 +12,10 @@ use crate::{
 impl state::Host for Context {
     async fn get(&mut self, key: String) -> Result<Result<Option<Vec<u8>>, StateError>> {
         let got = self
-            .with_state(move |store| store.ledger.state_get(&store.namespace, &key))
+            .with_state(0, move |store| store.ledger.state_get(&store.namespace, &key))
             .await?;
         let bytes = got.as_ref().ok().and_then(Option::as_ref).map_or(0, Vec::len);
-        self.uses.count("state", "", bytes);
+        self.uses.add_bytes("state", "", bytes as u64);
         Ok(got)
     }
 
@@ -24,28 +24,30 @@ impl state::Host for Context {
         key: String,
         value: Vec<u8>,
     ) -> Result<Result<(), StateError>> {
-        self.uses.count("state", "", value.len());
-        self.with_state(move |store| {
+        self.with_state(value.len(), move |store| {
             store.ledger.state_set(&store.namespace, &key, &value, &store.quota)
         })
         .await
     }
 
     async fn delete(&mut self, key: String) -> Result<Result<(), StateError>> {
-        self.uses.count("state", "", 0);
-        self.with_state(move |store| store.ledger.state_delete(&store.namespace, &key))
+        self.with_state(0, move |store| store.ledger.state_delete(&store.namespace, &key))
             .await
     }
 }
 
 impl Context {
+    /// Acts on the stage's state, to which `bytes` are given.
     async fn with_state<R: Send + 'static>(
         &mut self,
+        bytes: usize,
         act: impl FnOnce(&StateStore) -> Result<R, LedgerError> + Send + 'static,
     ) -> Result<Result<R, StateError>> {
         let Some(store) = self.resources.state.clone() else {
+            self.uses.refuse("state");
             return Ok(Err(StateError::Unavailable));
         };
+        self.uses.count("state", "", bytes);
         let done = tokio::task::spawn_blocking(move || act(&store)).await?;
         Ok(done.map_err(|error| {
             if let LedgerError::Quota { .. } = error {
