@@ -47,6 +47,7 @@ impl Store {
         };
         create_private(&path).map_err(at)?;
         let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(at)?;
+        closed_to(&dir, ANYBODY).map_err(at)?;
         let scratch_name = format!(".bulkhead-{owner}");
         match dir.remove_dir_all(&scratch_name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -54,7 +55,10 @@ impl Store {
             }
             Ok(()) | Err(_) => {}
         }
-        create_dir(&dir, &scratch_name).map_err(at)?;
+        if !create_dir(&dir, &scratch_name).map_err(at)? {
+            let planted = "somebody made its folder of unfinished files first";
+            return Err(at(io::Error::other(planted)));
+        }
         let scratch = dir.open_dir(&scratch_name).map_err(at)?;
         Ok(Self { name: name.to_owned(), path, dir, scratch, next: AtomicU64::new(0) })
     }
@@ -141,6 +145,25 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     }
     builder.create(path)
 }
+
+/// Refuses a folder that is open to others: those whose bits to write are in `others`.
+pub(crate) fn closed_to(dir: &Dir, others: u32) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use cap_std::fs::PermissionsExt as _;
+        if dir.dir_metadata()?.permissions().mode() & others != 0 {
+            let what =
+                "others may write to it, and could change what is in it: `chmod o-w` it";
+            return Err(io::Error::other(what));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (dir, others);
+    Ok(())
+}
+
+/// Anybody on this machine. A group that may write to a store is the operator's choice.
+const ANYBODY: u32 = 0o002;
 
 pub(crate) fn sync_dir(dir: &Dir) -> io::Result<()> {
     dir.open(".")?.sync_all()

@@ -184,3 +184,17 @@ fn only_local_addresses_are_opened() {
         );
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_anybody_may_write_to_is_refused() {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+    let cases = [(0o700, true), (0o755, true), (0o775, true), (0o777, false)];
+    for (mode, opens) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
+        let opened = Store::open("lake", &dir.path().display().to_string(), "test");
+        assert_eq!(opened.is_ok(), opens, "mode {mode:o}: {opened:?}");
+    }
+}
