@@ -15,7 +15,8 @@ use wasmtime::component::{Resource, ResourceTable};
 use crate::{
     Determinism, Grants, Limits, Manifest, Uses,
     deterministic::Chance,
-    limits::{Meter, Shared, Written},
+    engine::Ticks,
+    limits::{Meter, Shared, Work, Written},
     provide::outbound_http::Spending,
 };
 
@@ -128,6 +129,8 @@ pub(crate) struct Context {
     pub(crate) chance: Chance,
     pub(crate) uses: Uses,
     pub(crate) spending: Spending,
+    /// The clock by which work of the host is measured.
+    ticks: Ticks,
 }
 
 impl Context {
@@ -166,12 +169,28 @@ impl Context {
             chance,
             uses: Uses::default(),
             spending,
+            ticks: Ticks::default(),
         }
     }
 
     /// The same, and what its guest calls is counted here.
     pub(crate) fn counted_by(self, uses: &Uses) -> Self {
         Self { uses: uses.clone(), ..self }
+    }
+
+    /// The same, and what the host does for its guest is measured by this clock.
+    pub(crate) fn timed_by(self, ticks: &Ticks) -> Self {
+        Self { ticks: ticks.clone(), ..self }
+    }
+
+    /// Begins something that the host computes because the guest asked for it.
+    pub(crate) fn work(&self) -> Work {
+        Work::begin(&self.ticks)
+    }
+
+    /// Ends it, on the guest's time.
+    pub(crate) fn worked(&mut self, work: &Work) {
+        self.meter.charge(work.cost());
     }
 
     /// The time as the guest may know it.

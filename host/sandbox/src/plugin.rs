@@ -15,6 +15,7 @@ use crate::{
     bindings::lifecycle::LifecycleExports,
     context::Context,
     deterministic::Chance,
+    engine::Ticks,
     grant,
     guest::{Ended, bound, within},
     limits::Shared,
@@ -42,6 +43,7 @@ struct Inner {
     spending: Spending,
     shared: Arc<Shared>,
     uses: Uses,
+    ticks: Ticks,
     housing: Housing,
 }
 
@@ -112,10 +114,11 @@ impl Plugin {
             metrics: Metrics::default(),
             spending: Spending::new(&limits),
             shared: Arc::new(Shared::new(&limits)),
+            ticks: sandbox.ticks.clone(),
             housing,
         }));
         // No export is at hand yet.
-        Live::configured(&plugin, Instant::from_unix_ms(0)).await?;
+        Live::configured(&plugin, Instant::from_unix_ms(0), &mut 0).await?;
         Ok(plugin)
     }
 
@@ -214,6 +217,7 @@ impl Plugin {
             frozen_at,
         )
         .counted_by(&self.0.uses)
+        .timed_by(&self.0.ticks)
     }
 }
 

@@ -82,7 +82,8 @@ impl PluginSink {
     }
 
     async fn begin(&mut self) -> Result<Live, SinkError> {
-        let begun = Live::configured(&self.plugin, self.frozen_at).await;
+        // Of no batch: deaths are what bounds the guests of a file.
+        let begun = Live::configured(&self.plugin, self.frozen_at, &mut 0).await;
         begun.map_err(|error| self.not_begun(&error))
     }
 

@@ -95,19 +95,23 @@ pub(crate) struct Apart {
 }
 
 impl Apart {
-    /// A fresh guest, not configured.
+    /// A fresh guest, not configured. Adds to `spent` the ticks that it took.
     pub(crate) async fn start(
         plugin: &Plugin,
         outside: &Outside,
         frozen_at: Instant,
+        spent: &mut u64,
     ) -> Result<Self, Error> {
         let granted = plugin.grants().interfaces().map(str::to_owned).collect();
         let imports = Imports::Granted(granted);
         let (line, _) = outside.begin(plugin.limits(), imports).await?;
         let mut guest = Self { line, context: plugin.context(frozen_at) };
         let time = Allowance::of_a_call(plugin.limits());
+        guest.context.meter.renew(&time);
         let begun = guest.line.request(&Request::Start, &time, Some(&mut guest.context));
-        started(begun.await)?;
+        let begun = begun.await;
+        *spent = spent.saturating_add(guest.ticks_used());
+        started(begun)?;
         Ok(guest)
     }
 
@@ -163,9 +167,9 @@ impl Apart {
         self.context.meter.refused().or(self.line.took.refused)
     }
 
-    /// Ticks that the latest call took, by the child's count.
-    pub(crate) const fn ticks_used(&self) -> u64 {
-        self.line.took.ticks
+    /// Ticks that the latest call took: by the child's count, and by ours of the host's work.
+    pub(crate) fn ticks_used(&self) -> u64 {
+        self.line.took.ticks.saturating_add(self.context.meter.ticks_used())
     }
 }
 
@@ -274,6 +278,10 @@ impl Line {
             let answered = serve(context, ask).await;
             let answered =
                 answered.map_err(|error| Ended::Error(error).of_guest(context))?;
+            // The child does not know what its guest made the host do.
+            if let Some(limit) = context.meter.time_out() {
+                return Err(Crash::Limit(limit));
+            }
             self.send(&answered).await.map_err(|error| self.silent(&error))?;
         }
     }

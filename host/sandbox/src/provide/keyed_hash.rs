@@ -24,6 +24,7 @@ impl keyed_hash::Host for Context {
             return Ok(Err(keyed_hash::HashError::UnknownKey));
         };
         self.uses.count("keyed-hash", &name, values.iter().map(Vec::len).sum());
+        let mut work = self.work();
         let mut hashes = Vec::with_capacity(values.len());
         let mut stretch = 0;
         // Guest-controlled: their number is bounded by the bytes that one call may pass, and
@@ -33,9 +34,10 @@ impl keyed_hash::Host for Context {
             stretch += VALUE + value.len();
             if stretch >= STRETCH {
                 stretch = 0;
-                tokio::task::yield_now().await;
+                work.rest().await;
             }
         }
+        self.worked(&work);
         Ok(Ok(hashes))
     }
 }

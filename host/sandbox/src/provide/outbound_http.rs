@@ -74,7 +74,9 @@ impl wit::Host for Context {
             wit::Framing::JsonArray => Framing::JsonArray,
             wit::Framing::Ndjson => Framing::Ndjson,
         };
+        let work = self.work();
         let payload = Payload::records(&batch, &which, framing);
+        self.worked(&work);
         Ok(self.request(&destination, head, payload).await)
     }
 }
