@@ -97,8 +97,9 @@ async fn ask(
     let parent = child.pipe()?;
     parent.send(&framed(&order)?).await?;
     // Code that fits into the compiler's memory fits into less of ours.
-    let answer = parent.receive(limits.compile_memory.as_usize()).await?;
-    wire::read(&answer).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    let most = limits.compile_memory.as_usize();
+    let answer = parent.receive(most).await?;
+    wire::read_within(&answer, most).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// Why a child did not answer.

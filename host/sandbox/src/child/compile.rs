@@ -9,7 +9,7 @@ use crate::{
     engine,
     process::{
         frame::{ChildEnd, framed},
-        wire::{self, Wire},
+        wire::{self, Source, Wire},
     },
 };
 
@@ -30,7 +30,7 @@ impl Wire for Order {
         self.wasm.put(to);
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
+    fn take(from: &mut Source<'_>) -> Option<Self> {
         Some(Self {
             memory: u64::take(from)?,
             cpu_seconds: u64::take(from)?,

@@ -15,7 +15,7 @@ use super::{
     frame::framed,
     message::{Begun, Imports, Refusal, Request, Setup, Took, Word},
     serve::serve,
-    wire,
+    wire::{self, Unread},
 };
 use crate::{
     Error, Isolation, Limits, Plugin, Walls,
@@ -208,7 +208,7 @@ impl Line {
         let pipe = self.child.pipe()?;
         pipe.send(&framed(setup)?).await?;
         let begun = pipe.receive(AROUND).await?;
-        wire::read(&begun).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        wire::read_within(&begun, AROUND).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
     /// Asks the child for one thing, in the time of a call. With no `context`, nothing that
@@ -258,7 +258,11 @@ impl Line {
                 Err(error) => Err(error),
             };
             let heard = heard.map_err(|error| self.silent(&error))?;
-            let ask = match wire::read(&heard).ok_or(Crash::Contract)? {
+            let word = wire::read_within(&heard, most).map_err(|unread| match unread {
+                Unread::Nonsense => Crash::Contract,
+                Unread::Room => Crash::Limit(Limit::ReturnBytes),
+            });
+            let ask = match word? {
                 Word::Ask(ask) => ask,
                 Word::Died { crash, took } => {
                     self.took = took;
