@@ -16,7 +16,10 @@ use std::{
 use cap_std::{ambient_authority, fs::Dir};
 use url::Url;
 
-use crate::{ArtifactName, Compression, Digest, Error, Writer, writer::Scratch};
+use crate::{
+    ArtifactName, Compression, Digest, Error, Writer,
+    writer::{Scratch, Waited},
+};
 
 /// A directory that artifacts go to.
 #[derive(Debug)]
@@ -94,11 +97,17 @@ impl Store {
         &self.scratch
     }
 
-    /// Makes a finished scratch file appear under `name`, and makes that durable.
-    pub(crate) fn publish(&self, scratch: &str, name: &ArtifactName) -> io::Result<()> {
+    /// Makes a finished scratch file appear under `name`, and makes that durable; not when
+    /// nobody waits for it any more.
+    pub(crate) fn publish(
+        &self,
+        scratch: &str,
+        name: &ArtifactName,
+        waited: &Waited,
+    ) -> io::Result<()> {
         let (folder, last) = name.split();
         let Some(folder) = folder else {
-            self.scratch.rename(scratch, &self.dir, last)?;
+            waited.unless_given_up(|| self.scratch.rename(scratch, &self.dir, last))?;
             return sync_dir(&self.dir);
         };
         let mut so_far = self.dir.try_clone()?;
@@ -109,7 +118,7 @@ impl Store {
             }
             so_far = so_far.open_dir(segment)?;
         }
-        self.scratch.rename(scratch, &so_far, last)?;
+        waited.unless_given_up(|| self.scratch.rename(scratch, &so_far, last))?;
         sync_dir(&so_far)
     }
 }

@@ -198,3 +198,57 @@ fn a_store_that_anybody_may_write_to_is_refused() {
         assert_eq!(opened.is_ok(), opens, "mode {mode:o}: {opened:?}");
     }
 }
+
+/// Attacks: 24, 28.
+#[test]
+fn a_commit_that_was_given_up_never_replaces_a_later_one() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..20 {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let store = open(dir.path());
+        runtime.block_on(async {
+            let create = |store: &Arc<Store>| {
+                let name = "a".parse().unwrap();
+                store.create(name, Compression::Zstd, Digest::None).unwrap()
+            };
+            let mut old = create(&store);
+            // Takes longer to finish than the new one.
+            old.append(b"old\n".repeat(1 << 20)).await.unwrap();
+            tokio::select! {
+                biased;
+                done = old.commit() => panic!("it takes a thread's time: {done:?}"),
+                () = std::future::ready(()) => {}
+            }
+            let mut new = create(&store);
+            new.append(b"new\n".to_vec()).await.unwrap();
+            new.commit().await.unwrap();
+        });
+        // Waits for the threads that are still at work.
+        drop(runtime);
+        let found = tree(dir.path());
+        let text = zstd::decode_all(found[0].1.as_slice()).unwrap();
+        assert_eq!((found.len(), text.as_slice()), (1, &b"new\n"[..]), "round {round}");
+    }
+}
+
+/// Attacks: 24, 28.
+#[test]
+fn nothing_appears_for_whom_nobody_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for is_waited_for in [false, true] {
+        let scratch = Scratch::create(Arc::clone(&store), "1.part".to_owned()).unwrap();
+        let encoder = Encoder::new(scratch, Compression::None, Digest::None).unwrap();
+        let waited = Waited::default();
+        let waiting = is_waited_for.then(|| waited.waiting());
+        if waiting.is_none() {
+            drop(waited.waiting());
+        }
+        let done = finish(encoder, "a/b".parse().unwrap(), &waited);
+        assert_eq!(done.is_ok(), is_waited_for, "{done:?}");
+        let names: Vec<String> =
+            tree(dir.path()).into_iter().map(|(name, _)| name).collect();
+        let expected: &[&str] = if is_waited_for { &["a/b"] } else { &[] };
+        assert_eq!(names, expected);
+    }
+}

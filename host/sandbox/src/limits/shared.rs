@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bulkhead_model::Instant;
@@ -12,7 +12,11 @@ use super::{Limits, bucket::Bucket};
 
 /// What all lanes of a stage have used.
 #[derive(Debug)]
-pub(crate) struct Shared(Mutex<Inner>);
+pub(crate) struct Shared {
+    inner: Mutex<Inner>,
+    /// Held while the stage's state is read or written, by the thread that does so.
+    state: Arc<tokio::sync::Mutex<()>>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -63,12 +67,19 @@ pub(crate) enum Shown {
 
 impl Shared {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self(Mutex::new(Inner {
+        let inner = Mutex::new(Inner {
             events: Bucket::new(limits.events_per_second, limits.event_burst),
             has_told_of_events: false,
             deaths: VecDeque::new(),
             written: Written::default(),
-        }))
+        });
+        Self { inner, state: Arc::default() }
+    }
+
+    /// The turn to read or write the stage's state. Whoever acts holds it to the end, given up
+    /// or not: what a call began is done before what a later one begins.
+    pub(crate) async fn turn_at_state(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.state).lock_owned().await
     }
 
     /// Whether one more event or gauge is shown.
@@ -134,7 +145,7 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Numbers alone: half an addition is none.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -48,7 +48,13 @@ impl Context {
             return Ok(Err(StateError::Unavailable));
         };
         self.uses.count("state", "", bytes);
-        let done = tokio::task::spawn_blocking(move || act(&store)).await?;
+        let turn = self.shared.turn_at_state().await;
+        let act = move || {
+            let done = act(&store);
+            drop(turn);
+            done
+        };
+        let done = tokio::task::spawn_blocking(act).await?;
         Ok(done.map_err(|error| {
             if let LedgerError::Quota { .. } = error {
                 self.used_up(Limit::StateBytes);
@@ -64,5 +70,45 @@ impl Context {
                 StateError::Unavailable
             }
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bulkhead_ledger::{Ledger, StateQuota};
+
+    use super::*;
+    use crate::{Limits, Resources, bindings::wit::state::Host as _};
+
+    /// Attacks: 28, 40.
+    #[test]
+    fn a_write_that_was_given_up_comes_before_later_ones_or_never() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(dir.path().join("ledger.db")).unwrap();
+        let mut context = Context::of_nobody(&Limits::default());
+        context.resources = Arc::new(Resources {
+            state: Some(StateStore {
+                ledger: ledger.clone(),
+                namespace: "a".to_owned(),
+                quota: StateQuota::default(),
+            }),
+            ..context.resources.at_start()
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            // An earlier call's thread is still at work.
+            let busy = context.shared.turn_at_state().await;
+            tokio::select! {
+                biased;
+                _ = context.set("k".to_owned(), b"old".to_vec()) => panic!("out of turn"),
+                () = std::future::ready(()) => {}
+            }
+            drop(busy);
+        });
+        // Waits for the threads that are still at work.
+        drop(runtime);
+        assert_eq!(ledger.state_get("a", "k").unwrap(), None, "it never came");
     }
 }
