@@ -16,7 +16,7 @@ use crate::{
     Determinism, Grants, Limits, Manifest, Uses,
     deterministic::Chance,
     engine::Ticks,
-    limits::{Meter, Shared, Work, Written},
+    limits::{FileKey, Meter, Shared, Work},
     provide::outbound_http::Spending,
 };
 
@@ -121,8 +121,8 @@ pub(crate) struct Context {
     pub(crate) limits: Limits,
     /// What all lanes of the stage use together.
     pub(crate) shared: Arc<Shared>,
-    /// Artifacts of this guest, which is that of one file.
-    pub(crate) written: Written,
+    /// The file that this guest works on.
+    pub(crate) file: FileKey,
     /// The time at which clocks stand that stand still.
     pub(crate) frozen_at: Instant,
     /// Chance where it is not the machine's.
@@ -164,7 +164,7 @@ impl Context {
             metrics,
             limits: *limits,
             shared,
-            written: Written::default(),
+            file: (Arc::default(), None),
             frozen_at,
             chance,
             uses: Uses::default(),

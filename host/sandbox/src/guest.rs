@@ -17,7 +17,7 @@ use crate::{
     calls::{Answer, Call, Exports, Terms},
     context::Context,
     deterministic::Moment,
-    limits::{Allowance, Meter},
+    limits::{Allowance, FileKey, Meter},
 };
 
 /// One live guest of this process.
@@ -47,6 +47,11 @@ impl Guest {
         let exports = Exports::of(Some(plugin.manifest().role), &mut store, &instance);
         let exports = exports.map_err(|source| Error::Link { source })?;
         Ok(Self { store, exports })
+    }
+
+    /// What it does is of this file.
+    pub(crate) fn work_on(&mut self, file: FileKey) {
+        self.store.data_mut().file = file;
     }
 
     /// Puts what the operator granted in reach.

@@ -17,7 +17,7 @@ use bulkhead_model::ByteSize;
 pub(crate) use self::{
     budget::{Allowance, Budget},
     meter::Meter,
-    shared::{Shared, Shown, Written},
+    shared::{FileKey, Shared, Shown},
     work::Work,
 };
 

@@ -9,7 +9,7 @@ use crate::{
     convert,
     deterministic::Moment,
     guest::Guest,
-    limits::Allowance,
+    limits::{Allowance, FileKey},
     plugin::Housing,
     process::apart::Apart,
 };
@@ -56,6 +56,15 @@ impl Live {
         accepted.map_err(refused)?;
         guest.equip(plugin);
         Ok(guest)
+    }
+
+    /// The same, of a sink that works on this file.
+    pub(crate) fn on_file(mut self, file: FileKey) -> Self {
+        match &mut self {
+            Self::Apart(guest) => guest.work_on(file),
+            Self::Here(guest) => guest.work_on(file),
+        }
+        self
     }
 
     /// Puts what the operator granted in reach.

@@ -166,6 +166,11 @@ impl Plugin {
         }
     }
 
+    /// What all its guests share.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
     /// What its guests called.
     pub fn uses(&self) -> &Uses {
         &self.0.uses

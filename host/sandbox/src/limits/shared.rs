@@ -1,7 +1,7 @@
 //! What all lanes of a stage share: the rate of events, deaths, artifacts of the run.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -24,11 +24,16 @@ struct Inner {
     has_told_of_events: bool,
     deaths: VecDeque<Instant>,
     written: Written,
+    /// Of files that are not closed. A guest that dies does not have its file anew.
+    files: BTreeMap<FileKey, Written>,
 }
+
+/// The file of an export that a sink works on; without a number, its conclusion.
+pub(crate) type FileKey = (Arc<str>, Option<u32>);
 
 /// Artifacts of one file, or of the run.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Written {
+struct Written {
     artifacts: u64,
     bytes: u64,
 }
@@ -72,6 +77,7 @@ impl Shared {
             has_told_of_events: false,
             deaths: VecDeque::new(),
             written: Written::default(),
+            files: BTreeMap::new(),
         });
         Self { inner, state: Arc::default() }
     }
@@ -112,14 +118,15 @@ impl Shared {
         deaths.len() <= limits.restarts as usize
     }
 
-    /// Counts artifacts begun and bytes written against the sums of the file and the run.
+    /// Counts artifacts begun and bytes written against the sums of the file, over all guests
+    /// that work on it one after the other, and of the run.
     ///
     /// # Errors
     ///
     /// The limit that they are over; nothing is counted then.
     pub(crate) fn write(
         &self,
-        file: &mut Written,
+        file: &FileKey,
         artifacts: u64,
         bytes: u64,
         limits: &Limits,
@@ -130,17 +137,23 @@ impl Shared {
             artifacts: limits.run_artifacts,
             bytes: limits.run_artifact_bytes.bytes(),
         };
-        let mut with = *file;
+        let mut inner = self.lock();
+        let mut with = inner.files.get(file).copied().unwrap_or_default();
         with.add(artifacts, bytes, a_file).map_err(|kind| match kind {
             Kind::Artifacts => Limit::Artifacts,
             Kind::Bytes => Limit::ArtifactBytes,
         })?;
-        self.lock().written.add(artifacts, bytes, a_run).map_err(|kind| match kind {
+        inner.written.add(artifacts, bytes, a_run).map_err(|kind| match kind {
             Kind::Artifacts => Limit::RunArtifacts,
             Kind::Bytes => Limit::RunArtifactBytes,
         })?;
-        *file = with;
+        inner.files.insert(file.clone(), with);
         Ok(())
+    }
+
+    /// Forgets a file that is closed.
+    pub(crate) fn closed(&self, file: &FileKey) {
+        self.lock().files.remove(file);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -188,17 +201,19 @@ mod tests {
             ..Limits::default()
         };
         let shared = Shared::new(&limits);
-        let (mut one, mut two) = (Written::default(), Written::default());
-        let write = |file: &mut Written, artifacts, bytes| {
+        let (one, two) = (("e1".into(), Some(0)), ("e1".into(), Some(1)));
+        let write = |file: &FileKey, artifacts, bytes| {
             shared.write(file, artifacts, bytes, &limits)
         };
-        assert_eq!(write(&mut one, 2, 10), Ok(()), "all that a file may");
-        assert_eq!(write(&mut one, 1, 0), Err(Limit::Artifacts));
-        assert_eq!(write(&mut one, 0, 1), Err(Limit::ArtifactBytes));
-        assert_eq!(write(&mut one, 0, 0), Ok(()), "nothing is always allowed");
-        assert_eq!(write(&mut two, 1, 5), Ok(()), "another file, up to the run's sums");
-        assert_eq!(write(&mut two, 1, 0), Err(Limit::RunArtifacts));
-        assert_eq!(write(&mut two, 0, 1), Err(Limit::RunArtifactBytes));
+        assert_eq!(write(&one, 2, 10), Ok(()), "all that a file may");
+        assert_eq!(write(&one, 1, 0), Err(Limit::Artifacts));
+        assert_eq!(write(&one, 0, 1), Err(Limit::ArtifactBytes));
+        assert_eq!(write(&one, 0, 0), Ok(()), "nothing is always allowed");
+        assert_eq!(write(&two, 1, 5), Ok(()), "another file, up to the run's sums");
+        assert_eq!(write(&two, 1, 0), Err(Limit::RunArtifacts));
+        assert_eq!(write(&two, 0, 1), Err(Limit::RunArtifactBytes));
+        shared.closed(&one);
+        assert_eq!(write(&one, 1, 0), Err(Limit::RunArtifacts), "the run's sums stay");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::{
     deterministic::Moment,
     engine::TICK,
     guest::Ended,
-    limits::Allowance,
+    limits::{Allowance, FileKey},
     manifest::Role,
     plugin::TELLING,
 };
@@ -113,6 +113,11 @@ impl Apart {
         *spent = spent.saturating_add(guest.ticks_used());
         started(begun)?;
         Ok(guest)
+    }
+
+    /// What it does is of this file.
+    pub(crate) fn work_on(&mut self, file: FileKey) {
+        self.context.file = file;
     }
 
     /// Puts what the operator granted in reach.

@@ -156,8 +156,7 @@ impl Context {
     /// Counts artifacts begun and bytes written; says whether that is within the limits. What
     /// is refused is lost with its artifact: a part of it would be no artifact.
     fn may_write(&mut self, artifacts: u64, bytes: u64) -> bool {
-        let counted =
-            self.shared.write(&mut self.written, artifacts, bytes, &self.limits);
+        let counted = self.shared.write(&self.file, artifacts, bytes, &self.limits);
         counted.map_err(|limit| self.used_up(limit)).is_ok()
     }
 

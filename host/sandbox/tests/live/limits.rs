@@ -317,6 +317,44 @@ async fn artifacts_are_counted_and_weighed() {
     }
 }
 
+/// Attacks: 26, 39.
+#[tokio::test]
+async fn a_sink_that_dies_does_not_have_its_file_anew() {
+    // Begins one file a batch and dies; two are allowed.
+    let guest = Guest {
+        imports: r#"
+          (import "bulkhead:plugin/artifacts@0.1.0" "create"
+            (func $create (param i32 i32 i32 i32 i32 i32 i32)))"#,
+        items: r#"(data (i32.const 4096) "lake")"#,
+        on_batch: "(call $create (i32.const 4096) (i32.const 4) (i32.const 4096)
+            (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 2048))
+          unreachable",
+        ..Guest::new(Role::Sink)
+    }
+    .asking("artifacts");
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open("lake", dir.path().to_str().unwrap(), "test").unwrap();
+    let granted = Grants { stores: vec!["lake".to_owned()], ..Grants::default() };
+    let mut ground = Ground::bare("lake").granting(granted);
+    ground.limits = Limits { artifacts: 2, ..tight() };
+    ground.resources.stores = Stores::from_iter([Arc::new(store)]);
+    let sandbox = Sandbox::new(None).unwrap();
+    let plugin = guest.load(&sandbox, ground).await.unwrap();
+    let died = |crash| SinkError::Crashed { sink: "lake".to_owned(), crash };
+    // name, file, how the guest ends, each in a lane of its own
+    let cases = [
+        ("the first try", 0, Crash::Trap),
+        ("the second", 0, Crash::Trap),
+        ("the third", 0, Crash::Limit(Limit::Artifacts)),
+        ("another file", 1, Crash::Trap),
+    ];
+    for (name, file, expected) in cases {
+        let mut sink = PluginSink::new(plugin.clone(), "e1".to_owned(), file);
+        sink.open(None).await.unwrap();
+        assert_eq!(sink.deliver(&batch(1)).await, Err(died(expected)), "case: {name}");
+    }
+}
+
 /// Attacks: 40.
 #[tokio::test]
 async fn what_is_kept_as_state_is_bounded() {
