@@ -248,9 +248,9 @@ impl Context {
     }
 
     /// Notes that something was refused to the guest for `limit`, and says so the first time
-    /// in a call.
+    /// in a run.
     pub(crate) fn used_up(&mut self, limit: Limit) {
-        if self.meter.refused().is_none() {
+        if self.shared.is_news(limit.setting(), "") {
             tracing::warn!(stage = %self.stage, "plugin used up its {limit}: raise it, or ask its authors");
         }
         self.meter.refuse(limit);

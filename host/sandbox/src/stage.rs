@@ -45,8 +45,7 @@ impl PluginStage {
         } else {
             // Dying and starting again is on the batch's time too.
             let mut spent = 0;
-            let begun =
-                Live::configured(&self.plugin, self.frozen_at, &mut spent).await;
+            let begun = Live::configured(&self.plugin, self.frozen_at, &mut spent).await;
             self.budget.charge(spent);
             let guest = begun.map_err(|error| self.not_begun(&error))?;
             let left = self.budget.allow(batch.id(), self.plugin.now(), &limits);

@@ -1,7 +1,7 @@
 //! What all lanes of a stage share: the rate of events, deaths, artifacts of the run.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -26,6 +26,8 @@ struct Inner {
     written: Written,
     /// Of files that are not closed. A guest that dies does not have its file anew.
     files: BTreeMap<FileKey, Written>,
+    /// What the operator was told once, and about which store or destination.
+    told: BTreeSet<(&'static str, String)>,
 }
 
 /// The file of an export that a sink works on; without a number, its conclusion.
@@ -78,6 +80,7 @@ impl Shared {
             deaths: VecDeque::new(),
             written: Written::default(),
             files: BTreeMap::new(),
+            told: BTreeSet::new(),
         });
         Self { inner, state: Arc::default() }
     }
@@ -98,6 +101,13 @@ impl Shared {
         } else {
             Shown::NoAndTell
         }
+    }
+
+    /// Whether the operator hears of it for the first time in this run: what a guest can make
+    /// happen as often as it likes must not fill a log. `code` is of a fixed set, and so is
+    /// `about`: a name that was granted, or none.
+    pub(crate) fn is_news(&self, code: &'static str, about: &str) -> bool {
+        self.lock().told.insert((code, about.to_owned()))
     }
 
     /// Counts a death; says whether the stage may have another guest.
@@ -214,6 +224,16 @@ mod tests {
         assert_eq!(write(&two, 0, 1), Err(Limit::RunArtifactBytes));
         shared.closed(&one);
         assert_eq!(write(&one, 1, 0), Err(Limit::RunArtifacts), "the run's sums stay");
+    }
+
+    /// Attacks: 43.
+    #[test]
+    fn what_can_be_made_to_happen_again_and_again_is_told_once() {
+        let shared = Shared::new(&Limits::default());
+        let told =
+            [("full", "lake"), ("full", "lake"), ("full", "sea"), ("closed", "lake")];
+        let told = told.map(|(code, about)| shared.is_news(code, about));
+        assert_eq!(told, [true, false, true, true]);
     }
 
     #[test]

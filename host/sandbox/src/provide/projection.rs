@@ -148,9 +148,8 @@ mod tests {
     fn a_line_is_walked_once_however_deep_it_is() {
         // A field far inside, at every level of which there is as much beside it.
         let beside = format!("[{}]", "1,".repeat(2_000) + "1");
-        let deep = (0..120).fold("\"y\"".to_owned(), |inner, _| {
-            format!("[{beside},{inner}]")
-        });
+        let deep =
+            (0..120).fold("\"y\"".to_owned(), |inner, _| format!("[{beside},{inner}]"));
         let json = format!(r#"{{"x":{deep}}}"#);
         let mut walk = Walk::of(&json);
         walk.values(&["x"], &mut |_| Ok(())).unwrap();

@@ -66,7 +66,10 @@ impl Context {
                 }
                 StateError::TooLarge
             } else {
-                tracing::warn!(stage = %self.stage, %error, "plugin state failed");
+                self.metrics.count("state-unavailable", 1);
+                if self.shared.is_news("state-unavailable", "") {
+                    tracing::warn!(stage = %self.stage, %error, "plugin state failed");
+                }
                 StateError::Unavailable
             }
         }))

@@ -162,8 +162,9 @@ impl<'j> Walk<'j> {
 
     /// A number, `true`, `false` or `null`.
     fn scalar(&mut self) -> Result<&'j str, Lost> {
-        let is_scalar =
-            |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        let is_scalar = |byte: &&u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
+        };
         let from = self.at;
         self.at += self.rest().iter().take_while(is_scalar).count();
         if self.at == from {
@@ -203,7 +204,9 @@ impl<'j> Walk<'j> {
 /// Text as it is meant.
 fn plain(text: &str) -> Option<std::borrow::Cow<'_, str>> {
     if text.contains('\\') {
-        return serde_json::from_str::<String>(&format!("\"{text}\"")).ok().map(Into::into);
+        return serde_json::from_str::<String>(&format!("\"{text}\""))
+            .ok()
+            .map(Into::into);
     }
     Some(text.into())
 }
