@@ -83,8 +83,13 @@ impl Outside {
         let time = Allowance::of_a_call(&limits);
         started(line.request(&Request::Start, &time, None).await)?;
         let told = line.request(&Request::Describe, &time, None).await.map_err(died)?;
-        let Word::Told(manifest) = told else { return Err(died(Crash::Contract)) };
-        Ok((manifest, walls))
+        // As of a guest of this process: whoever changes its words between two calls could
+        // change them after the check.
+        let again = line.request(&Request::Describe, &time, None).await.map_err(died)?;
+        let (Word::Told(told), Word::Told(again)) = (told, again) else {
+            return Err(died(Crash::Contract));
+        };
+        if told == again { Ok((told, walls)) } else { Err(Error::ManifestChanges) }
     }
 }
 
