@@ -5,10 +5,11 @@
 
 use std::{
     collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -29,6 +30,8 @@ pub struct Store {
     dir: Dir,
     scratch: Dir,
     next: AtomicU64,
+    /// By hash without case: the hash of the name as it was first written.
+    names: Mutex<BTreeMap<u64, u64>>,
 }
 
 impl Store {
@@ -63,7 +66,8 @@ impl Store {
             return Err(at(io::Error::other(planted)));
         }
         let scratch = dir.open_dir(&scratch_name).map_err(at)?;
-        Ok(Self { name: name.to_owned(), path, dir, scratch, next: AtomicU64::new(0) })
+        let (name, next, names) = (name.to_owned(), AtomicU64::new(0), Mutex::default());
+        Ok(Self { name, path, dir, scratch, next, names })
     }
 
     /// Where it is, for reports.
@@ -75,18 +79,32 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] when the system refuses.
+    /// [`Error::BadName`] when the name differs by case alone from one that was written since
+    /// the store was opened: on some file systems they are one file. [`Error::Write`] when the
+    /// system refuses.
     pub fn create(
         self: &Arc<Self>,
         name: ArtifactName,
         compression: Compression,
         digest: Digest,
     ) -> Result<Writer, Error> {
+        self.claim(&name)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let scratch = Scratch::create(Arc::clone(self), format!("{number}.part"))
             .map_err(|source| Error::writing(&self.name, source))?;
         Writer::new(scratch, name, compression, digest)
             .map_err(|source| Error::writing(&self.name, source))
+    }
+
+    /// Notes a name, unless another spelling of it is there.
+    fn claim(&self, name: &ArtifactName) -> Result<(), Error> {
+        let exact = hash(name.as_str());
+        let folded = hash(&name.as_str().to_ascii_lowercase());
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if *names.entry(folded).or_insert(exact) == exact {
+            return Ok(());
+        }
+        Err(Error::BadName)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -121,6 +139,12 @@ impl Store {
         waited.unless_given_up(|| self.scratch.rename(scratch, &so_far, last))?;
         sync_dir(&so_far)
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Makes a directory for its owner alone; gives whether it was new.

@@ -252,3 +252,22 @@ fn nothing_appears_for_whom_nobody_waits() {
         assert_eq!(names, expected);
     }
 }
+
+/// Attacks: 38.
+#[test]
+fn of_names_that_differ_by_case_alone_one_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let cases = [
+        ("the first", "e1/Patient.ndjson", true),
+        ("the same again", "e1/Patient.ndjson", true),
+        ("in other letters", "e1/patient.ndjson", false),
+        ("in a folder in other letters", "E1/Patient.ndjson", false),
+        ("another", "e1/Patients.ndjson", true),
+    ];
+    for (case, name, expected) in cases {
+        let name: ArtifactName = name.parse().unwrap();
+        let made = store.create(name, Compression::None, Digest::None);
+        assert_eq!(made.is_ok(), expected, "case: {case}");
+    }
+}
