@@ -36,7 +36,7 @@ macro_rules! record {
         }
     };
 }
-pub(super) use record;
+pub(crate) use record;
 
 /// A choice: a byte for the case, then what is in it.
 macro_rules! choice {
