@@ -119,7 +119,8 @@ async fn a_child_that_lies_is_not_believed() {
 #[tokio::test]
 async fn what_a_compiler_says_is_cleaned() {
     // No wall is missing, and `Err("a\u{1b}[2J")`.
-    let script = r"printf '\16\0\0\0\0\0\0\0\0\5\0\0\0a\033[2J' >&0; exec cat > /dev/null";
+    let script =
+        r"printf '\16\0\0\0\0\0\0\0\0\5\0\0\0a\033[2J' >&0; exec cat > /dev/null";
     let liar = Children::of_program("/bin/sh", &["-c", script, "sh"]).unwrap();
     let sandbox = Sandbox::new(None).unwrap().with_children(liar);
     match Guest::new(Role::Filter).load(&sandbox, Ground::bare("a")).await.err() {
