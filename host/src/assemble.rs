@@ -5,6 +5,7 @@ mod lane;
 mod sandbox;
 mod signed;
 mod source;
+mod state;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -36,8 +37,9 @@ pub(crate) use source::client;
 ///
 /// # Errors
 ///
-/// When it cannot be opened.
+/// When it cannot be opened, or the state folder is not ours alone.
 pub(crate) fn ledger(config: &Config) -> anyhow::Result<Ledger> {
+    state::own(&config.state)?;
     Ok(Ledger::open(config.state.join("ledger.db"))?)
 }
 

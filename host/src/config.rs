@@ -1,6 +1,7 @@
 //! `bulkhead.toml`: read whole, every problem reported at once with its line and what to
 //! write instead. A [`Config`] in hand is a configuration that can be used.
 
+mod apart;
 mod chain;
 mod cohorts;
 mod destinations;
@@ -139,6 +140,7 @@ impl Config {
         };
         root.finish();
         chain::check(&config, &root);
+        apart::check(&config, &root);
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 

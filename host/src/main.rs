@@ -16,6 +16,7 @@ mod clock;
 mod cohort;
 mod command;
 mod config;
+mod dump;
 mod export;
 mod export_log;
 mod failure;
@@ -38,11 +39,15 @@ use crate::cli::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let dumps = dump::forbid();
     let cli = Cli::parse();
     if let Some(code) = cli.run_as_child() {
         return code;
     }
     log::init(&cli.log);
+    if let Err(error) = dumps {
+        tracing::warn!(%error, "this process may leave a core dump, with patient data in it");
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

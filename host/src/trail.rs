@@ -7,6 +7,7 @@
 //! start. A run without a last line was killed.
 
 mod limits;
+mod operator;
 mod refusal;
 mod run;
 mod told;
@@ -18,6 +19,7 @@ use bulkhead_ledger::{Ledger, audit::AuditHead};
 use serde_json::{Value, json};
 
 pub(crate) use self::{
+    operator::operator,
     refusal::{Refusal, refusal},
     run::{Started, secret},
     told::tell,
@@ -163,12 +165,6 @@ impl Trail {
         }
         Ok(())
     }
-}
-
-/// Who runs this, as the system says.
-pub(crate) fn operator() -> String {
-    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "an unnamed user".to_owned())
 }
 
 /// SHA-256 in lower-case hexadecimal.

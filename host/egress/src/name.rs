@@ -10,8 +10,9 @@ const LONGEST: usize = 512;
 /// The name of an artifact in its store: segments of `[A-Za-z0-9._=-]`, parted by `/`, none
 /// starting with a dot.
 ///
-/// So `..`, absolute paths, device names with colons, hidden files and everything that a
-/// file system folds or escapes cannot be written.
+/// No segment ends with a dot, which some systems drop, or is called like a device of theirs
+/// (`CON`, `nul.txt`). So `..`, absolute paths, devices, hidden files and what a file system
+/// escapes cannot be written; of names that differ by case alone, a store takes one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ArtifactName(String);
 
@@ -36,6 +37,8 @@ impl FromStr for ArtifactName {
         let is_segment = |segment: &str| {
             (1..=255).contains(&segment.len())
                 && !segment.starts_with('.')
+                && !segment.ends_with('.')
+                && !is_device(segment)
                 && segment
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || b"._=-".contains(&byte))
@@ -48,6 +51,20 @@ impl FromStr for ArtifactName {
     }
 }
 
+/// Whether Windows, and what serves its clients, takes a segment for a device, whatever its
+/// case and ending.
+fn is_device(segment: &str) -> bool {
+    let stem = segment.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let is_port = |name: &str| {
+        stem.strip_prefix(name).is_some_and(|number| {
+            number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    ["AUX", "CON", "NUL", "PRN"].contains(&stem.as_str())
+        || is_port("COM")
+        || is_port("LPT")
+}
+
 impl fmt::Display for ArtifactName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -58,6 +75,7 @@ impl fmt::Display for ArtifactName {
 mod tests {
     use super::*;
 
+    /// Attacks: 38.
     #[test]
     fn names_cannot_climb_hide_or_escape() {
         let long = "a".repeat(256);
@@ -73,6 +91,12 @@ mod tests {
             ("drive", "C:\\x", false),
             ("device stream", "CON:", false),
             ("nul", "a\0b", false),
+            ("a device", "a/CON", false),
+            ("a device in small letters, with an ending", "nul.ndjson.gz", false),
+            ("a port, as a folder", "Com7/x", false),
+            ("no device", "CONSENT/com10/null.LPT", true),
+            ("a dot at the end", "a./b", false),
+            ("a dot at the very end", "a.ndjson.", false),
             ("line end", "a\nb", false),
             ("look-alike", "pаtient", false),
             ("empty", "", false),

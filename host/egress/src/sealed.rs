@@ -32,7 +32,7 @@ use cap_std::{
 
 use crate::{
     ArtifactName, Error,
-    store::{create_dir, create_private, sync_dir},
+    store::{closed_to, create_dir, create_private, sync_dir},
 };
 
 pub use key::{Identities, Recipient, RecipientError};
@@ -98,7 +98,12 @@ impl Vault {
     ) -> Result<Self, Error> {
         let at = |source| Error::Vault { path: path.to_owned(), source };
         create_private(path).map_err(at)?;
+        if path.is_symlink() {
+            let linked = "it is a symbolic link: put a folder in its place";
+            return Err(at(io::Error::other(linked)));
+        }
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(at)?;
+        closed_to(&dir, OTHERS).map_err(at)?;
         Ok(Self { path: path.to_owned(), dir, recipients, most, used: Mutex::new(0) })
     }
 
@@ -345,6 +350,9 @@ impl Drop for Scratch<'_> {
         let _ = self.dir.remove_file(&self.name);
     }
 }
+
+/// Everybody but the owner.
+const OTHERS: u32 = 0o022;
 
 /// Bytes that age seals at once.
 const CHUNK: u64 = 64 << 10;

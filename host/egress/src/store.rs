@@ -5,10 +5,11 @@
 
 use std::{
     collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -16,7 +17,10 @@ use std::{
 use cap_std::{ambient_authority, fs::Dir};
 use url::Url;
 
-use crate::{ArtifactName, Compression, Digest, Error, Writer, writer::Scratch};
+use crate::{
+    ArtifactName, Compression, Digest, Error, Writer,
+    writer::{Scratch, Waited},
+};
 
 /// A directory that artifacts go to.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Store {
     dir: Dir,
     scratch: Dir,
     next: AtomicU64,
+    /// By hash without case: the hash of the name as it was first written.
+    names: Mutex<BTreeMap<u64, u64>>,
 }
 
 impl Store {
@@ -47,6 +53,7 @@ impl Store {
         };
         create_private(&path).map_err(at)?;
         let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(at)?;
+        closed_to(&dir, ANYBODY).map_err(at)?;
         let scratch_name = format!(".bulkhead-{owner}");
         match dir.remove_dir_all(&scratch_name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -54,9 +61,13 @@ impl Store {
             }
             Ok(()) | Err(_) => {}
         }
-        create_dir(&dir, &scratch_name).map_err(at)?;
+        if !create_dir(&dir, &scratch_name).map_err(at)? {
+            let planted = "somebody made its folder of unfinished files first";
+            return Err(at(io::Error::other(planted)));
+        }
         let scratch = dir.open_dir(&scratch_name).map_err(at)?;
-        Ok(Self { name: name.to_owned(), path, dir, scratch, next: AtomicU64::new(0) })
+        let (name, next, names) = (name.to_owned(), AtomicU64::new(0), Mutex::default());
+        Ok(Self { name, path, dir, scratch, next, names })
     }
 
     /// Where it is, for reports.
@@ -68,18 +79,32 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`] when the system refuses.
+    /// [`Error::BadName`] when the name differs by case alone from one that was written since
+    /// the store was opened: on some file systems they are one file. [`Error::Write`] when the
+    /// system refuses.
     pub fn create(
         self: &Arc<Self>,
         name: ArtifactName,
         compression: Compression,
         digest: Digest,
     ) -> Result<Writer, Error> {
+        self.claim(&name)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let scratch = Scratch::create(Arc::clone(self), format!("{number}.part"))
             .map_err(|source| Error::writing(&self.name, source))?;
         Writer::new(scratch, name, compression, digest)
             .map_err(|source| Error::writing(&self.name, source))
+    }
+
+    /// Notes a name, unless another spelling of it is there.
+    fn claim(&self, name: &ArtifactName) -> Result<(), Error> {
+        let exact = hash(name.as_str());
+        let folded = hash(&name.as_str().to_ascii_lowercase());
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if *names.entry(folded).or_insert(exact) == exact {
+            return Ok(());
+        }
+        Err(Error::BadName)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -90,11 +115,17 @@ impl Store {
         &self.scratch
     }
 
-    /// Makes a finished scratch file appear under `name`, and makes that durable.
-    pub(crate) fn publish(&self, scratch: &str, name: &ArtifactName) -> io::Result<()> {
+    /// Makes a finished scratch file appear under `name`, and makes that durable; not when
+    /// nobody waits for it any more.
+    pub(crate) fn publish(
+        &self,
+        scratch: &str,
+        name: &ArtifactName,
+        waited: &Waited,
+    ) -> io::Result<()> {
         let (folder, last) = name.split();
         let Some(folder) = folder else {
-            self.scratch.rename(scratch, &self.dir, last)?;
+            waited.unless_given_up(|| self.scratch.rename(scratch, &self.dir, last))?;
             return sync_dir(&self.dir);
         };
         let mut so_far = self.dir.try_clone()?;
@@ -105,9 +136,15 @@ impl Store {
             }
             so_far = so_far.open_dir(segment)?;
         }
-        self.scratch.rename(scratch, &so_far, last)?;
+        waited.unless_given_up(|| self.scratch.rename(scratch, &so_far, last))?;
         sync_dir(&so_far)
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Makes a directory for its owner alone; gives whether it was new.
@@ -141,6 +178,25 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     }
     builder.create(path)
 }
+
+/// Refuses a folder that is open to others: those whose bits to write are in `others`.
+pub(crate) fn closed_to(dir: &Dir, others: u32) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use cap_std::fs::PermissionsExt as _;
+        if dir.dir_metadata()?.permissions().mode() & others != 0 {
+            let what =
+                "others may write to it, and could change what is in it: `chmod o-w` it";
+            return Err(io::Error::other(what));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (dir, others);
+    Ok(())
+}
+
+/// Anybody on this machine. A group that may write to a store is the operator's choice.
+const ANYBODY: u32 = 0o002;
 
 pub(crate) fn sync_dir(dir: &Dir) -> io::Result<()> {
     dir.open(".")?.sync_all()

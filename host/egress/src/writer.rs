@@ -1,5 +1,7 @@
 //! An artifact in the making.
 
+mod waited;
+
 use std::{
     io::{self, Write},
     sync::Arc,
@@ -8,6 +10,7 @@ use std::{
 use bulkhead_pipeline::{Batch, Positions};
 use cap_std::fs::{File, OpenOptions};
 
+pub(crate) use self::waited::Waited;
 use crate::{ArtifactName, Compression, Digest, Error, Store, encoder::Encoder};
 
 /// How records become lines.
@@ -52,9 +55,9 @@ impl Scratch {
         Ok(Self { store, name, file })
     }
 
-    fn publish(&self, name: &ArtifactName) -> io::Result<()> {
+    fn publish(&self, name: &ArtifactName, waited: &Waited) -> io::Result<()> {
         self.file.sync_all()?;
-        self.store.publish(&self.name, name)
+        self.store.publish(&self.name, name, waited)
     }
 }
 
@@ -78,7 +81,8 @@ impl Drop for Scratch {
 /// An artifact in the making. Dropping it removes every trace.
 ///
 /// The work is done on threads that may wait for the disk; when a call is given up, the
-/// artifact goes with it.
+/// artifact goes with it: it appears before that moment or never, so that it cannot replace
+/// what a later call made to appear under its name.
 pub struct Writer {
     store: String,
     name: ArtifactName,
@@ -151,11 +155,10 @@ impl Writer {
     pub async fn commit(mut self) -> Result<Committed, Error> {
         let encoder = self.encoder.take().ok_or(Error::Closed)?;
         let (name, store) = (self.name, self.store);
-        let work = move || {
-            let (scratch, digest, bytes) = encoder.finish()?.finish();
-            scratch.publish(&name)?;
-            Ok(Committed { name, bytes, digest })
-        };
+        let waited = Waited::default();
+        // Dropped with this future.
+        let _waiting = waited.waiting();
+        let work = move || finish(encoder, name, &waited);
         let done = tokio::task::spawn_blocking(work).await;
         done.map_err(io::Error::other)
             .flatten()
@@ -176,6 +179,17 @@ impl Writer {
         self.encoder = Some(encoder);
         Ok(done)
     }
+}
+
+/// Ends an artifact, which appears if somebody waits for it still.
+fn finish(
+    encoder: Encoder<Scratch>,
+    name: ArtifactName,
+    waited: &Waited,
+) -> io::Result<Committed> {
+    let (scratch, digest, bytes) = encoder.finish()?.finish();
+    scratch.publish(&name, waited)?;
+    Ok(Committed { name, bytes, digest })
 }
 
 /// A key, `{"resourceType":"…","id":"…"}`, as a Bundle that deletes it, with its line end.

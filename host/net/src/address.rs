@@ -2,9 +2,11 @@
 //!
 //! Pure classification. A URL that a server supplied must not lead into the operator's own
 //! network: cloud metadata, private ranges, link-local. Addresses that embed an IPv4 address
-//! (mapped, NAT64, 6to4) are judged by what they embed.
+//! (mapped, well-known NAT64, 6to4) are judged by what they embed. Where an address of the
+//! local-use NAT64 prefix has its IPv4 one is the local network's choice (RFC 6052 section 2.2
+//! has six places), so all of it is somebody's own network.
 //!
-//! Source: IANA IPv4 and IPv6 Special-Purpose Address Registries; RFC 6052; RFC 6890.
+//! Source: IANA IPv4 and IPv6 Special-Purpose Address Registries; RFC 6052; RFC 6890; RFC 8215.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -76,12 +78,14 @@ fn class_v6(address: Ipv6Addr) -> AddressClass {
     }
     match address.segments() {
         [0xfe80..=0xfebf, ..] => AddressClass::LinkLocal,
+        // Local-use NAT64, 64:ff9b:1::/48: leads to IPv4 addresses that only the network knows.
+        [0x0064, 0xff9b, 1, ..] => AddressClass::Private,
         // Unique local, and site-local, which is deprecated and still routed by some.
         [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => AddressClass::Private,
-        // Documentation, Teredo (embeds an obscured IPv4 address), ORCHID.
-        [0x2001, 0x0db8 | 0x0000 | 0x0010..=0x002f, ..] | [0x3fff, 0..=0x0fff, ..] => {
-            AddressClass::Reserved
-        }
+        // Documentation, Teredo (embeds an obscured IPv4 address), ORCHID, benchmarks.
+        [0x2001, 0x0db8 | 0x0000 | 0x0010..=0x002f, ..]
+        | [0x2001, 0x0002, 0, ..]
+        | [0x3fff, 0..=0x0fff, ..] => AddressClass::Reserved,
         // 2000::/3 is all of today's global unicast space.
         [0x2000..=0x3fff, ..] => AddressClass::Public,
         _ => AddressClass::Reserved,
@@ -94,11 +98,10 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        // Mapped, compatible, SIIT, NAT64 well-known, NAT64 local-use.
+        // Mapped, compatible, SIIT, NAT64 well-known.
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x0064, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x0064, 0xff9b, 1, _, _, _, high, low]
         // 6to4.
         | [0x2002, high, low, ..] => Some(from(high, low)),
         _ => None,
@@ -134,7 +137,12 @@ mod tests {
             ("mapped public", "::ffff:93.184.216.34", AddressClass::Public),
             ("compatible private", "::10.0.0.1", AddressClass::Private),
             ("NAT64 private", "64:ff9b::10.0.0.1", AddressClass::Private),
-            ("NAT64 local-use loopback", "64:ff9b:1::127.0.0.1", AddressClass::Loopback),
+            ("NAT64 local-use", "64:ff9b:1::127.0.0.1", AddressClass::Private),
+            ("NAT64 local-use, /48", "64:ff9b:1:a9fe:a9:fe00::", AddressClass::Private),
+            ("NAT64 local-use, public", "64:ff9b:1::5db8:d822", AddressClass::Private),
+            ("beside it", "64:ff9b:2::5db8:d822", AddressClass::Reserved),
+            ("v6 benchmarks", "2001:2::1", AddressClass::Reserved),
+            ("beside them", "2001:2:1::1", AddressClass::Public),
             ("6to4 of a private address", "2002:c0a8:0101::1", AddressClass::Private),
             ("teredo", "2001:0:1::1", AddressClass::Reserved),
             ("v6 documentation", "2001:db8::1", AddressClass::Reserved),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bulkhead_model::SafeUrl;
+use bulkhead_model::{SafeUrl, Secret};
 use bytes::Bytes;
 use reqwest::{
     Method,
@@ -32,11 +32,14 @@ pub struct Client {
 #[derive(Debug)]
 struct Shared {
     gate: Gate,
-    /// For origins that the operator named.
+    /// For origins that the operator lets speak plain `http`.
     open: reqwest::Client,
-    /// For all others: resolves through the address check. A pool of its own, so that no
-    /// connection dialled without the check is ever reused under it.
+    /// For origins that nobody named: resolves through the address check. A pool of its own,
+    /// so that no connection dialled without the check is ever reused under it.
     guarded: reqwest::Client,
+    /// For origins that the operator trusts: the only one with the client certificate, which
+    /// says who we are to whoever asks for it.
+    trusted: reqwest::Client,
     response_timeout: Duration,
     longest_patience: Duration,
     body: BodyLimits,
@@ -49,8 +52,9 @@ impl Client {
     ///
     /// [`Error::Setup`] when a certificate or the TLS set-up is refused.
     pub fn new(config: Config) -> Result<Self, Error> {
-        let open = builder(&config).map_err(setup)?;
-        let guarded = builder(&config).map_err(setup)?;
+        let open = builder(&config, None).map_err(setup)?;
+        let guarded = builder(&config, None).map_err(setup)?;
+        let trusted = builder(&config, config.identity.as_ref()).map_err(setup)?;
         let gate = Gate::new(
             config.trusted_origins,
             config.insecure_origins,
@@ -62,6 +66,7 @@ impl Client {
         let shared = Shared {
             open: open.build().map_err(setup)?,
             guarded: guarded.dns_resolver(resolver).build().map_err(setup)?,
+            trusted: trusted.build().map_err(setup)?,
             gate,
             response_timeout: config.response_timeout,
             longest_patience: config.longest_patience,
@@ -155,6 +160,7 @@ impl Client {
         let client = match checks {
             Checks::Off => &self.shared.open,
             Checks::On => &self.shared.guarded,
+            Checks::Trusted => &self.shared.trusted,
         };
         let mut request = client.request(method.clone(), url.clone()).headers(headers);
         if let Some(body) = body {
@@ -170,9 +176,12 @@ impl Client {
     }
 }
 
-fn builder(config: &Config) -> Result<reqwest::ClientBuilder, reqwest::Error> {
-    let builder = dial::builder(config.connect_timeout, config.identity.as_ref())?
-        .user_agent(&config.user_agent);
+fn builder(
+    config: &Config,
+    identity: Option<&Secret>,
+) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+    let builder =
+        dial::builder(config.connect_timeout, identity)?.user_agent(&config.user_agent);
     let roots = dial::certificates(&config.roots)?;
     Ok(if roots.is_empty() { builder } else { builder.tls_certs_merge(roots) })
 }

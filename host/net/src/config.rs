@@ -37,7 +37,7 @@ pub struct Config {
     pub insecure_origins: BTreeSet<Origin>,
     /// Further root certificates, PEM.
     pub roots: Vec<Vec<u8>>,
-    /// Client certificate and key for mutual TLS, PEM.
+    /// Client certificate and key for mutual TLS, PEM. Shown to trusted origins alone.
     pub identity: Option<Secret>,
 }
 

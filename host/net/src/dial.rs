@@ -86,9 +86,9 @@ pub(crate) async fn send(
 
 /// A `Bearer` credential as a header, which is shown to nobody.
 pub(crate) fn bearer(token: &[u8]) -> Result<reqwest::header::HeaderValue, Error> {
-    let mut text = b"Bearer ".to_vec();
-    text.extend_from_slice(token);
-    let mut value = reqwest::header::HeaderValue::from_bytes(&text)
+    // Wiped when this returns; the header has a copy of its own, which is not.
+    let text = Secret::new([b"Bearer ", token].concat());
+    let mut value = reqwest::header::HeaderValue::from_bytes(text.expose())
         .map_err(|error| Error::Setup { source: BoxError::from(error) })?;
     value.set_sensitive(true);
     Ok(value)

@@ -18,10 +18,12 @@ use crate::{error::Error, origin::Origin, pace::Pace, reach::Reach};
 /// How the addresses of a URL's host are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checks {
-    /// The operator named the origin: dial whatever it resolves to.
+    /// The operator lets it speak plain `http`: dial whatever it resolves to, as a stranger.
     Off,
     /// Public addresses only; loopback too when the operator's own origin is loopback.
     On,
+    /// The operator trusts the origin: the same, and show it the client certificate.
+    Trusted,
 }
 
 /// The rules of one client.
@@ -70,7 +72,10 @@ impl Gate {
         {
             return Err(Error::Insecure { url: SafeUrl::of(url), origin });
         }
-        if self.trusted.contains(&origin) || self.insecure.contains(&origin) {
+        if self.trusted.contains(&origin) {
+            return Ok((origin, Checks::Trusted));
+        }
+        if self.insecure.contains(&origin) {
             return Ok((origin, Checks::Off));
         }
         if let Some(address) = origin.literal()
@@ -106,6 +111,7 @@ mod tests {
         Checked,
         Insecure,
         Scheme,
+        Trusted,
         Unchecked,
     }
 
@@ -113,6 +119,7 @@ mod tests {
         match gate.admit(&url.parse().unwrap()) {
             Ok((_, Checks::On)) => Answer::Checked,
             Ok((_, Checks::Off)) => Answer::Unchecked,
+            Ok((_, Checks::Trusted)) => Answer::Trusted,
             Err(Error::Address { .. }) => Answer::Address,
             Err(Error::Insecure { .. }) => Answer::Insecure,
             Err(Error::Scheme { .. }) => Answer::Scheme,
@@ -133,9 +140,9 @@ mod tests {
         let local = set(&["http://127.0.0.1:80"]);
         let local = Gate::new(local, set(&[]), NonZeroUsize::MIN, Duration::ZERO);
         let cases = [
-            ("base", &remote, "https://ehr.example/fhir", Answer::Unchecked),
+            ("base", &remote, "https://ehr.example/fhir", Answer::Trusted),
             ("other name", &remote, "https://files.example/1", Answer::Checked),
-            ("listed private address", &remote, "https://10.0.0.5/1", Answer::Unchecked),
+            ("listed private address", &remote, "https://10.0.0.5/1", Answer::Trusted),
             ("private address", &remote, "https://10.0.0.6/1", Answer::Address),
             ("metadata", &remote, "https://169.254.169.254/", Answer::Address),
             ("decimal spelling", &remote, "https://2852039166/", Answer::Address),

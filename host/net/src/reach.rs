@@ -59,6 +59,13 @@ mod tests {
             ("metadata, mapped", none(), "::ffff:169.254.169.254", false),
             ("metadata through NAT64", none(), "64:ff9b::a9fe:a9fe", false),
             ("metadata through a local NAT64", none(), "64:ff9b:1::a9fe:a9fe", false),
+            ("the same, in another place", none(), "64:ff9b:1:a9fe:a9:fe00::", false),
+            (
+                "a public one in the last bits",
+                none(),
+                "64:ff9b:1:a9fe:a9:fe00:5db8:d822",
+                false,
+            ),
             ("metadata by 6to4", none(), "2002:a9fe:a9fe::1", false),
             ("metadata, compatible", none(), "::169.254.169.254", false),
             ("metadata of IPv6", none(), "fd00:ec2::254", false),

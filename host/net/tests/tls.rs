@@ -99,6 +99,34 @@ async fn private_roots_and_client_certificates_open_what_asks_for_them() {
 }
 
 #[tokio::test]
+async fn the_client_certificate_is_shown_to_trusted_origins_alone() {
+    // Origins of this machine may be dialled without being trusted when the base is here too.
+    let base = serve(Asks::ForCertificate).await;
+    let named: Url = serve(Asks::ForCertificate).await;
+    let clear = serve(Asks::ForCertificate).await;
+    let config = Config {
+        trusted_origins: Origin::of(&base).into_iter().collect(),
+        insecure_origins: Origin::of(&clear).into_iter().collect(),
+        roots: vec![ROOT.to_vec()],
+        identity: Some(Secret::new(CLIENT)),
+        ..Config::default()
+    };
+    let client = Client::new(config).unwrap();
+    let cases = [
+        ("the base", base, true),
+        ("whoever the server names", named, false),
+        ("who may speak in clear text", clear, false),
+    ];
+    for (name, url, opens) in cases {
+        let found = match client.send(Request::get(url)).await {
+            Ok(response) => response.body.collect(16).await.is_ok(),
+            Err(_) => false,
+        };
+        assert_eq!(found, opens, "case: {name}");
+    }
+}
+
+#[tokio::test]
 async fn a_destination_is_trusted_by_its_roots_and_shown_its_identity_and_failures_are_tls()
  {
     let cases = [

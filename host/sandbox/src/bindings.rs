@@ -17,6 +17,7 @@ pub(crate) mod imports {
             "bulkhead:plugin/artifacts": async | trappable,
             "bulkhead:plugin/keyed-hash": async | trappable,
             "bulkhead:plugin/outbound-http": async | trappable,
+            "bulkhead:plugin/projection": async | trappable,
             "bulkhead:plugin/state": async | trappable,
         },
         with: {

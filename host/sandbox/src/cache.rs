@@ -3,7 +3,10 @@
 //! Loading compiled code means running it, so the cache holds only what this host compiled,
 //! in a directory of its own (0700), each file with a MAC under a key that lies outside that
 //! directory (0600). A file that is missing, cut, flipped, swapped or of another engine is
-//! compiled again; one that does not carry our MAC is never handed to the engine.
+//! compiled again; one that does not carry our MAC is never handed to the engine. What is read
+//! is a plain file, of the user who runs this and under one name: no link leads anywhere.
+
+mod own;
 
 use std::{
     io::{self, Write},
@@ -43,12 +46,13 @@ pub struct Cache {
 
 impl Cache {
     /// Opens the cache in `dir`, with its key in `key_file`; makes both when they are not
-    /// there. The key must not lie in `dir`; one that others may read is replaced.
+    /// there. The key must not lie in `dir`; one that others may read, or that is not ours, is
+    /// replaced.
     ///
     /// # Errors
     ///
-    /// [`Error::Cache`] when that cannot be, when others may write to the directory, or when
-    /// the key lies in it.
+    /// [`Error::Cache`] when that cannot be, when the directory is somebody else's or others
+    /// may write to it, or when the key lies in it.
     pub fn open(dir: &Path, key_file: &Path) -> Result<Self, Error> {
         let at = |source| Error::Cache { path: dir.to_owned(), source };
         make_private_dir(dir).map_err(at)?;
@@ -84,7 +88,7 @@ impl Cache {
     /// is that of one plugin on one engine.
     fn load(&self, path: &Path) -> Option<Code> {
         // Read whole before it is checked: what is checked is what is used.
-        let mut bytes = fs_err::read(path).ok()?;
+        let mut bytes = own::read(path, own::WRITABLE).ok()??;
         let code_len = bytes.len().checked_sub(MAC_LEN)?;
         let mac = bytes.split_off(code_len);
         constant_time::verify_slices_are_equal(self.mac(path, &bytes).as_ref(), &mac)
@@ -130,19 +134,23 @@ fn make_private_dir(dir: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     {
-        use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-        builder.mode(0o700).create(dir)?;
-        let mode = fs_err::symlink_metadata(dir)?.permissions().mode();
-        if mode & 0o022 != 0 {
-            return Err(io::Error::other(
-                "others may write to it: chmod 700 it, or remove it",
-            ));
-        }
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
     }
-    #[cfg(not(unix))]
     builder.create(dir)?;
-    if fs_err::symlink_metadata(dir)?.is_symlink() {
+    let found = fs_err::symlink_metadata(dir)?;
+    if found.is_symlink() {
         return Err(io::Error::other("it is a symbolic link: remove it"));
+    }
+    if !own::is_ours(&found) {
+        return Err(io::Error::other(
+            "it belongs to another user: remove it, or chown it to the user who runs bulkhead",
+        ));
+    }
+    if own::others_may(&found, own::WRITABLE) {
+        return Err(io::Error::other(
+            "others may write to it: chmod 700 it, or remove it",
+        ));
     }
     Ok(())
 }
@@ -154,8 +162,8 @@ fn lies_in(key_file: &Path, dir: &Path) -> io::Result<bool> {
 }
 
 fn read_or_make_key(path: &Path) -> io::Result<Vec<u8>> {
-    match fs_err::read(path) {
-        Ok(key) if key.len() == MAC_LEN && is_private(path)? => return Ok(key),
+    match own::read(path, own::READABLE) {
+        Ok(Some(key)) if key.len() == MAC_LEN => return Ok(key),
         Ok(_) => fs_err::remove_file(path)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -167,18 +175,6 @@ fn read_or_make_key(path: &Path) -> io::Result<Vec<u8>> {
     write_private(&fresh, &[&key])?;
     fs_err::rename(fresh, path)?;
     Ok(key.to_vec())
-}
-
-/// Whether only the owner may read and write a file.
-fn is_private(path: &Path) -> io::Result<bool> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let for_others = fs_err::metadata(path)?.permissions().mode() & 0o077;
-        Ok(for_others == 0)
-    }
-    #[cfg(not(unix))]
-    fs_err::metadata(path).map(|_| true)
 }
 
 fn write_private(path: &Path, parts: &[&[u8]]) -> io::Result<()> {

@@ -9,7 +9,7 @@ use std::{io, time::Duration};
 use wasmtime::component::Component;
 
 use crate::{
-    Children, Error, Limits, Package, Sandbox,
+    Children, Error, Isolation, Limits, Package, Sandbox,
     cache::{Code, revive},
     child::compile::{Order, Outcome},
     convert::is_plain,
@@ -51,7 +51,7 @@ impl Sandbox {
 
     async fn compile(&self, package: &Package, limits: &Limits) -> Result<Code, Error> {
         let code = if let Some(children) = &self.children {
-            apart(children, package, limits).await?
+            apart(children, package, limits, self.isolation).await?
         } else {
             let bytes = self.engine.precompile_component(package.bytes());
             Code::compiled(bytes.map_err(|source| Error::Compile { source })?)
@@ -68,19 +68,42 @@ async fn apart(
     children: &Children,
     package: &Package,
     limits: &Limits,
+    isolation: Isolation,
 ) -> Result<Code, Error> {
     let refuse = |source| Error::Child { source };
     let mut child = children.start(Task::Compile).await.map_err(refuse)?;
     let asked = tokio::time::timeout(limits.compile, ask(&mut child, package, limits));
     match asked.await {
-        Ok(Ok(Ok(code))) => Ok(Code::compiled(code)),
-        Ok(Ok(Err(flaw))) => {
-            let flaw: String = flaw.chars().filter(|char| is_plain(*char)).collect();
-            Err(Error::Compile { source: wasmtime::Error::msg(flaw) })
+        Ok(Ok(Outcome { missing, code })) => {
+            walled(&missing, isolation)?;
+            code.map(Code::compiled).map_err(|flaw| Error::Compile {
+                source: wasmtime::Error::msg(plain(&flaw)),
+            })
         }
         Ok(Err(error)) => Err(broken(child.signal(), error, limits)),
         Err(_) => Err(Error::CompileBound { bound: time(limits.compile) }),
     }
+}
+
+/// Whether code may be used whose compiler lacked these walls: not where every wall is asked
+/// for.
+fn walled(missing: &[String], isolation: Isolation) -> Result<(), Error> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing = plain(&missing.join(" and "));
+    match isolation {
+        Isolation::Process => Err(Error::Walls { missing }),
+        Isolation::InProcess | Isolation::ProcessUnconfined => {
+            tracing::warn!(%missing, "a plugin was compiled without walls that this kernel lacks");
+            Ok(())
+        }
+    }
+}
+
+/// A child's words, for a terminal.
+fn plain(words: &str) -> String {
+    words.chars().filter(|char| is_plain(*char)).collect()
 }
 
 async fn ask(
@@ -97,8 +120,9 @@ async fn ask(
     let parent = child.pipe()?;
     parent.send(&framed(&order)?).await?;
     // Code that fits into the compiler's memory fits into less of ours.
-    let answer = parent.receive(limits.compile_memory.as_usize()).await?;
-    wire::read(&answer).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    let most = limits.compile_memory.as_usize();
+    let answer = parent.receive(most).await?;
+    wire::read_within(&answer, most).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// Why a child did not answer.

@@ -15,7 +15,8 @@ use wasmtime::component::{Resource, ResourceTable};
 use crate::{
     Determinism, Grants, Limits, Manifest, Uses,
     deterministic::Chance,
-    limits::{Meter, Shared, Written},
+    engine::Ticks,
+    limits::{FileKey, Meter, Shared, Work},
     provide::outbound_http::Spending,
 };
 
@@ -65,6 +66,20 @@ impl Resources {
         self.keys.insert(name.to_owned(), key);
         self
     }
+
+    /// What a guest has before it took its settings: time and chance alone.
+    pub(crate) fn at_start(&self) -> Self {
+        Self {
+            cohorts: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            stores: Stores::default(),
+            destinations: Destinations::default(),
+            state: None,
+            now: Arc::clone(&self.now),
+            random: Arc::clone(&self.random),
+            deterministic: self.deterministic.clone(),
+        }
+    }
 }
 
 /// What a stage's instances counted, over all files. Names are those of the manifest: their
@@ -100,19 +115,22 @@ pub(crate) struct Context {
     pub(crate) stage: Arc<str>,
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) grants: Arc<Grants>,
+    /// What is in reach: until the guest took its settings, nothing but time and chance.
     pub(crate) resources: Arc<Resources>,
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
     /// What all lanes of the stage use together.
     pub(crate) shared: Arc<Shared>,
-    /// Artifacts of this guest, which is that of one file.
-    pub(crate) written: Written,
+    /// The file that this guest works on.
+    pub(crate) file: FileKey,
     /// The time at which clocks stand that stand still.
     pub(crate) frozen_at: Instant,
     /// Chance where it is not the machine's.
     pub(crate) chance: Chance,
     pub(crate) uses: Uses,
     pub(crate) spending: Spending,
+    /// The clock by which work of the host is measured.
+    ticks: Ticks,
 }
 
 impl Context {
@@ -146,17 +164,33 @@ impl Context {
             metrics,
             limits: *limits,
             shared,
-            written: Written::default(),
+            file: (Arc::default(), None),
             frozen_at,
             chance,
             uses: Uses::default(),
             spending,
+            ticks: Ticks::default(),
         }
     }
 
     /// The same, and what its guest calls is counted here.
     pub(crate) fn counted_by(self, uses: &Uses) -> Self {
         Self { uses: uses.clone(), ..self }
+    }
+
+    /// The same, and what the host does for its guest is measured by this clock.
+    pub(crate) fn timed_by(self, ticks: &Ticks) -> Self {
+        Self { ticks: ticks.clone(), ..self }
+    }
+
+    /// Begins something that the host computes because the guest asked for it.
+    pub(crate) fn work(&self) -> Work {
+        Work::begin(&self.ticks)
+    }
+
+    /// Ends it, on the guest's time.
+    pub(crate) fn worked(&mut self, work: &Work) {
+        self.meter.charge(work.cost());
     }
 
     /// The time as the guest may know it.
@@ -214,9 +248,9 @@ impl Context {
     }
 
     /// Notes that something was refused to the guest for `limit`, and says so the first time
-    /// in a call.
+    /// in a run.
     pub(crate) fn used_up(&mut self, limit: Limit) {
-        if self.meter.refused().is_none() {
+        if self.shared.is_news(limit.setting(), "") {
             tracing::warn!(stage = %self.stage, "plugin used up its {limit}: raise it, or ask its authors");
         }
         self.meter.refuse(limit);

@@ -207,7 +207,8 @@ pub(crate) fn complaint(wit: types::PluginError) -> Complaint {
     }
 }
 
-/// What a plugin has against its settings. Guest-controlled: cut and cleaned.
+/// What a plugin has against its settings. Guest-controlled: cut and cleaned. It is shown,
+/// whatever telemetry is granted: see `Live::configured` for why nothing secret can be in it.
 pub(crate) fn config_problems(wit: Vec<lifecycle::ConfigProblem>) -> Vec<ConfigProblem> {
     let shown = |text: String| {
         text.chars().filter(|char| is_plain(*char)).take(LONGEST_WORDS).collect()

@@ -6,7 +6,11 @@
 
 use std::{
     io,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -18,10 +22,27 @@ use crate::{Cache, Children, Error, Isolation};
 /// How often a running guest looks at its clock.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
+/// Ticks of an engine's clock so far: by them the host's own work is measured. Clones share
+/// the count.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ticks(Arc<AtomicU64>);
+
+impl Ticks {
+    /// How many there were.
+    pub(crate) fn so_far(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// The engine, its clock and its cache. Cheap to clone.
 #[derive(Clone)]
 pub struct Sandbox {
     pub(crate) engine: Engine,
+    pub(crate) ticks: Ticks,
     pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) children: Option<Children>,
     pub(crate) isolation: Isolation,
@@ -36,9 +57,10 @@ impl Sandbox {
     pub fn new(cache: Option<Cache>) -> Result<Self, Error> {
         let refuse = |source| Error::Engine { source };
         let engine = Engine::new(&config()).map_err(refuse)?;
-        tick(&engine).map_err(|error| refuse(error.into()))?;
+        let ticks = Ticks::default();
+        tick(&engine, &ticks).map_err(|error| refuse(error.into()))?;
         let (cache, isolation) = (cache.map(Arc::new), Isolation::default());
-        Ok(Self { engine, cache, children: None, isolation })
+        Ok(Self { engine, ticks, cache, children: None, isolation })
     }
 
     /// The same, which starts children for what shall not be done in this process: it compiles
@@ -57,15 +79,16 @@ impl Sandbox {
 
 /// Starts the clock of an engine, which ends with it. The clock runs when this returns: a
 /// child then puts up walls that no thread could be set up behind.
-pub(crate) fn tick(engine: &Engine) -> io::Result<()> {
+pub(crate) fn tick(engine: &Engine, ticks: &Ticks) -> io::Result<()> {
     let (runs, is_running) = mpsc::sync_channel(1);
     // An own thread, not a task: a guest that spins must not be able to starve it.
-    let weak = engine.weak();
+    let (weak, ticks) = (engine.weak(), ticks.clone());
     thread::Builder::new().name("bulkhead-tick".to_owned()).spawn(move || {
         // Whoever started it may be gone; the engine then is too.
         let _ = runs.send(());
         while let Some(engine) = weak.upgrade() {
             engine.increment_epoch();
+            ticks.add();
             drop(engine);
             thread::sleep(TICK);
         }

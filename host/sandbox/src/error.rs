@@ -14,7 +14,8 @@ pub struct ConfigProblem {
     pub pointer: String,
     /// The plugin's code.
     pub code: String,
-    /// The plugin's words. Read before any patient data: safe to show.
+    /// The plugin's words. A guest that says them has its settings and nothing else, in any
+    /// run: they hold no patient data.
     pub message: String,
 }
 

@@ -17,7 +17,7 @@ use crate::{
     calls::{Answer, Call, Exports, Terms},
     context::Context,
     deterministic::Moment,
-    limits::{Allowance, Meter},
+    limits::{Allowance, FileKey, Meter},
 };
 
 /// One live guest of this process.
@@ -29,22 +29,34 @@ pub(crate) struct Guest {
 impl Guest {
     /// A fresh guest, not configured.
     ///
-    /// Clocks that stand still show `frozen_at`.
+    /// Clocks that stand still show `frozen_at`. Adds to `spent` the ticks that it took.
     pub(crate) async fn start(
         plugin: &Plugin,
         linked: &InstancePre<Context>,
         frozen_at: Instant,
+        spent: &mut u64,
     ) -> Result<Self, Error> {
         let limits = plugin.limits();
         let mut store = Store::new(linked.engine(), plugin.context(frozen_at));
         bound(&mut store, limits, |context| &mut context.meter);
         let started = linked.instantiate_async(&mut store);
-        let instance = within(limits.call, started)
-            .await
+        let started = within(limits.call, started).await;
+        *spent = spent.saturating_add(store.data().meter.ticks_used());
+        let instance = started
             .map_err(|ended| Error::Died { crash: ended.of_guest(store.data()) })?;
         let exports = Exports::of(Some(plugin.manifest().role), &mut store, &instance);
         let exports = exports.map_err(|source| Error::Link { source })?;
         Ok(Self { store, exports })
+    }
+
+    /// What it does is of this file.
+    pub(crate) fn work_on(&mut self, file: FileKey) {
+        self.store.data_mut().file = file;
+    }
+
+    /// Puts what the operator granted in reach.
+    pub(crate) fn equip(&mut self, plugin: &Plugin) {
+        self.store.data_mut().resources = plugin.resources();
     }
 
     /// Calls the guest: its time and its return budget are fresh.
@@ -101,7 +113,8 @@ pub(crate) fn bound<T: 'static>(
     meter(store.data_mut()).renew(&Allowance::of_a_call(limits));
     store.set_epoch_deadline(1);
     // At every tick the guest gives way, so that neighbours and the wall clock come to their
-    // turn. A tick that passed while it waited for the host counts once, however long.
+    // turn. A tick that passed while it waited for the host counts once, however long; what
+    // the host computed meanwhile is charged by `Context::worked`.
     store.epoch_deadline_callback(move |mut store| {
         let may_run = meter(store.data_mut()).tick();
         Ok(if may_run { UpdateDeadline::Yield(1) } else { UpdateDeadline::Interrupt })

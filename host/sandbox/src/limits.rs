@@ -1,13 +1,14 @@
 //! What one plugin may use, and what it has used.
 //!
 //! [`Limits`] is what the operator sets. A guest's own sums are `meter.rs`; what one batch may
-//! take, however many calls and guests it needs, is `budget.rs`; what all lanes of a stage share
-//! is `shared.rs`, its rates `bucket.rs`.
+//! take, however many calls and guests it needs, is `budget.rs`; what the host does for a guest
+//! is `work.rs`; what all lanes of a stage share is `shared.rs`, its rates `bucket.rs`.
 
 mod bucket;
 mod budget;
 mod meter;
 mod shared;
+mod work;
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use bulkhead_model::ByteSize;
 pub(crate) use self::{
     budget::{Allowance, Budget},
     meter::Meter,
-    shared::{Shared, Shown, Written},
+    shared::{FileKey, Shared, Shown},
+    work::Work,
 };
 
 /// What one plugin may use: each instance of it, unless it says otherwise. Every field binds,
@@ -37,11 +39,12 @@ pub struct Limits {
     pub handles: usize,
     /// Wall time of one call, waiting for the host included.
     pub call: Duration,
-    /// Processor time of one call, to the engine's tick of 5 ms.
+    /// Processor time of one call, to the engine's tick of 5 ms, with what the host computes
+    /// for it (columns, fields, hashes).
     pub cpu: Duration,
     /// Wall time of one batch, over all calls that retries and halves take, pauses included.
     pub batch: Duration,
-    /// Processor time of one batch, likewise.
+    /// Processor time of one batch, likewise, with that of fresh guests which start for it.
     pub batch_cpu: Duration,
     /// Bytes that one call may return, and that each of its calls to the host may pass.
     pub return_bytes: ByteSize,

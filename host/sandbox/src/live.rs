@@ -9,7 +9,7 @@ use crate::{
     convert,
     deterministic::Moment,
     guest::Guest,
-    limits::Allowance,
+    limits::{Allowance, FileKey},
     plugin::Housing,
     process::apart::Apart,
 };
@@ -22,29 +22,57 @@ pub(crate) enum Live {
 
 impl Live {
     /// A fresh guest with its settings. Clocks that stand still show `frozen_at`.
+    ///
+    /// Adds to `spent` the ticks that this took, also when there is no guest in the end.
+    ///
+    /// While it starts and is configured it reaches no store, destination, key, cohort or
+    /// state, at no time of a run: what it says of its settings, which is shown, stems from
+    /// them alone, and nothing is touched before the audit log knows of the run.
     pub(crate) async fn configured(
         plugin: &Plugin,
         frozen_at: Instant,
+        spent: &mut u64,
     ) -> Result<Self, Error> {
         let mut guest = match plugin.housing() {
             Housing::Apart { outside, .. } => {
-                Self::Apart(Box::new(Apart::start(plugin, outside, frozen_at).await?))
+                let started = Apart::start(plugin, outside, frozen_at, spent);
+                Self::Apart(Box::new(started.await?))
             }
             Housing::Here(linked) => {
-                Self::Here(Box::new(Guest::start(plugin, linked, frozen_at).await?))
+                let started = Guest::start(plugin, linked, frozen_at, spent);
+                Self::Here(Box::new(started.await?))
             }
         };
         let call = Call::Configure(plugin.settings().to_owned());
-        let configured = guest.call(call, plugin, Moment::Start);
+        let configured = guest.call(call, plugin, Moment::Start).await;
+        *spent = spent.saturating_add(guest.ticks_used());
         let died = |crash| Error::Died { crash };
         // Another answer than the one to this call is a child's lie.
-        let Answer::Configured(accepted) = configured.await.map_err(died)? else {
+        let Answer::Configured(accepted) = configured.map_err(died)? else {
             return Err(died(Crash::Contract));
         };
         let refused =
             |problems| Error::Settings { problems: convert::config_problems(problems) };
         accepted.map_err(refused)?;
+        guest.equip(plugin);
         Ok(guest)
+    }
+
+    /// The same, of a sink that works on this file.
+    pub(crate) fn on_file(mut self, file: FileKey) -> Self {
+        match &mut self {
+            Self::Apart(guest) => guest.work_on(file),
+            Self::Here(guest) => guest.work_on(file),
+        }
+        self
+    }
+
+    /// Puts what the operator granted in reach.
+    fn equip(&mut self, plugin: &Plugin) {
+        match self {
+            Self::Apart(guest) => guest.equip(plugin),
+            Self::Here(guest) => guest.equip(plugin),
+        }
     }
 
     /// Calls the guest, for the time of a call that is of no batch.

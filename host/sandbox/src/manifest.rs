@@ -109,7 +109,7 @@ pub struct Manifest {
     /// Event codes.
     #[serde(default)]
     pub events: Vec<String>,
-    /// Metric names.
+    /// Metric names: none of those that the host counts by.
     #[serde(default)]
     pub metrics: Vec<String>,
     /// Reject codes.
@@ -167,6 +167,11 @@ impl Manifest {
             Some(
                 "the manifest declares a code that is not of the form `[a-z0-9][a-z0-9.-]{0,63}`",
             )
+        } else if metrics.iter().any(|metric| is_of_the_host(metric)) {
+            Some(
+                "the manifest declares a metric that the host counts (`http-…`, `artifact-…`, \
+                 `state-…`, `events-not-shown` and the like): give it another name",
+            )
         } else if !streams.iter().all(|stream| is_stream(stream)) {
             Some(
                 "the manifest declares a stream whose name is not of the form `view/visits`",
@@ -197,6 +202,14 @@ fn has_twins(capabilities: &[Capability]) -> bool {
     asked.collect::<BTreeSet<_>>().len() < capabilities.len()
 }
 
+/// Whether the host itself counts something under this name: in a report a plugin's count must
+/// not pass for the host's.
+fn is_of_the_host(metric: &str) -> bool {
+    ["artifact-", "http-", "state-"].iter().any(|of| metric.starts_with(of))
+        || ["events-not-shown", "fields-not-shown", "metrics-not-declared"]
+            .contains(&metric)
+}
+
 /// A name that no resource type can have: kinds of rows must not pass for resources.
 fn is_stream(name: &str) -> bool {
     let is_allowed = |byte: u8| {
@@ -216,11 +229,14 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be_declared() {
         type Change = fn(&mut Manifest);
-        let cases: [(&str, Change, bool); 15] = [
+        let cases: [(&str, Change, bool); 18] = [
             ("a plain one", |_| (), true),
             ("a later version", |manifest| manifest.bulkhead = 2, false),
             ("an event that is free text", |m| m.events.push("Jane Roe".into()), false),
             ("a metric with a line end", |m| m.metrics.push("a\nb".into()), false),
+            ("a count of the host's", |m| m.metrics.push("http-requests".into()), false),
+            ("another", |m| m.metrics.push("events-not-shown".into()), false),
+            ("one that is like it", |m| m.metrics.push("https".into()), true),
             ("too many metrics", |m| m.metrics = vec!["a".into(); 257], false),
             ("a stream", |m| m.streams.push("view/visits".into()), true),
             ("a stream like a type", |m| m.streams.push("Patient".into()), false),

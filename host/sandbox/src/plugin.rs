@@ -15,6 +15,7 @@ use crate::{
     bindings::lifecycle::LifecycleExports,
     context::Context,
     deterministic::Chance,
+    engine::Ticks,
     grant,
     guest::{Ended, bound, within},
     limits::Shared,
@@ -35,11 +36,14 @@ struct Inner {
     settings: String,
     grants: Arc<Grants>,
     limits: Limits,
+    /// What a guest has until it took its settings.
+    at_start: Arc<Resources>,
     resources: Arc<Resources>,
     metrics: Metrics,
     spending: Spending,
     shared: Arc<Shared>,
     uses: Uses,
+    ticks: Ticks,
     housing: Housing,
 }
 
@@ -53,7 +57,8 @@ pub(crate) enum Housing {
 
 impl Plugin {
     /// Loads `package` as stage `stage`. A guest is asked for its manifest, without any
-    /// capability, and one is configured, so that what can fail fails here.
+    /// capability, and one is configured, so that what can fail fails here. Neither reaches
+    /// anything: what is in `resources` is for guests that took their settings.
     ///
     /// # Errors
     ///
@@ -104,14 +109,16 @@ impl Plugin {
             uses: Uses::of(&grants),
             grants: Arc::new(grants),
             limits,
+            at_start: Arc::new(resources.at_start()),
             resources: Arc::new(resources),
             metrics: Metrics::default(),
             spending: Spending::new(&limits),
             shared: Arc::new(Shared::new(&limits)),
+            ticks: sandbox.ticks.clone(),
             housing,
         }));
         // No export is at hand yet.
-        Live::configured(&plugin, Instant::from_unix_ms(0)).await?;
+        Live::configured(&plugin, Instant::from_unix_ms(0), &mut 0).await?;
         Ok(plugin)
     }
 
@@ -159,6 +166,11 @@ impl Plugin {
         }
     }
 
+    /// What all its guests share.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
     /// What its guests called.
     pub fn uses(&self) -> &Uses {
         &self.0.uses
@@ -185,18 +197,24 @@ impl Plugin {
         &self.0.housing
     }
 
+    /// What is in reach of a guest that took its settings.
+    pub(crate) fn resources(&self) -> Arc<Resources> {
+        Arc::clone(&self.0.resources)
+    }
+
+    /// What stands behind a fresh guest, which reaches nothing yet.
     pub(crate) fn context(&self, frozen_at: Instant) -> Context {
-        let Inner { stage, manifest, grants, limits, resources, metrics, shared, .. } =
+        let Inner { stage, manifest, grants, limits, at_start, metrics, shared, .. } =
             &*self.0;
         let spending = self.0.spending.clone();
-        let seed = resources.deterministic.as_ref();
+        let seed = at_start.deterministic.as_ref();
         let chance = Chance::new(seed, &self.0.sha256, stage);
         Context::new(
             Arc::clone(stage),
             limits,
             Arc::clone(manifest),
             Arc::clone(grants),
-            Arc::clone(resources),
+            Arc::clone(at_start),
             metrics.clone(),
             spending,
             Arc::clone(shared),
@@ -204,6 +222,7 @@ impl Plugin {
             frozen_at,
         )
         .counted_by(&self.0.uses)
+        .timed_by(&self.0.ticks)
     }
 }
 

@@ -20,6 +20,6 @@ pub(crate) mod frame;
 pub(crate) mod message;
 mod serve;
 pub(crate) mod wire;
-mod words;
+pub(crate) mod words;
 
 pub use children::Children;

@@ -12,7 +12,7 @@ use crate::{
     calls::{Answer, Call},
     convert::{self, Breach, Complaint},
     deterministic::Moment,
-    limits::Budget,
+    limits::{Budget, FileKey},
     live::Live,
     stage::NO_PROCESS,
 };
@@ -36,6 +36,8 @@ pub struct PluginSink {
     plugin: Plugin,
     export_id: String,
     file: u32,
+    /// Under which what is written is counted, in this try of the file and the next.
+    key: FileKey,
     guest: Option<Live>,
     /// What it said when it last complained: tainted, never shown.
     said: Option<String>,
@@ -47,7 +49,8 @@ impl PluginSink {
     /// For one file of an export.
     pub fn new(plugin: Plugin, export_id: String, file: u32) -> Self {
         let (budget, frozen_at) = (Budget::default(), Instant::from_unix_ms(0));
-        Self { plugin, export_id, file, guest: None, said: None, budget, frozen_at }
+        let key = (export_id.as_str().into(), Some(file));
+        Self { plugin, export_id, file, key, guest: None, said: None, budget, frozen_at }
     }
 
     /// In an export of that moment: what clocks show in a deterministic chain.
@@ -63,6 +66,7 @@ impl PluginSink {
     /// [`SinkError`] when that failed; it may be said again.
     pub async fn conclude(plugin: &Plugin, done: Conclusion) -> Result<(), SinkError> {
         let mut sink = Self::new(plugin.clone(), done.export_id.clone(), 0);
+        sink.key.1 = None;
         if let Ok(time) = done.transaction_time.parse() {
             sink = sink.of_export_at(time);
         }
@@ -82,8 +86,10 @@ impl PluginSink {
     }
 
     async fn begin(&mut self) -> Result<Live, SinkError> {
-        let begun = Live::configured(&self.plugin, self.frozen_at).await;
-        begun.map_err(|error| self.not_begun(&error))
+        // Of no batch: deaths are what bounds the guests of a file.
+        let begun = Live::configured(&self.plugin, self.frozen_at, &mut 0).await;
+        let guest = begun.map_err(|error| self.not_begun(&error))?;
+        Ok(guest.on_file(self.key.clone()))
     }
 
     /// See `PluginStage`.
@@ -212,12 +218,17 @@ impl PluginSink {
             CloseReason::FatalElsewhere => wit::CloseReason::FatalElsewhere,
             CloseReason::Shutdown => wit::CloseReason::Shutdown,
         };
+        let is_end = matches!(why, wit::CloseReason::EndOfFile);
         let moment = Moment::File(self.file, "close");
         let closed = self.call(guest, Call::Close(why), moment, |answer| {
             if let Answer::Closed(checkpoint) = answer { Some(checkpoint) } else { None }
         });
         let checkpoint = closed.await?;
-        self.checked(checkpoint.map(convert::checkpoint).transpose())
+        let checkpoint = self.checked(checkpoint.map(convert::checkpoint).transpose())?;
+        if is_end {
+            self.plugin.shared().closed(&self.key);
+        }
+        Ok(checkpoint)
     }
 }
 

@@ -39,12 +39,18 @@ impl PluginStage {
     async fn verdicts(&mut self, batch: &Batch) -> Result<Vec<Verdict>, StageError> {
         let (now, limits) = (self.plugin.now(), *self.plugin.limits());
         let allowance = self.budget.allow(batch.id(), now, &limits);
-        let allowance = allowance.map_err(|limit| self.spent(limit))?;
-        let guest = match self.guest.take() {
-            Some(guest) => guest,
-            None => Live::configured(&self.plugin, self.frozen_at)
-                .await
-                .map_err(|error| self.not_begun(&error))?,
+        let mut allowance = allowance.map_err(|limit| self.spent(limit))?;
+        let guest = if let Some(guest) = self.guest.take() {
+            guest
+        } else {
+            // Dying and starting again is on the batch's time too.
+            let mut spent = 0;
+            let begun = Live::configured(&self.plugin, self.frozen_at, &mut spent).await;
+            self.budget.charge(spent);
+            let guest = begun.map_err(|error| self.not_begun(&error))?;
+            let left = self.budget.allow(batch.id(), self.plugin.now(), &limits);
+            allowance = left.map_err(|limit| self.spent(limit))?;
+            guest
         };
         let Outcome { judged, ticks, refused, guest } =
             judge(guest, batch, &self.plugin, allowance).await;

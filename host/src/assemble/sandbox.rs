@@ -9,8 +9,10 @@ use bulkhead_sandbox::{Cache, Children, Sandbox};
 ///
 /// # Errors
 ///
-/// When the cache cannot be used or this machine cannot run Wasm.
+/// When the cache cannot be used, the state folder is not ours alone, or this machine cannot
+/// run Wasm.
 pub(crate) fn sandbox(state: &Path) -> anyhow::Result<Sandbox> {
+    super::state::own(state)?;
     let cache = Cache::open(&state.join("compiled"), &state.join("compiled.key"))?;
     Ok(Sandbox::new(Some(cache))?.with_children(children()?))
 }

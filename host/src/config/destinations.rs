@@ -93,6 +93,17 @@ impl DestinationConfig {
         format!("{}{}", self.place.origin(), self.rules.base.as_str())
     }
 
+    /// Headers that a plugin can fill with what it likes: those that are granted, and the one
+    /// for which the contract has a field.
+    pub(crate) fn headers(&self) -> Vec<String> {
+        let granted = self.rules.headers.iter().map(HeaderName::to_string);
+        let mut all: Vec<String> =
+            granted.chain(["idempotency-key".to_owned()]).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Its methods, parted by commas.
     pub(crate) fn methods(&self) -> String {
         let methods: Vec<&str> =

@@ -33,12 +33,12 @@ impl SecretSource {
                     .into()
             }),
             Self::File(path) => {
-                let bytes = fs_err::read(path).map_err(|error| {
+                // As a secret from the first: it is wiped, with its line end, when this returns.
+                let read = fs_err::read(path).map(Secret::new).map_err(|error| {
                     Failure::refused(format!("reading a secret: {error}"))
                 })?;
                 warn_if_open(path);
-                let end = bytes.trim_ascii_end().len();
-                Ok(Secret::new(bytes.get(..end).unwrap_or_default()))
+                Ok(Secret::new(read.expose().trim_ascii_end()))
             }
         }
     }

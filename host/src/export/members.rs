@@ -159,12 +159,6 @@ impl Members {
         Ok(())
     }
 
-    /// The same, shared.
-    pub(crate) fn shared(&self) -> impl Iterator<Item = Arc<PatientSet>> {
-        let cohorts = self.cohorts.iter().filter(|(name, _)| *name != SOURCE_GROUP);
-        cohorts.map(|(_, cohort)| Arc::clone(cohort))
-    }
-
     /// The cohorts of the plugins as they are.
     pub(crate) fn now(&self) -> impl Iterator<Item = &PatientSet> {
         let cohorts = self.cohorts.iter().filter(|(name, _)| *name != SOURCE_GROUP);

@@ -81,6 +81,7 @@ impl Trail {
                 let told = json!({
                     "address": of.address(),
                     "methods": of.methods(),
+                    "headers": of.headers(),
                     "auth": of.auth.shown(),
                     "allow-cidr": ranges,
                 });

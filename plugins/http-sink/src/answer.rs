@@ -14,6 +14,8 @@ pub(crate) enum Answer {
     Again(PluginError),
     /// Each entry has a fate of its own.
     Each(Vec<Fate>),
+    /// There are not as many entries as records were sent: whose they are cannot be told.
+    Incomplete,
     /// Something of it is not acceptable to the server.
     Refused,
     /// Nothing more can be sent.
@@ -94,12 +96,16 @@ fn entries(response: &Response, rows: usize) -> Answer {
     let Some(fates) = fates.filter(|fates| !fates.is_empty()) else {
         return unreadable();
     };
+    // Of several records of one resource the host sends the last alone; a server that leaves
+    // entries out says nothing of what it took. The one cannot be told from the other, and fewer
+    // are sent at once, until each answer is as long as what was sent.
+    if fates.len() != rows {
+        return Answer::Incomplete;
+    }
     if fates.iter().all(|fate| *fate == Fate::Taken) {
         return Answer::Taken;
     }
-    // Of several records of one resource the host sends the last alone. Then it cannot be
-    // told which entry is whose, and fewer are sent at once.
-    if fates.len() == rows { Answer::Each(fates) } else { Answer::Refused }
+    Answer::Each(fates)
 }
 
 /// `201 Created`, or a number alone.
@@ -188,8 +194,9 @@ mod tests {
                 of(&["404 Not Found", "503"]),
                 Answer::Each(vec![Fate::Gone, Fate::Again]),
             ),
-            ("fewer than records, all taken", of(&["200"]), Answer::Taken),
-            ("fewer than records", of(&["400"]), Answer::Refused),
+            ("fewer than records, all taken", of(&["200"]), Answer::Incomplete),
+            ("fewer than records", of(&["400"]), Answer::Incomplete),
+            ("more than records", of(&["200", "200", "200"]), Answer::Incomplete),
             ("no status", of(&["fine", "200"]), unreadable()),
             ("no entry", of(&[]), unreadable()),
             ("no Bundle", answer(200, "ok", Framing::FhirBatch), unreadable()),

@@ -60,6 +60,10 @@ impl Sink for HttpSink {
                 "A deletion or retraction, and `deletions-path` is not set.",
             )
             .reject("not-a-resource", "A row of a stream, which no Bundle can hold.")
+            .reject(
+                "answer-incomplete",
+                "The answer to the record alone, in a Bundle `batch`, has not one entry.",
+            )
             .reject("refused", "The server refuses the record: ask its people why.")
             .reject(
                 "unsendable",
@@ -167,10 +171,14 @@ impl OpenFile {
                     self.at_once = self.at_once.saturating_mul(2).min(plan.rows);
                     return Ok(());
                 }
+                Answer::Incomplete => {
+                    ("answer-incomplete", RejectClass::RefusedDownstream)
+                }
                 Answer::Refused => ("refused", RejectClass::RefusedDownstream),
                 Answer::Unsendable => ("unsendable", RejectClass::TooLarge),
             };
-            let may_split = plan.refused == Refused::Reject || code == "unsendable";
+            // What is too much, or not told apart, is no word about the records.
+            let may_split = plan.refused == Refused::Reject || code != "refused";
             if may_split && !shipment.is_one_line {
                 self.at_once = (len.min(self.at_once) / 2).max(1);
                 continue;

@@ -324,6 +324,21 @@ fn a_batch_entry_that_is_to_come_again_is_the_only_one_to_come_again() {
 }
 
 #[test]
+fn a_short_answer_counts_nothing_as_delivered() {
+    // A server that answers for the first record alone, whatever it was sent.
+    let stage = Stage::new().destination("dwh", |_| {
+        let entries = json!([{ "response": { "status": "200 OK" } }]);
+        let body = json!({ "resourceType": "Bundle", "entry": entries }).to_string();
+        Ok(Response { body: body.into_bytes(), ..status(200) })
+    });
+    let settings = json!({ "framing": "fhir-batch" });
+    let cases = vec![patient("a"), patient("b"), patient("c")];
+    let ended = deliver(&mut sink(&stage, &settings), cases).unwrap();
+    assert_eq!((ended.accepted, ended.durable), (vec![1, 2, 3], 3));
+    assert!(ended.calls >= 3, "each record got an answer of its own: {}", ended.calls);
+}
+
+#[test]
 fn resumes_where_it_was() {
     let store = Store::default();
     let stage = store.stage();

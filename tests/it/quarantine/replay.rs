@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use bulkhead_sandbox::Package;
+use bulkhead_tests::Guest;
 use serde_json::Value;
 
 use super::sealed::{
     FAULT, FILTER, MODIFIER, PUBLIC, fates, files, observation, quarantine, site, stages,
     unsealed,
 };
-use crate::rig::{Ended, Exported, Fake, Site};
+use crate::rig::{Ended, Exported, Fake, Site, sha256};
 
 /// `bulkhead quarantine replay` to its end.
 fn replay(site: &Site) -> Ended {
@@ -154,6 +156,43 @@ fn a_changed_body_goes_on_at_the_stage_that_refused_it() {
     let run = site.run().expect(0);
     let sums = "The sums agree: 2 read = 1 delivered + 1 dropped + 0 quarantined.";
     assert!(run.out.contains(sums), "{}", run.out);
+}
+
+/// Attacks: 41.
+#[test]
+fn what_a_filter_that_reads_bodies_passed_once_does_not_come_out() {
+    // It kept the line as it came; what it would say of it today, nobody can ask.
+    let imports = r#"(import "bulkhead:plugin/bodies@0.1.0" "read"
+        (func $read (param i32 i32 i32 i32)))"#;
+    let consent = Guest::made("consent", "filter", &["bodies"], imports, "");
+    let package = Package::from_bytes(consent.component()).unwrap();
+    let package = package.with_manifest(&consent.manifest().to_string()).unwrap();
+    let table = format!(
+        "[plugins.consent]\npath = \"consent.wasm\"\nsha256 = \"{}\"\n\
+         grants = {{ bodies = true }}\n",
+        sha256(package.bytes())
+    );
+    let lines = [observation("o", "m", MODIFIER)];
+    let server = Fake::export(files(&lines), false);
+    let stages = format!("{{ plugin = \"consent\" }}, {}", twice(""));
+    let site = site(&server, &stages, &table);
+    site.write("consent.wasm", package.bytes());
+    site.run().expect(0);
+    assert_eq!(unsealed(&site).len(), 1);
+    let text = site.read("bulkhead.toml");
+    let at = text.rfind("config = { key = \"research\" }").unwrap();
+    let mended =
+        "config = { key = \"research\", keep-extensions = [\"http://x/y\"] }".to_owned();
+    site.write("bulkhead.toml", text[..at].to_owned() + &mended + &text[at + 29..]);
+    let ended = replay(&site).expect(0);
+    assert!(ended.out.contains("There is nothing to replay."), "{}", ended.out);
+    ended.says(
+        "note: left in quarantine: 1 record: `consent` says whose data may pass, and cannot be \
+         asked again without the line as it came; ask for the data again with \
+         `bulkhead run --full`, and purge them",
+    );
+    assert_eq!((fate_of(&site), unsealed(&site).len()), (vec!["sealed".to_owned()], 1));
+    assert_eq!(site.delivered("").len(), 1, "nothing more was delivered");
 }
 
 #[test]

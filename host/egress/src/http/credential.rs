@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 use bulkhead_model::{Instant, Secret};
 use bulkhead_net::{Authorization, Place};
 
-use super::{error::HttpError, token::Tokens};
+use super::{error::HttpError, quota::Quota, token::Tokens};
 
 /// Tells the time.
 pub type Now = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -60,13 +60,12 @@ pub(crate) struct Given {
 }
 
 impl Credential {
-    /// What to send a request with. `refused` is the token that was sent before and not
-    /// taken.
+    /// What to send a request with. A request for a token is of this quota.
     ///
     /// # Errors
     ///
-    /// [`HttpError::Token`] when there is none to be had.
-    pub(crate) async fn give(&self, refused: Option<u64>) -> Result<Given, HttpError> {
+    /// [`HttpError::Token`] when there is none to be had, [`HttpError::Spent`].
+    pub(crate) async fn give(&self, quota: &Quota) -> Result<Given, HttpError> {
         let plain = |authorization| Given { authorization, serial: None };
         Ok(match self {
             Self::Basic { user, password } => plain(Some(Authorization::Basic {
@@ -75,17 +74,33 @@ impl Credential {
             })),
             Self::Bearer(token) => plain(Some(Authorization::Bearer(token.clone()))),
             Self::None => plain(None),
-            Self::Tokens(tokens) => {
-                let (bearer, serial) = tokens
-                    .token(refused)
-                    .await
-                    .map_err(|source| HttpError::Token { source })?;
-                Given {
-                    authorization: Some(Authorization::Bearer(bearer)),
-                    serial: Some(serial),
-                }
-            }
+            Self::Tokens(tokens) => Given::token(tokens.token(quota).await?),
         })
+    }
+
+    /// What to send it with once more, where the token of that number was not taken; `None`
+    /// where there is no other for now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Credential::give`].
+    pub(crate) async fn renew(
+        &self,
+        refused: u64,
+        quota: &Quota,
+    ) -> Result<Option<Given>, HttpError> {
+        match self {
+            Self::Basic { .. } | Self::Bearer(_) | Self::None => Ok(None),
+            Self::Tokens(tokens) => {
+                Ok(tokens.another(refused, quota).await?.map(Given::token))
+            }
+        }
+    }
+}
+
+impl Given {
+    fn token((bearer, serial): (Secret, u64)) -> Self {
+        Self { authorization: Some(Authorization::Bearer(bearer)), serial: Some(serial) }
     }
 }
 

@@ -131,7 +131,9 @@ impl Destination {
     /// Sends what a guest asks for, within its quota, when it is admitted.
     ///
     /// A `401` to a token that can be had anew makes the request go once more, with a fresh
-    /// one: that status says that nothing was done.
+    /// one: that status says that nothing was done. The second try counts like the first, and
+    /// so does each request for a token: a destination that works together with a plugin gets
+    /// no more by refusing.
     ///
     /// # Errors
     ///
@@ -149,8 +151,10 @@ impl Destination {
             .map_err(|spent| HttpError::Spent { spent })?;
         let begun = (self.now)();
         let within = reserved.time;
-        let exchanged =
-            tokio::time::timeout(within, self.exchange(&admitted, payload, &reserved));
+        let exchanged = tokio::time::timeout(
+            within,
+            self.exchange(&admitted, payload, &reserved, quota),
+        );
         let answer =
             exchanged.await.unwrap_or(Err(HttpError::TimedOut { waited: within }));
         let took = (self.now)().since(begun).min(within);
@@ -180,23 +184,30 @@ impl Destination {
         admitted: &Admitted,
         payload: &Payload,
         reserved: &Reserved,
+        quota: &Quota,
     ) -> Result<Answer, HttpError> {
-        let mut refused = None;
+        let mut given = self.credential.give(quota).await?;
+        let mut is_first = true;
         loop {
-            let given = self.credential.give(refused).await?;
             let call = Call {
                 method: admitted.method.on_the_wire(),
                 target: admitted.target.clone(),
                 headers: admitted.headers.clone(),
-                authorization: given.authorization,
+                authorization: given.authorization.take(),
                 body: payload.pieces(),
                 within: reserved.time,
                 response_bytes: usize::try_from(reserved.answer).unwrap_or(usize::MAX),
             };
             let answer = self.way.send(call).await.map_err(HttpError::of)?;
             let is_refused = answer.status == StatusCode::UNAUTHORIZED;
-            if is_refused && refused.is_none() && given.serial.is_some() {
-                refused = given.serial;
+            if let Some(refused) = given.serial.filter(|_| is_refused && is_first)
+                && let Some(other) = self.credential.renew(refused, quota).await?
+            {
+                let came = answer.body.len() as u64;
+                quota
+                    .spend(payload.len().saturating_add(came))
+                    .map_err(|spent| HttpError::Spent { spent })?;
+                (given, is_first) = (other, false);
                 continue;
             }
             return Ok(Answer {

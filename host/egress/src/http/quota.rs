@@ -88,6 +88,22 @@ impl Quota {
     }
 }
 
+impl Quota {
+    /// Takes one more request that a request under way needs, and `bytes` of bodies: a second
+    /// try, or one for a token. Its time is that of the first.
+    ///
+    /// # Errors
+    ///
+    /// What is used up; nothing is taken then.
+    pub(crate) fn spend(&self, bytes: u64) -> Result<(), Spent> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = left.requests.checked_sub(1).ok_or(Spent::Requests)?;
+        left.bytes = left.bytes.checked_sub(bytes).ok_or(Spent::Bytes)?;
+        left.requests = requests;
+        Ok(())
+    }
+}
+
 /// What one request may take at most. What it does not say that it left stays taken: a call
 /// that is given up counts in full.
 #[derive(Debug)]
@@ -126,6 +142,21 @@ mod tests {
             let found = quota.reserve(10, 0, SECOND).map(|_| ());
             assert_eq!(found, Err(expected), "case: {name}");
             assert!(expected.setting().starts_with("limits.http-"));
+        }
+    }
+
+    #[test]
+    fn a_second_try_counts_like_the_first() {
+        let cases = [
+            ("within", Quota::new(3, 100, SECOND), Ok(())),
+            ("one request is left", Quota::new(2, 100, SECOND), Err(Spent::Requests)),
+            ("no bytes are left", Quota::new(3, 25, SECOND), Err(Spent::Bytes)),
+        ];
+        for (name, quota, expected) in cases {
+            let reserved = quota.reserve(10, 0, SECOND).unwrap();
+            assert_eq!(quota.spend(10), Ok(()), "case: {name}");
+            assert_eq!(quota.spend(10), expected, "case: {name}");
+            reserved.settle(0, Duration::ZERO);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Access tokens by client credentials: asked for, kept until shortly before their end, asked
-//! for anew once when they are refused.
+//! for anew once when they are refused. Where the new one is refused too, it is not the token
+//! that is wrong: for a minute no other is asked for.
 //!
 //! Source: RFC 6749 sections 2.3.1 (`client_secret_basic`), 4.4, 5.
 
@@ -15,7 +16,11 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::form_urlencoded;
 
-use super::credential::{ClientCredentials, Now};
+use super::{
+    credential::{ClientCredentials, Now},
+    error::HttpError,
+    quota::Quota,
+};
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +76,8 @@ struct State {
 struct Token {
     bearer: Secret,
     renew_at: Instant,
+    /// When it was asked for because the one before was refused.
+    replaced_at: Option<Instant>,
 }
 
 impl Tokens {
@@ -83,26 +90,51 @@ impl Tokens {
         Self { endpoint, client, within, now, current: Mutex::default() }
     }
 
-    /// A token and its number; another one than `refused`.
-    pub(crate) async fn token(
-        &self,
-        refused: Option<u64>,
-    ) -> Result<(Secret, u64), TokenFault> {
+    /// A token and its number.
+    pub(crate) async fn token(&self, quota: &Quota) -> Result<(Secret, u64), HttpError> {
         let mut state = self.current.lock().await;
-        // Another request may have renewed it meanwhile.
-        if refused == Some(state.serial) {
-            state.token = None;
-        }
         if let Some(token) =
             state.token.as_ref().filter(|token| (self.now)() < token.renew_at)
         {
             return Ok((token.bearer.clone(), state.serial));
         }
-        let answer = self.ask().await?;
+        self.fresh(&mut state, None, quota).await
+    }
+
+    /// Another token than that of the number `refused`; `None` when it is too early for one.
+    pub(crate) async fn another(
+        &self,
+        refused: u64,
+        quota: &Quota,
+    ) -> Result<Option<(Secret, u64)>, HttpError> {
+        let mut state = self.current.lock().await;
+        // Another request may have renewed it meanwhile.
+        if refused != state.serial
+            && let Some(token) = &state.token
+        {
+            return Ok(Some((token.bearer.clone(), state.serial)));
+        }
+        let now = (self.now)();
+        let replaced_at = state.token.as_ref().and_then(|token| token.replaced_at);
+        if replaced_at.is_some_and(|then| now.since(then) < HOLD) {
+            return Ok(None);
+        }
+        self.fresh(&mut state, Some(now), quota).await.map(Some)
+    }
+
+    async fn fresh(
+        &self,
+        state: &mut State,
+        replaced_at: Option<Instant>,
+        quota: &Quota,
+    ) -> Result<(Secret, u64), HttpError> {
+        state.token = None;
+        quota.spend(0).map_err(|spent| HttpError::Spent { spent })?;
+        let answer = self.ask().await.map_err(|source| HttpError::Token { source })?;
         state.serial += 1;
         let bearer = answer.bearer;
         let renew_at = (self.now)().plus(usable(answer.lifetime));
-        state.token = Some(Token { bearer: bearer.clone(), renew_at });
+        state.token = Some(Token { bearer: bearer.clone(), renew_at, replaced_at });
         Ok((bearer, state.serial))
     }
 
@@ -149,6 +181,9 @@ fn form(scope: Option<&str>) -> String {
     }
     form.finish()
 }
+
+/// How long a token that replaced a refused one is not replaced for being refused.
+const HOLD: Duration = Duration::from_mins(1);
 
 /// A JSON with a long token in it.
 const LARGEST_ANSWER: usize = 256 << 10;

@@ -192,3 +192,22 @@ fn a_key_is_public_here_and_never_shown_when_it_is_not() {
         assert!(!format!("{error:?} {error}").contains("CANARY"), "{error}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_write_to_or_that_is_elsewhere_is_refused() {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+    let ground = tempfile::tempdir().unwrap();
+    let (real, link) = (ground.path().join("real"), ground.path().join("link"));
+    for (mode, opens) in [(0o700, true), (0o770, false), (0o777, false)] {
+        drop(vault(&real, 1 << 20));
+        fs_err::set_permissions(&real, Permissions::from_mode(mode)).unwrap();
+        let opened = Vault::open(&real, Vec::new(), 0);
+        assert_eq!(opened.is_ok(), opens, "mode {mode:o}: {opened:?}");
+        fs_err::set_permissions(&real, Permissions::from_mode(0o700)).unwrap();
+    }
+    fs_err::os::unix::fs::symlink(&real, &link).unwrap();
+    let refused = Vault::open(&link, Vec::new(), 0);
+    assert!(matches!(refused, Err(Error::Vault { .. })), "{refused:?}");
+}

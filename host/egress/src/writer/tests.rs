@@ -184,3 +184,90 @@ fn only_local_addresses_are_opened() {
         );
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_anybody_may_write_to_is_refused() {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+    let cases = [(0o700, true), (0o755, true), (0o775, true), (0o777, false)];
+    for (mode, opens) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
+        let opened = Store::open("lake", &dir.path().display().to_string(), "test");
+        assert_eq!(opened.is_ok(), opens, "mode {mode:o}: {opened:?}");
+    }
+}
+
+/// Attacks: 24, 28.
+#[test]
+fn a_commit_that_was_given_up_never_replaces_a_later_one() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..20 {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let store = open(dir.path());
+        runtime.block_on(async {
+            let create = |store: &Arc<Store>| {
+                let name = "a".parse().unwrap();
+                store.create(name, Compression::Zstd, Digest::None).unwrap()
+            };
+            let mut old = create(&store);
+            // Takes longer to finish than the new one.
+            old.append(b"old\n".repeat(1 << 20)).await.unwrap();
+            tokio::select! {
+                biased;
+                done = old.commit() => panic!("it takes a thread's time: {done:?}"),
+                () = std::future::ready(()) => {}
+            }
+            let mut new = create(&store);
+            new.append(b"new\n".to_vec()).await.unwrap();
+            new.commit().await.unwrap();
+        });
+        // Waits for the threads that are still at work.
+        drop(runtime);
+        let found = tree(dir.path());
+        let text = zstd::decode_all(found[0].1.as_slice()).unwrap();
+        assert_eq!((found.len(), text.as_slice()), (1, &b"new\n"[..]), "round {round}");
+    }
+}
+
+/// Attacks: 24, 28.
+#[test]
+fn nothing_appears_for_whom_nobody_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for is_waited_for in [false, true] {
+        let scratch = Scratch::create(Arc::clone(&store), "1.part".to_owned()).unwrap();
+        let encoder = Encoder::new(scratch, Compression::None, Digest::None).unwrap();
+        let waited = Waited::default();
+        let waiting = is_waited_for.then(|| waited.waiting());
+        if waiting.is_none() {
+            drop(waited.waiting());
+        }
+        let done = finish(encoder, "a/b".parse().unwrap(), &waited);
+        assert_eq!(done.is_ok(), is_waited_for, "{done:?}");
+        let names: Vec<String> =
+            tree(dir.path()).into_iter().map(|(name, _)| name).collect();
+        let expected: &[&str] = if is_waited_for { &["a/b"] } else { &[] };
+        assert_eq!(names, expected);
+    }
+}
+
+/// Attacks: 38.
+#[test]
+fn of_names_that_differ_by_case_alone_one_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let cases = [
+        ("the first", "e1/Patient.ndjson", true),
+        ("the same again", "e1/Patient.ndjson", true),
+        ("in other letters", "e1/patient.ndjson", false),
+        ("in a folder in other letters", "E1/Patient.ndjson", false),
+        ("another", "e1/Patients.ndjson", true),
+    ];
+    for (case, name, expected) in cases {
+        let name: ArtifactName = name.parse().unwrap();
+        let made = store.create(name, Compression::None, Digest::None);
+        assert_eq!(made.is_ok(), expected, "case: {case}");
+    }
+}

@@ -199,6 +199,80 @@ mod on_unix {
         assert_ne!(fs_err::read(ground.key()).unwrap(), known);
     }
 
+    /// Attacks: 48.
+    #[test]
+    fn a_file_that_is_not_ours_alone_is_not_used_though_its_mac_fits() {
+        type Harm = fn(&Ground, &Path);
+        let cases: [(&str, Harm); 4] = [
+            ("a link to it", |ground, path| {
+                let elsewhere = ground.root.path().join("elsewhere");
+                fs_err::rename(path, &elsewhere).unwrap();
+                fs_err::os::unix::fs::symlink(&elsewhere, path).unwrap();
+            }),
+            ("a second name", |ground, path| {
+                fs_err::hard_link(path, ground.root.path().join("second")).unwrap();
+            }),
+            ("others may write", |_, path| set_mode(path, 0o666)),
+            ("a group may write", |_, path| set_mode(path, 0o620)),
+        ];
+        for (name, harm) in cases {
+            let (ground, package) = (Ground::new(), package("first"));
+            let cache = ground.cache();
+            component(&cache, &ground.engine, &package);
+            let path = cache.path(&ground.engine, &package);
+            assert!(cache.load(&path).is_some(), "before: {name}");
+            harm(&ground, &path);
+            assert!(cache.load(&path).is_none(), "case: {name}");
+            component(&cache, &ground.engine, &package);
+            assert!(cache.load(&path).is_some(), "compiled again: {name}");
+        }
+    }
+
+    /// Attacks: 48.
+    #[test]
+    fn a_key_that_is_not_ours_alone_is_replaced() {
+        type Harm = fn(&Ground);
+        let cases: [(&str, Harm); 2] = [
+            ("a link to it", |ground| {
+                let elsewhere = ground.root.path().join("elsewhere");
+                fs_err::rename(ground.key(), &elsewhere).unwrap();
+                fs_err::os::unix::fs::symlink(&elsewhere, ground.key()).unwrap();
+            }),
+            ("a second name", |ground| {
+                let second = ground.root.path().join("second");
+                fs_err::hard_link(ground.key(), second).unwrap();
+            }),
+        ];
+        for (name, harm) in cases {
+            let ground = Ground::new();
+            ground.cache();
+            let known = fs_err::read(ground.key()).unwrap();
+            harm(&ground);
+            ground.cache();
+            assert_ne!(fs_err::read(ground.key()).unwrap(), known, "case: {name}");
+            let found = fs_err::symlink_metadata(ground.key()).unwrap();
+            assert!(found.is_file(), "case: {name}");
+        }
+    }
+
+    /// Attacks: 48.
+    #[test]
+    fn what_belongs_to_another_user_is_refused() {
+        if !rustix::process::geteuid().is_root() {
+            // Only root can give files away.
+            return;
+        }
+        let (ground, package) = (Ground::new(), package("first"));
+        let cache = ground.cache();
+        component(&cache, &ground.engine, &package);
+        let path = cache.path(&ground.engine, &package);
+        std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
+        assert!(cache.load(&path).is_none(), "a file");
+        std::os::unix::fs::chown(ground.dir(), Some(12_345), None).unwrap();
+        let refused = Cache::open(&ground.dir(), &ground.key());
+        assert!(matches!(refused, Err(Error::Cache { .. })), "the directory");
+    }
+
     fn set_mode(path: &Path, mode: u32) {
         fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }

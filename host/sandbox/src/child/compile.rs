@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use wasmtime::Engine;
 
-use super::jail::{self, Bounds, Work};
+use super::jail::{self, Bounds, Missing, Work};
 use crate::{
     engine,
     process::{
         frame::{ChildEnd, framed},
-        wire::{self, Wire},
+        wire::{self, Source, Wire},
+        words::record,
     },
 };
 
@@ -30,7 +31,7 @@ impl Wire for Order {
         self.wasm.put(to);
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
+    fn take(from: &mut Source<'_>) -> Option<Self> {
         Some(Self {
             memory: u64::take(from)?,
             cpu_seconds: u64::take(from)?,
@@ -39,12 +40,20 @@ impl Wire for Order {
     }
 }
 
-/// The code, or what the engine has against the component.
-pub(crate) type Outcome = Result<Vec<u8>, String>;
+/// What came of it.
+pub(crate) struct Outcome {
+    /// The walls that this kernel could not put up around the compiler.
+    pub(crate) missing: Vec<String>,
+    /// The code, or what the engine has against the component.
+    pub(crate) code: Result<Vec<u8>, String>,
+}
+
+record!(Outcome { missing, code });
 
 /// Compiles what the parent sends, and ends.
 ///
-/// The limits hold everywhere; seccomp and landlock where the kernel has them.
+/// The limits hold everywhere; seccomp and landlock where the kernel has them. Which it lacks is
+/// told: the parent decides whether code that was made without them is good enough.
 pub fn compile() -> ExitCode {
     serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }
@@ -56,10 +65,11 @@ fn serve() -> Option<()> {
     let bounds = Bounds { memory, cpu_seconds };
     jail::bound(&bounds, Work::Compile).ok()?;
     let engine = Engine::new(&engine::config()).ok()?;
-    // The limits bind; a kernel without walls compiles without them, as it always did.
-    let _ = jail::close_files();
-    let _ = jail::close_calls(Work::Compile, parent.number());
-    let outcome = engine.precompile_component(&wasm);
-    let outcome: Outcome = outcome.map_err(|error| format!("{error:#}"));
+    let files = jail::close_files().err();
+    let calls = jail::close_calls(Work::Compile, parent.number()).err();
+    let missing = files.into_iter().chain(calls).map(|Missing(wall)| wall).collect();
+    let code = engine.precompile_component(&wasm);
+    let code = code.map_err(|error| format!("{error:#}"));
+    let outcome = Outcome { missing, code };
     parent.send(&framed(&outcome).ok()?).ok()
 }

@@ -166,7 +166,7 @@ impl keyed_hash::Host for Remote {
 }
 
 impl projection::Host for Remote {
-    fn text(
+    async fn text(
         &mut self,
         of: Resource<Batch>,
         field: String,

@@ -19,7 +19,7 @@ use crate::{
     Isolation, Limits, Walls,
     cache::{Code, revive},
     calls::Exports,
-    engine,
+    engine::{self, Ticks},
     guest::{Ended, bound},
     limits::Allowance,
     manifest::Role,
@@ -73,7 +73,7 @@ fn enclose(
     jail::bound(&bounds(&limits, code.len()), Work::Run).map_err(unlimited)?;
     let files = jail::close_files();
     // The one thread beside this: within the walls, and the last.
-    engine::tick(&engine).map_err(unlimited)?;
+    engine::tick(&engine, &Ticks::default()).map_err(unlimited)?;
     let component = revive(&engine, &Code::compiled(code)).map_err(refuse)?;
     let mut leads_to = Linker::new(&engine);
     match imports {

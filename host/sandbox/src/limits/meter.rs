@@ -62,6 +62,16 @@ impl Meter {
         !self.ran_out_of_time
     }
 
+    /// Charges work that the host did for this call. The guest ends at its next look at the
+    /// clock when that was too much.
+    pub(crate) fn charge(&mut self, ticks: u64) {
+        self.ticks_used = self.ticks_used.saturating_add(ticks);
+        match self.ticks_left.checked_sub(ticks) {
+            Some(left) => self.ticks_left = left,
+            None => self.ran_out_of_time = true,
+        }
+    }
+
     /// Ticks of this call so far.
     pub(crate) const fn ticks_used(&self) -> u64 {
         self.ticks_used
@@ -184,6 +194,22 @@ mod tests {
         );
         meter.renew(&Allowance::of_a_call(&limits));
         assert_eq!(meter.refused(), None, "a new call");
+    }
+
+    #[test]
+    fn work_of_the_host_is_on_the_guests_time() {
+        let limits = Limits { cpu: Duration::from_millis(20), ..Limits::default() };
+        let mut meter = Meter::new(&limits);
+        // name, ticks of the host's work, what is left of four ticks
+        let cases =
+            [("none", 0, 4), ("some", 3, 1), ("all that there is", 4, 0), ("more", 5, 0)];
+        for (name, work, expected) in cases {
+            meter.renew(&Allowance::of_a_call(&limits));
+            meter.charge(work);
+            assert_eq!(meter.time_out().is_some(), work > 4, "case: {name}");
+            let ticks = (0..100).take_while(|_| meter.tick()).count();
+            assert_eq!(ticks, expected, "case: {name}");
+        }
     }
 
     #[test]

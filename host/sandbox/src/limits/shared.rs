@@ -1,8 +1,8 @@
 //! What all lanes of a stage share: the rate of events, deaths, artifacts of the run.
 
 use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bulkhead_model::Instant;
@@ -12,7 +12,11 @@ use super::{Limits, bucket::Bucket};
 
 /// What all lanes of a stage have used.
 #[derive(Debug)]
-pub(crate) struct Shared(Mutex<Inner>);
+pub(crate) struct Shared {
+    inner: Mutex<Inner>,
+    /// Held while the stage's state is read or written, by the thread that does so.
+    state: Arc<tokio::sync::Mutex<()>>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -20,11 +24,18 @@ struct Inner {
     has_told_of_events: bool,
     deaths: VecDeque<Instant>,
     written: Written,
+    /// Of files that are not closed. A guest that dies does not have its file anew.
+    files: BTreeMap<FileKey, Written>,
+    /// What the operator was told once, and about which store or destination.
+    told: BTreeSet<(&'static str, String)>,
 }
+
+/// The file of an export that a sink works on; without a number, its conclusion.
+pub(crate) type FileKey = (Arc<str>, Option<u32>);
 
 /// Artifacts of one file, or of the run.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Written {
+struct Written {
     artifacts: u64,
     bytes: u64,
 }
@@ -63,12 +74,21 @@ pub(crate) enum Shown {
 
 impl Shared {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self(Mutex::new(Inner {
+        let inner = Mutex::new(Inner {
             events: Bucket::new(limits.events_per_second, limits.event_burst),
             has_told_of_events: false,
             deaths: VecDeque::new(),
             written: Written::default(),
-        }))
+            files: BTreeMap::new(),
+            told: BTreeSet::new(),
+        });
+        Self { inner, state: Arc::default() }
+    }
+
+    /// The turn to read or write the stage's state. Whoever acts holds it to the end, given up
+    /// or not: what a call began is done before what a later one begins.
+    pub(crate) async fn turn_at_state(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.state).lock_owned().await
     }
 
     /// Whether one more event or gauge is shown.
@@ -81,6 +101,13 @@ impl Shared {
         } else {
             Shown::NoAndTell
         }
+    }
+
+    /// Whether the operator hears of it for the first time in this run: what a guest can make
+    /// happen as often as it likes must not fill a log. `code` is of a fixed set, and so is
+    /// `about`: a name that was granted, or none.
+    pub(crate) fn is_news(&self, code: &'static str, about: &str) -> bool {
+        self.lock().told.insert((code, about.to_owned()))
     }
 
     /// Counts a death; says whether the stage may have another guest.
@@ -101,14 +128,15 @@ impl Shared {
         deaths.len() <= limits.restarts as usize
     }
 
-    /// Counts artifacts begun and bytes written against the sums of the file and the run.
+    /// Counts artifacts begun and bytes written against the sums of the file, over all guests
+    /// that work on it one after the other, and of the run.
     ///
     /// # Errors
     ///
     /// The limit that they are over; nothing is counted then.
     pub(crate) fn write(
         &self,
-        file: &mut Written,
+        file: &FileKey,
         artifacts: u64,
         bytes: u64,
         limits: &Limits,
@@ -119,22 +147,28 @@ impl Shared {
             artifacts: limits.run_artifacts,
             bytes: limits.run_artifact_bytes.bytes(),
         };
-        let mut with = *file;
+        let mut inner = self.lock();
+        let mut with = inner.files.get(file).copied().unwrap_or_default();
         with.add(artifacts, bytes, a_file).map_err(|kind| match kind {
             Kind::Artifacts => Limit::Artifacts,
             Kind::Bytes => Limit::ArtifactBytes,
         })?;
-        self.lock().written.add(artifacts, bytes, a_run).map_err(|kind| match kind {
+        inner.written.add(artifacts, bytes, a_run).map_err(|kind| match kind {
             Kind::Artifacts => Limit::RunArtifacts,
             Kind::Bytes => Limit::RunArtifactBytes,
         })?;
-        *file = with;
+        inner.files.insert(file.clone(), with);
         Ok(())
+    }
+
+    /// Forgets a file that is closed.
+    pub(crate) fn closed(&self, file: &FileKey) {
+        self.lock().files.remove(file);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Numbers alone: half an addition is none.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -177,17 +211,29 @@ mod tests {
             ..Limits::default()
         };
         let shared = Shared::new(&limits);
-        let (mut one, mut two) = (Written::default(), Written::default());
-        let write = |file: &mut Written, artifacts, bytes| {
+        let (one, two) = (("e1".into(), Some(0)), ("e1".into(), Some(1)));
+        let write = |file: &FileKey, artifacts, bytes| {
             shared.write(file, artifacts, bytes, &limits)
         };
-        assert_eq!(write(&mut one, 2, 10), Ok(()), "all that a file may");
-        assert_eq!(write(&mut one, 1, 0), Err(Limit::Artifacts));
-        assert_eq!(write(&mut one, 0, 1), Err(Limit::ArtifactBytes));
-        assert_eq!(write(&mut one, 0, 0), Ok(()), "nothing is always allowed");
-        assert_eq!(write(&mut two, 1, 5), Ok(()), "another file, up to the run's sums");
-        assert_eq!(write(&mut two, 1, 0), Err(Limit::RunArtifacts));
-        assert_eq!(write(&mut two, 0, 1), Err(Limit::RunArtifactBytes));
+        assert_eq!(write(&one, 2, 10), Ok(()), "all that a file may");
+        assert_eq!(write(&one, 1, 0), Err(Limit::Artifacts));
+        assert_eq!(write(&one, 0, 1), Err(Limit::ArtifactBytes));
+        assert_eq!(write(&one, 0, 0), Ok(()), "nothing is always allowed");
+        assert_eq!(write(&two, 1, 5), Ok(()), "another file, up to the run's sums");
+        assert_eq!(write(&two, 1, 0), Err(Limit::RunArtifacts));
+        assert_eq!(write(&two, 0, 1), Err(Limit::RunArtifactBytes));
+        shared.closed(&one);
+        assert_eq!(write(&one, 1, 0), Err(Limit::RunArtifacts), "the run's sums stay");
+    }
+
+    /// Attacks: 43.
+    #[test]
+    fn what_can_be_made_to_happen_again_and_again_is_told_once() {
+        let shared = Shared::new(&Limits::default());
+        let told =
+            [("full", "lake"), ("full", "lake"), ("full", "sea"), ("closed", "lake")];
+        let told = told.map(|(code, about)| shared.is_news(code, about));
+        assert_eq!(told, [true, false, true, true]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
     frame::framed,
     message::{Begun, Imports, Refusal, Request, Setup, Took, Word},
     serve::serve,
-    wire,
+    wire::{self, Unread},
 };
 use crate::{
     Error, Isolation, Limits, Plugin, Walls,
@@ -26,7 +26,7 @@ use crate::{
     deterministic::Moment,
     engine::TICK,
     guest::Ended,
-    limits::Allowance,
+    limits::{Allowance, FileKey},
     manifest::Role,
     plugin::TELLING,
 };
@@ -83,8 +83,13 @@ impl Outside {
         let time = Allowance::of_a_call(&limits);
         started(line.request(&Request::Start, &time, None).await)?;
         let told = line.request(&Request::Describe, &time, None).await.map_err(died)?;
-        let Word::Told(manifest) = told else { return Err(died(Crash::Contract)) };
-        Ok((manifest, walls))
+        // As of a guest of this process: whoever changes its words between two calls could
+        // change them after the check.
+        let again = line.request(&Request::Describe, &time, None).await.map_err(died)?;
+        let (Word::Told(told), Word::Told(again)) = (told, again) else {
+            return Err(died(Crash::Contract));
+        };
+        if told == again { Ok((told, walls)) } else { Err(Error::ManifestChanges) }
     }
 }
 
@@ -95,20 +100,34 @@ pub(crate) struct Apart {
 }
 
 impl Apart {
-    /// A fresh guest, not configured.
+    /// A fresh guest, not configured. Adds to `spent` the ticks that it took.
     pub(crate) async fn start(
         plugin: &Plugin,
         outside: &Outside,
         frozen_at: Instant,
+        spent: &mut u64,
     ) -> Result<Self, Error> {
         let granted = plugin.grants().interfaces().map(str::to_owned).collect();
         let imports = Imports::Granted(granted);
         let (line, _) = outside.begin(plugin.limits(), imports).await?;
         let mut guest = Self { line, context: plugin.context(frozen_at) };
         let time = Allowance::of_a_call(plugin.limits());
+        guest.context.meter.renew(&time);
         let begun = guest.line.request(&Request::Start, &time, Some(&mut guest.context));
-        started(begun.await)?;
+        let begun = begun.await;
+        *spent = spent.saturating_add(guest.ticks_used());
+        started(begun)?;
         Ok(guest)
+    }
+
+    /// What it does is of this file.
+    pub(crate) fn work_on(&mut self, file: FileKey) {
+        self.context.file = file;
+    }
+
+    /// Puts what the operator granted in reach.
+    pub(crate) fn equip(&mut self, plugin: &Plugin) {
+        self.context.resources = plugin.resources();
     }
 
     /// Calls the guest, which must be thrown away after an error.
@@ -158,9 +177,9 @@ impl Apart {
         self.context.meter.refused().or(self.line.took.refused)
     }
 
-    /// Ticks that the latest call took, by the child's count.
-    pub(crate) const fn ticks_used(&self) -> u64 {
-        self.line.took.ticks
+    /// Ticks that the latest call took: by the child's count, and by ours of the host's work.
+    pub(crate) fn ticks_used(&self) -> u64 {
+        self.line.took.ticks.saturating_add(self.context.meter.ticks_used())
     }
 }
 
@@ -199,7 +218,7 @@ impl Line {
         let pipe = self.child.pipe()?;
         pipe.send(&framed(setup)?).await?;
         let begun = pipe.receive(AROUND).await?;
-        wire::read(&begun).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        wire::read_within(&begun, AROUND).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
     /// Asks the child for one thing, in the time of a call. With no `context`, nothing that
@@ -249,7 +268,11 @@ impl Line {
                 Err(error) => Err(error),
             };
             let heard = heard.map_err(|error| self.silent(&error))?;
-            let ask = match wire::read(&heard).ok_or(Crash::Contract)? {
+            let word = wire::read_within(&heard, most).map_err(|unread| match unread {
+                Unread::Nonsense => Crash::Contract,
+                Unread::Room => Crash::Limit(Limit::ReturnBytes),
+            });
+            let ask = match word? {
                 Word::Ask(ask) => ask,
                 Word::Died { crash, took } => {
                     self.took = took;
@@ -269,6 +292,10 @@ impl Line {
             let answered = serve(context, ask).await;
             let answered =
                 answered.map_err(|error| Ended::Error(error).of_guest(context))?;
+            // The child does not know what its guest made the host do.
+            if let Some(limit) = context.meter.time_out() {
+                return Err(Crash::Limit(limit));
+            }
             self.send(&answered).await.map_err(|error| self.silent(&error))?;
         }
     }

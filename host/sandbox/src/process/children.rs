@@ -98,7 +98,16 @@ impl Children {
     pub(crate) async fn start(&self, task: Task) -> io::Result<Child> {
         let gone = || io::Error::other("the thread that starts children is gone");
         let (born, birth) = oneshot::channel();
-        self.0.send(Order { task, born }).map_err(|_| gone())?;
+        let (orders, order) = (Arc::clone(&self.0), Order { task, born });
+        // There is room in all but the worst of times, which no task must wait for.
+        match orders.try_send(order) {
+            Ok(()) => {}
+            Err(mpsc::TrySendError::Disconnected(_)) => return Err(gone()),
+            Err(mpsc::TrySendError::Full(order)) => {
+                let sent = tokio::task::spawn_blocking(move || orders.send(order)).await;
+                sent.map_err(io::Error::other)?.map_err(|_| gone())?;
+            }
+        }
         let (process, pipe) = birth.await.map_err(|_| gone())??;
         let mut child = Child { process, pipe: None, _alive: self.clone() };
         pipe.set_nonblocking(true)?;

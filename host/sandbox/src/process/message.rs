@@ -14,7 +14,7 @@ use bulkhead_model::ByteSize;
 use bulkhead_pipeline::{Crash, Limit};
 
 use super::{
-    wire::Wire,
+    wire::{Source, Wire},
     words::{choice, record},
 };
 use crate::{
@@ -336,8 +336,8 @@ impl Wire for Limits {
         self.return_bytes.bytes().put(to);
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
-        fn count(from: &mut &[u8]) -> Option<usize> {
+    fn take(from: &mut Source<'_>) -> Option<Self> {
+        fn count(from: &mut Source<'_>) -> Option<usize> {
             usize::try_from(u64::take(from)?).ok()
         }
         Some(Self {

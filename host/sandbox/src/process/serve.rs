@@ -64,7 +64,7 @@ pub(crate) async fn serve(context: &mut Context, ask: Ask) -> Result<Vec<u8>> {
         Ask::Event { level, code, fields } => {
             answer(&context.event(level, code, fields)?)
         }
-        Ask::Field { of, field } => answer(&context.text(lent(of), field)?),
+        Ask::Field { of, field } => answer(&context.text(lent(of), field).await?),
         Ask::Gauge { metric, value } => answer(&context.gauge(metric, value)?),
         Ask::Hash { key, values } => answer(&context.hmac(key, values).await?),
         Ask::Random(len) => {

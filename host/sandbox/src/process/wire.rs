@@ -1,7 +1,8 @@
 //! How values stand in a frame: little-endian numbers, lengths before contents, no padding.
 //!
 //! Whoever reads may face a liar: [`Wire::take`] gives `None` for anything that is not exactly
-//! such a value, and takes no more memory than a small multiple of what it was sent.
+//! such a value, and takes no more memory than [`Source`] has room for: an empty list costs four
+//! bytes to send and six times as much to hold.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ pub(crate) trait Wire: Sized {
     fn put(&self, to: &mut Vec<u8>);
 
     /// Takes it from the front.
-    fn take(from: &mut &[u8]) -> Option<Self>;
+    fn take(from: &mut Source<'_>) -> Option<Self>;
 
     /// Appends many. Bytes do it in one piece.
     fn put_all(items: &[Self], to: &mut Vec<u8>) {
@@ -21,21 +22,74 @@ pub(crate) trait Wire: Sized {
     }
 
     /// Takes `len` of them, one by one: the length is not believed before they are there.
-    fn take_all(len: usize, from: &mut &[u8]) -> Option<Vec<Self>> {
-        (0..len).map(|_| Self::take(from)).collect()
+    fn take_all(len: usize, from: &mut Source<'_>) -> Option<Vec<Self>> {
+        let mut taken = Vec::new();
+        for _ in 0..len {
+            from.charge(size_of::<Self>())?;
+            taken.push(Self::take(from)?);
+        }
+        Some(taken)
     }
 }
 
-/// The value that a whole frame holds, and nothing after it.
-pub(crate) fn read<T: Wire>(mut frame: &[u8]) -> Option<T> {
-    let value = T::take(&mut frame)?;
-    frame.is_empty().then_some(value)
+/// A frame that is being read, and the memory that its values may still take.
+pub(crate) struct Source<'f> {
+    rest: &'f [u8],
+    room: usize,
+    is_full: bool,
+}
+
+/// Why a frame could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It holds no such value.
+    Nonsense,
+    /// What it holds takes more memory than it may.
+    Room,
+}
+
+impl<'f> Source<'f> {
+    /// Takes room for something that is going to be held.
+    fn charge(&mut self, bytes: usize) -> Option<()> {
+        let left = self.room.checked_sub(bytes);
+        self.is_full = left.is_none();
+        self.room = left?;
+        Some(())
+    }
+
+    /// Takes bytes, and the room for them.
+    fn bytes(&mut self, len: usize) -> Option<&'f [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(len)?;
+        self.charge(len)?;
+        self.rest = rest;
+        Some(taken)
+    }
+}
+
+/// The value that a whole frame of somebody we trust holds, and nothing after it.
+pub(crate) fn read<T: Wire>(frame: &[u8]) -> Option<T> {
+    read_within(frame, usize::MAX).ok()
+}
+
+/// The same of anybody's, as long as what it holds takes no more than `room` bytes.
+///
+/// # Errors
+///
+/// [`Unread`].
+pub(crate) fn read_within<T: Wire>(frame: &[u8], room: usize) -> Result<T, Unread> {
+    let mut source = Source { rest: frame, room, is_full: false };
+    let value = T::take(&mut source);
+    match value.filter(|_| source.rest.is_empty()) {
+        Some(value) => Ok(value),
+        None if source.is_full => Err(Unread::Room),
+        None => Err(Unread::Nonsense),
+    }
 }
 
 impl Wire for () {
     fn put(&self, _: &mut Vec<u8>) {}
 
-    fn take(_: &mut &[u8]) -> Option<Self> {
+    fn take(_: &mut Source<'_>) -> Option<Self> {
         Some(())
     }
 }
@@ -45,9 +99,9 @@ impl Wire for u8 {
         to.push(*self);
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
-        let (first, rest) = from.split_first()?;
-        *from = rest;
+    fn take(from: &mut Source<'_>) -> Option<Self> {
+        let (first, rest) = from.rest.split_first()?;
+        from.rest = rest;
         Some(*first)
     }
 
@@ -55,10 +109,8 @@ impl Wire for u8 {
         to.extend_from_slice(items);
     }
 
-    fn take_all(len: usize, from: &mut &[u8]) -> Option<Vec<Self>> {
-        let (taken, rest) = from.split_at_checked(len)?;
-        *from = rest;
-        Some(taken.to_vec())
+    fn take_all(len: usize, from: &mut Source<'_>) -> Option<Vec<Self>> {
+        from.bytes(len).map(<[u8]>::to_vec)
     }
 }
 
@@ -70,9 +122,9 @@ macro_rules! number {
                 to.extend_from_slice(&self.to_le_bytes());
             }
 
-            fn take(from: &mut &[u8]) -> Option<Self> {
-                let (taken, rest) = from.split_first_chunk()?;
-                *from = rest;
+            fn take(from: &mut Source<'_>) -> Option<Self> {
+                let (taken, rest) = from.rest.split_first_chunk()?;
+                from.rest = rest;
                 Some(Self::from_le_bytes(*taken))
             }
 
@@ -83,10 +135,8 @@ macro_rules! number {
                 }
             }
 
-            fn take_all(len: usize, from: &mut &[u8]) -> Option<Vec<Self>> {
-                let (taken, rest) =
-                    from.split_at_checked(len.checked_mul(size_of::<Self>())?)?;
-                *from = rest;
+            fn take_all(len: usize, from: &mut Source<'_>) -> Option<Vec<Self>> {
+                let taken = from.bytes(len.checked_mul(size_of::<Self>())?)?;
                 let (chunks, _) = taken.as_chunks();
                 Some(chunks.iter().map(|chunk| Self::from_le_bytes(*chunk)).collect())
             }
@@ -101,7 +151,7 @@ impl Wire for bool {
         to.push((*self).into());
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
+    fn take(from: &mut Source<'_>) -> Option<Self> {
         match u8::take(from)? {
             0 => Some(false),
             1 => Some(true),
@@ -116,7 +166,7 @@ fn put_len(len: usize, to: &mut Vec<u8>) {
     u32::try_from(len).unwrap_or(u32::MAX).put(to);
 }
 
-fn take_len(from: &mut &[u8]) -> Option<usize> {
+fn take_len(from: &mut Source<'_>) -> Option<usize> {
     usize::try_from(u32::take(from)?).ok()
 }
 
@@ -126,7 +176,7 @@ impl<T: Wire> Wire for Vec<T> {
         T::put_all(self, to);
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
+    fn take(from: &mut Source<'_>) -> Option<Self> {
         let len = take_len(from)?;
         T::take_all(len, from)
     }
@@ -138,7 +188,7 @@ impl Wire for String {
         to.extend_from_slice(self.as_bytes());
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
+    fn take(from: &mut Source<'_>) -> Option<Self> {
         Self::from_utf8(Vec::take(from)?).ok()
     }
 }
@@ -151,7 +201,7 @@ impl<T: Wire> Wire for Option<T> {
         }
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
+    fn take(from: &mut Source<'_>) -> Option<Self> {
         if bool::take(from)? { T::take(from).map(Some) } else { Some(None) }
     }
 }
@@ -165,7 +215,7 @@ impl<T: Wire, E: Wire> Wire for Result<T, E> {
         }
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
+    fn take(from: &mut Source<'_>) -> Option<Self> {
         Some(if bool::take(from)? { Ok(T::take(from)?) } else { Err(E::take(from)?) })
     }
 }
@@ -176,7 +226,7 @@ impl<A: Wire, B: Wire> Wire for (A, B) {
         self.1.put(to);
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
+    fn take(from: &mut Source<'_>) -> Option<Self> {
         Some((A::take(from)?, B::take(from)?))
     }
 }
@@ -186,7 +236,7 @@ impl Wire for Duration {
         u64::try_from(self.as_millis()).unwrap_or(u64::MAX).put(to);
     }
 
-    fn take(from: &mut &[u8]) -> Option<Self> {
+    fn take(from: &mut Source<'_>) -> Option<Self> {
         u64::take(from).map(Self::from_millis)
     }
 }
@@ -218,6 +268,24 @@ mod tests {
         case("something", &Some("x".to_owned()));
         case("an error", &Err::<(), u8>(3));
         case("a time", &Duration::from_millis(20));
+    }
+
+    /// Attacks: 14.
+    #[test]
+    fn what_is_small_to_send_and_large_to_hold_has_a_bound() {
+        // A thousand empty lists: four kilobytes to send.
+        let mut frame = Vec::new();
+        vec![Vec::<u8>::new(); 1_000].put(&mut frame);
+        let room = 1_000 * size_of::<Vec<u8>>();
+        assert!(room > 5 * frame.len(), "that is the point");
+        assert!(read_within::<Vec<Vec<u8>>>(&frame, room).is_ok());
+        assert_eq!(read_within::<Vec<Vec<u8>>>(&frame, room - 1), Err(Unread::Room));
+        // What is in them counts too.
+        let mut frame = Vec::new();
+        vec![vec![7_u64]; 10].put(&mut frame);
+        let room = 10 * (size_of::<Vec<u64>>() + 8);
+        assert!(read_within::<Vec<Vec<u64>>>(&frame, room).is_ok());
+        assert_eq!(read_within::<Vec<Vec<u64>>>(&frame, room - 1), Err(Unread::Room));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The contract's values in frames. Exhaustive by construction: a new field or case of `wit/`
 //! that is not named here does not compile.
 
-use super::wire::Wire;
+use super::wire::{Source, Wire};
 use crate::bindings::{
     filter::exports::bulkhead::plugin::filter::Decision,
     lifecycle::exports::bulkhead::plugin::lifecycle::ConfigProblem,
@@ -30,13 +30,13 @@ macro_rules! record {
                 $(self.$field.put(to);)+
             }
 
-            fn take(from: &mut &[u8]) -> Option<Self> {
+            fn take(from: &mut Source<'_>) -> Option<Self> {
                 Some(Self { $($field: Wire::take(from)?),+ })
             }
         }
     };
 }
-pub(super) use record;
+pub(crate) use record;
 
 /// A choice: a byte for the case, then what is in it.
 macro_rules! choice {
@@ -54,7 +54,7 @@ macro_rules! choice {
                 }
             }
 
-            fn take(from: &mut &[u8]) -> Option<Self> {
+            fn take(from: &mut Source<'_>) -> Option<Self> {
                 Some(match u8::take(from)? {
                     $($tag => {
                         $(let $inner = Wire::take(from)?;)?

@@ -32,12 +32,12 @@ impl artifacts::Host for Context {
             self.uses.refuse("artifacts");
             return Ok(Err(ArtifactError::UnknownStore));
         }
-        self.uses.count("artifacts", &store, 0);
         let store_name: Arc<str> = store.as_str().into();
-        let Some(store) = self.resources.stores.find(&store) else {
+        let Some(store) = self.resources.stores.find(&store).cloned() else {
+            self.uses.refuse("artifacts");
             return Ok(Err(ArtifactError::UnknownStore));
         };
-        let store = Arc::clone(store);
+        self.uses.count("artifacts", &store_name, 0);
         let Ok(name) = name.parse::<ArtifactName>() else {
             return Ok(Err(ArtifactError::BadName));
         };
@@ -56,9 +56,10 @@ impl artifacts::Host for Context {
         match store.create(name, compression, digest) {
             // Over the cap of handles, this is an error of the table: the guest traps.
             Ok(writer) => {
-                Ok(Ok(self.table.push(OpenArtifact(Some(writer), store_name))?))
+                let open = OpenArtifact(Some(writer), Arc::clone(&store_name));
+                Ok(Ok(self.table.push(open)?))
             }
-            Err(error) => Ok(Err(self.explain(&error))),
+            Err(error) => Ok(Err(self.explain(&store_name, &error))),
         }
     }
 }
@@ -69,7 +70,9 @@ impl artifacts::HostWriter for Context {
         writer: Resource<OpenArtifact>,
         bytes: Vec<u8>,
     ) -> Result<Result<(), ArtifactError>> {
-        let Some(mut open) = self.table.get_mut(&writer)?.0.take() else {
+        let OpenArtifact(open, store) = self.table.get_mut(&writer)?;
+        let store = Arc::clone(store);
+        let Some(mut open) = open.take() else {
             return Ok(Err(ArtifactError::Closed));
         };
         let added = bytes.len() as u64;
@@ -81,7 +84,7 @@ impl artifacts::HostWriter for Context {
                 self.keep(&writer, open, added)?;
                 Ok(Ok(()))
             }
-            Err(error) => Ok(Err(self.explain(&error))),
+            Err(error) => Ok(Err(self.explain(&store, &error))),
         }
     }
 
@@ -100,7 +103,9 @@ impl artifacts::HostWriter for Context {
             artifacts::Framing::Lines => Framing::Lines,
             artifacts::Framing::DeleteBundles => Framing::DeleteBundles,
         };
-        let Some(mut open) = self.table.get_mut(&writer)?.0.take() else {
+        let OpenArtifact(open, store) = self.table.get_mut(&writer)?;
+        let store = Arc::clone(store);
+        let Some(mut open) = open.take() else {
             return Ok(Err(ArtifactError::Closed));
         };
         if !self.may_write(0, size(&batch, &which, framing)) {
@@ -111,7 +116,7 @@ impl artifacts::HostWriter for Context {
                 self.keep(&writer, open, added)?;
                 Ok(Ok(added))
             }
-            Err(error) => Ok(Err(self.explain(&error))),
+            Err(error) => Ok(Err(self.explain(&store, &error))),
         }
     }
 
@@ -119,7 +124,7 @@ impl artifacts::HostWriter for Context {
         &mut self,
         writer: Resource<OpenArtifact>,
     ) -> Result<Result<Committed, ArtifactError>> {
-        let Some(open) = self.table.delete(writer)?.0 else {
+        let OpenArtifact(Some(open), store) = self.table.delete(writer)? else {
             return Ok(Err(ArtifactError::Closed));
         };
         match open.commit().await {
@@ -128,7 +133,7 @@ impl artifacts::HostWriter for Context {
                 bytes: done.bytes,
                 digest: done.digest,
             })),
-            Err(error) => Ok(Err(self.explain(&error))),
+            Err(error) => Ok(Err(self.explain(&store, &error))),
         }
     }
 
@@ -156,8 +161,7 @@ impl Context {
     /// Counts artifacts begun and bytes written; says whether that is within the limits. What
     /// is refused is lost with its artifact: a part of it would be no artifact.
     fn may_write(&mut self, artifacts: u64, bytes: u64) -> bool {
-        let counted =
-            self.shared.write(&mut self.written, artifacts, bytes, &self.limits);
+        let counted = self.shared.write(&self.file, artifacts, bytes, &self.limits);
         counted.map_err(|limit| self.used_up(limit)).is_ok()
     }
 
@@ -174,19 +178,24 @@ impl Context {
         Ok(())
     }
 
-    /// The guest gets a word; the operator's log gets the cause.
-    fn explain(&self, error: &Error) -> ArtifactError {
-        let stage = &*self.stage;
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::warn!(stage, %error, cause, hint = error.hint(), "an artifact failed");
-        if let Error::BadName = error {
-            ArtifactError::BadName
+    /// The guest gets a word; the operator's log gets the cause, once a run of each kind and
+    /// store. How many there were is counted.
+    fn explain(&self, store: &str, error: &Error) -> ArtifactError {
+        let (code, word) = if let Error::BadName = error {
+            ("artifact-bad-name", ArtifactError::BadName)
         } else if let Error::Closed = error {
-            ArtifactError::Closed
+            ("artifact-closed", ArtifactError::Closed)
         } else if let Error::Full { .. } = error {
-            ArtifactError::Quota
+            ("artifact-no-space", ArtifactError::Quota)
         } else {
-            ArtifactError::Unavailable
+            ("artifact-not-written", ArtifactError::Unavailable)
+        };
+        self.metrics.count(code, 1);
+        if self.shared.is_news(code, store) {
+            let stage = &*self.stage;
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            tracing::warn!(stage, %error, cause, hint = error.hint(), "an artifact failed");
         }
+        word
     }
 }

@@ -12,6 +12,7 @@ impl bodies::Host for Context {
         start: u32,
         count: u32,
     ) -> Result<bodies::Rows> {
+        let work = self.work();
         let records = self.table.get(&of)?.records();
         // Guest-controlled: clamp.
         let start = records.len().min(start as usize);
@@ -25,6 +26,7 @@ impl bodies::Host for Context {
             ends.push(u32::try_from(data.len())?);
         }
         self.uses.count("bodies", "", data.len());
+        self.worked(&work);
         Ok(bodies::Rows { data, ends })
     }
 }

@@ -31,7 +31,10 @@ impl cohorts::Host for Context {
             return Ok(Err(cohorts::CohortError::UnknownCohort));
         };
         self.uses.count("cohorts", &cohort, 0);
-        Ok(Ok(memberships(self.table.get(&of)?, members)))
+        let work = self.work();
+        let found = memberships(self.table.get(&of)?, members);
+        self.worked(&work);
+        Ok(Ok(found))
     }
 }
 

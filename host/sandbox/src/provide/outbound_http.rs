@@ -4,11 +4,7 @@
 //! The operator learns of every kind of failure once a run and destination, and how often it
 //! was; a guest that fails in a loop fills no log.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bulkhead_egress::http::{Framing, Head, HttpError, Method, Payload, Quota, Spent};
 use bulkhead_pipeline::{Batch, Limit};
@@ -24,25 +20,17 @@ use crate::{
     convert,
 };
 
-/// What all guests of a stage share: what is left to spend, and what the operator was told.
+/// What all guests of a stage share: what is left to spend.
 #[derive(Clone, Debug)]
 pub(crate) struct Spending {
     quota: Quota,
-    /// By code and destination. Both are from fixed sets.
-    told: Arc<Mutex<BTreeSet<(&'static str, String)>>>,
 }
 
 impl Spending {
     pub(crate) fn new(limits: &Limits) -> Self {
         let Limits { http_requests, http_bytes, http_time, .. } = limits;
         let quota = Quota::new(*http_requests, http_bytes.bytes(), *http_time);
-        Self { quota, told: Arc::default() }
-    }
-
-    /// Whether the operator hears of it for the first time.
-    fn is_news(&self, code: &'static str, destination: &str) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert((code, destination.to_owned()))
+        Self { quota }
     }
 }
 
@@ -74,7 +62,9 @@ impl wit::Host for Context {
             wit::Framing::JsonArray => Framing::JsonArray,
             wit::Framing::Ndjson => Framing::Ndjson,
         };
+        let work = self.work();
         let payload = Payload::records(&batch, &which, framing);
+        self.worked(&work);
         Ok(self.request(&destination, head, payload).await)
     }
 }
@@ -120,7 +110,7 @@ impl Context {
     fn refuse(&self, destination: &str, error: &HttpError) -> wit::HttpError {
         let code = error.code();
         self.metrics.count(code, 1);
-        if self.spending.is_news(code, destination) {
+        if self.shared.is_news(code, destination) {
             let (stage, hint) = (&*self.stage, error.hint(destination));
             let cause = causes(error);
             tracing::warn!(stage, destination, %error, cause, hint, "a request was not answered");

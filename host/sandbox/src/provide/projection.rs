@@ -1,22 +1,23 @@
 //! `projection`: fields that were declared and granted, column by column.
 
-use std::fmt;
+mod walk;
 
 use bulkhead_pipeline::{Batch, Record};
-use serde::{
-    Deserializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
-use wasmtime::{Result, component::Resource};
+use wasmtime::{Error, Result, component::Resource};
 
+use self::walk::Walk;
 use crate::{
     bindings::wit::projection::{self, ProjectionError, TextColumn},
     context::Context,
+    limits::Work,
 };
 
+/// Bytes walked before neighbours get their turn: about a millisecond. A record is walked
+/// in one piece.
+const STRETCH: usize = 1 << 20;
+
 impl projection::Host for Context {
-    fn text(
+    async fn text(
         &mut self,
         of: Resource<Batch>,
         field: String,
@@ -29,14 +30,17 @@ impl projection::Host for Context {
             self.uses.refuse("projection");
             return Ok(Err(ProjectionError::NotGranted));
         }
-        let found = column(self.table.get(&of)?, &field)?;
+        let batch = self.table.get(&of)?.clone();
+        let mut work = self.work();
+        let found = column(&batch, &field, &mut work).await?;
+        self.worked(&work);
         self.uses.count("projection", &field, found.data.len());
         Ok(Ok(found))
     }
 }
 
 /// The values of `field` in every record.
-fn column(batch: &Batch, field: &str) -> Result<TextColumn> {
+async fn column(batch: &Batch, field: &str, work: &mut Work) -> Result<TextColumn> {
     let path: Vec<&str> = match field {
         "versionId" => vec!["meta", "versionId"],
         path => path.split('.').collect(),
@@ -44,13 +48,23 @@ fn column(batch: &Batch, field: &str) -> Result<TextColumn> {
     let mut column = Column::default();
     let mut rows = Vec::with_capacity(batch.len() + 1);
     rows.push(0);
+    let mut stretch = 0;
     for record in batch.records() {
-        match known_id(record).filter(|_| field == "id") {
-            Some(id) => column.push(id)?,
+        if let Some(id) = known_id(record).filter(|_| field == "id") {
+            column.push(id)?;
+        } else {
             // Every body was read as JSON when it came in or when a transform made it.
-            None => column.take(serde_json::from_slice(&record.body)?, &path)?,
+            let json = std::str::from_utf8(&record.body)?;
+            let mut walk = Walk::of(json);
+            walk.values(&path, &mut |value| column.push(value.as_bytes()))
+                .map_err(Error::from)?;
+            stretch += json.len();
         }
         rows.push(u32::try_from(column.ends.len())?);
+        if stretch >= STRETCH {
+            stretch = 0;
+            work.rest().await;
+        }
     }
     Ok(TextColumn { data: column.data, ends: column.ends, rows })
 }
@@ -73,83 +87,6 @@ impl Column {
         self.ends.push(u32::try_from(self.data.len())?);
         Ok(())
     }
-
-    /// Takes the values at `path` below `json`, through arrays. Depth: the scanner let at
-    /// most 127 levels in, and `serde_json` reads 128.
-    fn take(&mut self, json: &RawValue, path: &[&str]) -> Result<()> {
-        let text = json.get();
-        match (text.as_bytes().first(), path.split_first()) {
-            (Some(b'['), _) => {
-                for item in serde_json::from_str::<Vec<&RawValue>>(text)? {
-                    self.take(item, path)?;
-                }
-                Ok(())
-            }
-            (Some(b'{'), Some((name, rest))) => {
-                let mut found = Vec::new();
-                serde_json::Deserializer::from_str(text)
-                    .deserialize_map(Members { name, found: &mut found })?;
-                found.into_iter().try_for_each(|member| self.take(member, rest))
-            }
-            (Some(b'"'), None) => match text.get(1..text.len().saturating_sub(1)) {
-                Some(plain) if !plain.contains('\\') => self.push(plain.as_bytes()),
-                _ => self.push(serde_json::from_str::<String>(text)?.as_bytes()),
-            },
-            // Digit for digit: in FHIR `1.10` is not `1.1`.
-            (Some(first), None) if !matches!(first, b'{' | b'n') => {
-                self.push(text.as_bytes())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The members of an object that have one name.
-struct Members<'f, 'de> {
-    name: &'f str,
-    found: &'f mut Vec<&'de RawValue>,
-}
-
-impl<'de> Visitor<'de> for Members<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(is_it) = map.next_key_seed(Is(self.name))? {
-            if is_it {
-                self.found.push(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether a key is this one. Compares without a copy.
-struct Is<'n>(&'n str);
-
-impl<'de> DeserializeSeed<'de> for Is<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<bool, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Is<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
-    }
 }
 
 #[cfg(test)]
@@ -159,8 +96,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn finds_values_through_arrays_and_says_null_by_absence() {
+    #[tokio::test]
+    async fn finds_values_through_arrays_and_says_null_by_absence() {
         let cases: [(&str, &str, &str, &[&str]); 9] = [
             (
                 "arrays",
@@ -188,7 +125,7 @@ mod tests {
             ),
         ];
         for (name, field, members, expected) in cases {
-            let found = column(&batch(members), field).unwrap();
+            let found = project(&batch(members), field).await;
             let mut at = 0;
             let values = found.ends.iter().map(|end| {
                 let start = std::mem::replace(&mut at, *end as usize);
@@ -200,11 +137,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn follows_as_deep_as_lines_may_be() {
+    #[tokio::test]
+    async fn follows_as_deep_as_lines_may_be() {
         let deep = format!(r#""x":{}"y"{}"#, "[".repeat(126), "]".repeat(126));
-        let found = column(&batch(&deep), "x").unwrap();
+        let found = project(&batch(&deep), "x").await;
         assert_eq!(found.data, b"y");
+    }
+
+    #[test]
+    fn a_line_is_walked_once_however_deep_it_is() {
+        // A field far inside, at every level of which there is as much beside it.
+        let beside = format!("[{}]", "1,".repeat(2_000) + "1");
+        let deep =
+            (0..120).fold("\"y\"".to_owned(), |inner, _| format!("[{beside},{inner}]"));
+        let json = format!(r#"{{"x":{deep}}}"#);
+        let mut walk = Walk::of(&json);
+        walk.values(&["x"], &mut |_| Ok(())).unwrap();
+        assert_eq!(walk.steps(), json.len(), "every byte once");
+    }
+
+    async fn project(batch: &Batch, field: &str) -> TextColumn {
+        let mut work = Work::begin(&crate::engine::Ticks::default());
+        column(batch, field, &mut work).await.unwrap()
     }
 
     fn batch(members: &str) -> Batch {

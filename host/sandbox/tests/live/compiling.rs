@@ -6,7 +6,8 @@ use std::time::Duration;
 use bulkhead_model::ByteSize;
 use bulkhead_pipeline::{Stage as _, Verdict};
 use bulkhead_sandbox::{
-    Cache, Children, Error, Limits, Package, Plugin, PluginStage, Role, Sandbox,
+    Cache, Children, Error, Isolation, Limits, Package, Plugin, PluginStage, Role,
+    Sandbox,
 };
 use serde_json::json;
 use wasm_encoder::{
@@ -117,13 +118,37 @@ async fn a_child_that_lies_is_not_believed() {
 /// Attacks: 43.
 #[tokio::test]
 async fn what_a_compiler_says_is_cleaned() {
-    // `Err("a\u{1b}[2J")`
-    let script = r"printf '\12\0\0\0\0\5\0\0\0a\033[2J' >&0; exec cat > /dev/null";
+    // No wall is missing, and `Err("a\u{1b}[2J")`.
+    let script =
+        r"printf '\16\0\0\0\0\0\0\0\0\5\0\0\0a\033[2J' >&0; exec cat > /dev/null";
     let liar = Children::of_program("/bin/sh", &["-c", script, "sh"]).unwrap();
     let sandbox = Sandbox::new(None).unwrap().with_children(liar);
     match Guest::new(Role::Filter).load(&sandbox, Ground::bare("a")).await.err() {
         Some(Error::Compile { source }) => assert_eq!(source.to_string(), "a[2J"),
         other => panic!("{other:?}"),
+    }
+}
+
+/// Attacks: 11.
+#[tokio::test]
+async fn a_compiler_without_walls_is_refused_where_all_walls_are_asked_for() {
+    // It lacks `seccomp`, and has something against the component.
+    let script = r"printf '\26\0\0\0\1\0\0\0\7\0\0\0seccomp\0\2\0\0\0no' >&0; exec cat > /dev/null";
+    for (isolation, is_refused) in
+        [(Isolation::InProcess, false), (Isolation::Process, true)]
+    {
+        let bare = Children::of_program("/bin/sh", &["-c", script, "sh"]).unwrap();
+        let sandbox = Sandbox::new(None).unwrap().with_children(bare);
+        let loaded = Guest::new(Role::Filter)
+            .load(&sandbox.isolating(isolation), Ground::bare("a"))
+            .await;
+        match loaded.err() {
+            Some(Error::Walls { missing }) => {
+                assert!(is_refused && missing == "seccomp", "{isolation:?}: {missing}");
+            }
+            Some(Error::Compile { .. }) => assert!(!is_refused, "{isolation:?}"),
+            other => panic!("{isolation:?}: {other:?}"),
+        }
     }
 }
 

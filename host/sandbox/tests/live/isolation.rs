@@ -189,6 +189,50 @@ async fn state_is_of_one_namespace() {
     assert_eq!(ledger.state_usage("one").unwrap(), ledger.state_usage("two").unwrap());
 }
 
+/// Attacks: 41, 42.
+#[tokio::test]
+async fn words_about_settings_hold_nothing_of_an_earlier_run() {
+    // Keeps what it was handed; would say it, in another run, as a fault of its settings.
+    let on_batch = "
+      (call $set (i32.const 4096) (i32.const 1) (i32.const 4100) (i32.const 11)
+        (i32.const 2048))
+      (if (i32.load8_u (i32.const 2048)) (then (unreachable)))";
+    let on_configure = "
+      (call $get (i32.const 4096) (i32.const 1) (i32.const 2048))
+      (if (i32.and (i32.eqz (i32.load8_u (i32.const 2048)))
+            (i32.load8_u (i32.const 2052))) (then
+        (i32.store8 (i32.const 1024) (i32.const 1))
+        (i32.store (i32.const 1028) (i32.const 5000))
+        (i32.store (i32.const 1032) (i32.const 1))
+        (i32.store (i32.const 5000) (i32.load (i32.const 2056)))
+        (i32.store (i32.const 5004) (i32.load (i32.const 2060)))))";
+    let imports = r#"
+      (import "bulkhead:plugin/state@0.1.0" "get" (func $get (param i32 i32 i32)))
+      (import "bulkhead:plugin/state@0.1.0" "set" (func $set (param i32 i32 i32 i32 i32)))"#;
+    let guest = Guest {
+        items: r#"(data (i32.const 4096) "k") (data (i32.const 4100) "CANARY-BODY")"#,
+        on_configure,
+        ..Guest::transform("state", imports, on_batch)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(dir.path().join("ledger.db")).unwrap();
+    let sandbox = sandbox();
+    for run in 0..2 {
+        let mut ground = Ground::bare("a");
+        ground.grants = Grants { state: true, ..Grants::default() };
+        ground.resources.state = Some(StateStore {
+            ledger: ledger.clone(),
+            namespace: "one".to_owned(),
+            quota: StateQuota::default(),
+        });
+        let plugin = guest.clone().load(&sandbox, ground).await;
+        let mut stage = PluginStage::new(plugin.unwrap());
+        let judged = stage.judge(&batch(1)).await;
+        assert_eq!(judged, Ok(vec![Verdict::Keep]), "run {run}");
+    }
+    assert!(ledger.state_get("one", "k").unwrap().is_some(), "it was kept");
+}
+
 /// Attacks: 42.
 #[tokio::test]
 async fn what_is_counted_is_counted_by_declared_names_alone() {

@@ -90,6 +90,81 @@ async fn a_batch_has_processor_time_over_all_its_calls() {
     );
 }
 
+/// Attacks: 1, 2.
+#[tokio::test]
+async fn guests_that_start_again_do_so_on_the_batchs_time() {
+    // Computes for some ticks while it is configured, and dies at once over a batch.
+    let guest = Guest {
+        items: "(global $left (mut i32) (i32.const 0))",
+        on_configure: "(global.set $left (i32.const 30000000))
+          (loop $l
+            (global.set $left (i32.sub (global.get $left) (i32.const 1)))
+            (br_if $l (global.get $left)))",
+        ..Guest::filter("unreachable")
+    };
+    for sandbox in crate::sandboxes() {
+        let limits = Limits {
+            cpu: Duration::from_secs(10),
+            batch_cpu: Duration::from_millis(50),
+            ..tight()
+        };
+        let ground = Ground { limits, ..Ground::bare("a") };
+        let plugin = guest.clone().load(&sandbox, ground).await.unwrap();
+        let mut stage = PluginStage::new(plugin);
+        let mut ended = Err(trapped());
+        for _ in 0..50 {
+            ended = stage.judge(&batch(1)).await;
+            if ended != Err(trapped()) {
+                break;
+            }
+        }
+        assert_eq!(ended, Err(spent(Limit::BatchCpu)));
+    }
+}
+
+/// Attacks: 1.
+#[tokio::test]
+async fn what_the_host_computes_is_on_the_guests_time() {
+    // Has 30 MB hashed, a hundred times the same piece, again and again: each time some 20 ms,
+    // of which it has hardly any itself.
+    let on_batch = "
+      (i32.store8 (i32.const 4096) (i32.const 97))
+      (local.set $len (i32.const 8192))
+      (loop $i
+        (i32.store (local.get $len) (i32.const 65536))
+        (i32.store offset=4 (local.get $len) (i32.const 300000))
+        (local.set $len (i32.add (local.get $len) (i32.const 8)))
+        (br_if $i (i32.lt_u (local.get $len) (i32.const 8992))))
+      (loop $l
+        (global.set $top (i32.const 32768))
+        (call $hmac (i32.const 4096) (i32.const 1) (i32.const 8192) (i32.const 100)
+          (i32.const 2048))
+        (br $l))";
+    let imports = r#"(import "bulkhead:plugin/keyed-hash@0.1.0" "hmac"
+        (func $hmac (param i32 i32 i32 i32 i32)))"#;
+    let guest =
+        Guest { memory: "16", ..Guest::transform("keyed-hash", imports, on_batch) };
+    for sandbox in crate::sandboxes() {
+        let mut ground = Ground::bare("a")
+            .granting(Grants { keys: vec!["a".to_owned()], ..Grants::default() });
+        ground.limits = Limits {
+            cpu: Duration::from_millis(500),
+            call: Duration::from_mins(1),
+            memory: ByteSize::mib(32),
+            return_bytes: ByteSize::mib(32),
+            ..tight()
+        };
+        let secret = bulkhead_model::Secret::new("sixteen bytes or more");
+        ground.resources = ground.resources.with_key("a", &secret);
+        let plugin = guest.clone().load(&sandbox, ground).await.unwrap();
+        let mut stage = PluginStage::new(plugin.clone());
+        assert_eq!(stage.judge(&batch(1)).await, Err(died(Limit::Cpu)));
+        let hashed = plugin.uses().take().into_iter();
+        let hashed: u64 = hashed.filter(|of| of.name == "a").map(|of| of.calls).sum();
+        assert!((1..=60).contains(&hashed), "one tick a call would be {hashed} calls");
+    }
+}
+
 /// Attacks: 12.
 #[tokio::test]
 async fn a_batch_has_wall_time_over_all_its_calls() {
@@ -239,6 +314,44 @@ async fn artifacts_are_counted_and_weighed() {
         let mut sink = PluginSink::new(plugin, "e1".to_owned(), 0);
         sink.open(None).await.unwrap();
         assert_eq!(sink.deliver(&batch(1)).await, Err(expected), "case: {name}");
+    }
+}
+
+/// Attacks: 26, 39.
+#[tokio::test]
+async fn a_sink_that_dies_does_not_have_its_file_anew() {
+    // Begins one file a batch and dies; two are allowed.
+    let guest = Guest {
+        imports: r#"
+          (import "bulkhead:plugin/artifacts@0.1.0" "create"
+            (func $create (param i32 i32 i32 i32 i32 i32 i32)))"#,
+        items: r#"(data (i32.const 4096) "lake")"#,
+        on_batch: "(call $create (i32.const 4096) (i32.const 4) (i32.const 4096)
+            (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 2048))
+          unreachable",
+        ..Guest::new(Role::Sink)
+    }
+    .asking("artifacts");
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open("lake", dir.path().to_str().unwrap(), "test").unwrap();
+    let granted = Grants { stores: vec!["lake".to_owned()], ..Grants::default() };
+    let mut ground = Ground::bare("lake").granting(granted);
+    ground.limits = Limits { artifacts: 2, ..tight() };
+    ground.resources.stores = Stores::from_iter([Arc::new(store)]);
+    let sandbox = Sandbox::new(None).unwrap();
+    let plugin = guest.load(&sandbox, ground).await.unwrap();
+    let died = |crash| SinkError::Crashed { sink: "lake".to_owned(), crash };
+    // name, file, how the guest ends, each in a lane of its own
+    let cases = [
+        ("the first try", 0, Crash::Trap),
+        ("the second", 0, Crash::Trap),
+        ("the third", 0, Crash::Limit(Limit::Artifacts)),
+        ("another file", 1, Crash::Trap),
+    ];
+    for (name, file, expected) in cases {
+        let mut sink = PluginSink::new(plugin.clone(), "e1".to_owned(), file);
+        sink.open(None).await.unwrap();
+        assert_eq!(sink.deliver(&batch(1)).await, Err(died(expected)), "case: {name}");
     }
 }
 

@@ -1,6 +1,13 @@
 //! Sinks: handles, uncommitted artifacts, tokens.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bulkhead_egress::{Store, Stores};
 use bulkhead_pipeline::{
@@ -96,23 +103,119 @@ async fn only_granted_stores_can_be_written_to() {
     assert!(sink.deliver(&batch(1)).await.is_ok());
 }
 
-async fn with_store(on_batch: &'static str, dir: &Path, granted: &[&str]) -> Plugin {
+/// Attacks: 2.
+#[tokio::test]
+async fn nothing_is_in_reach_before_the_settings_are_taken() {
+    // Dies unless `create` says `unknown-store` while it is configured, and works afterwards.
     let guest = Guest {
-        imports: r#"(import "bulkhead:plugin/artifacts@0.1.0" "create"
-            (func $create (param i32 i32 i32 i32 i32 i32 i32)))"#,
-        items: r#"(data (i32.const 4096) "lake")
-          (func $begin (call $create (i32.const 4096) (i32.const 4) (i32.const 4096)
-            (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 2048)))"#,
-        on_batch,
+        imports: CREATE,
+        items: BEGIN,
+        on_configure: "(call $begin)
+          (if (i32.ne (i32.load8_u (i32.const 2048)) (i32.const 1)) (then (unreachable)))
+          (if (i32.load8_u (i32.const 2052)) (then (unreachable)))",
+        on_batch: "(call $begin)
+          (if (i32.load8_u (i32.const 2048)) (then (unreachable)))",
         ..Guest::new(Role::Sink)
     };
+    let dir = tempfile::tempdir().unwrap();
+    let ground = with_lake(dir.path(), &["lake"]);
+    let sandbox = sandbox();
+    let plugin = guest.asking("artifacts").load(&sandbox, ground).await.unwrap();
+    let mut sink = PluginSink::new(plugin.clone(), "e1".to_owned(), 0);
+    sink.open(None).await.unwrap();
+    assert!(sink.deliver(&batch(1)).await.is_ok(), "it has its store then");
+    let artifacts: Vec<_> = plugin.uses().take().into_iter().collect();
+    let artifacts = artifacts.iter().filter(|of| of.interface == "artifacts");
+    let told: Vec<_> =
+        artifacts.map(|of| (of.name.as_str(), of.calls, of.refused)).collect();
+    assert_eq!(told, [("", 0, 2), ("lake", 1, 0)], "refused at load and at the start");
+}
+
+/// Attacks: 43.
+#[tokio::test]
+async fn artifacts_that_fail_fill_no_log() {
+    // Begins artifacts in a folder that is not there any more, a hundred times.
+    let guest = Guest {
+        imports: CREATE,
+        items: BEGIN,
+        on_batch: "(local.set $left (i32.const 100))
+          (loop $l (call $begin)
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (br_if $l (local.get $left)))",
+        ..Guest::new(Role::Sink)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut ground = with_lake(dir.path(), &["lake"]);
+    ground.limits.cpu = Duration::from_secs(10);
+    let sandbox = sandbox();
+    let plugin = guest.asking("artifacts").load(&sandbox, ground).await.unwrap();
+    fs_err::remove_dir_all(dir.path().join(".bulkhead-test")).unwrap();
+    let mut sink = PluginSink::new(plugin.clone(), "e1".to_owned(), 0);
+    sink.open(None).await.unwrap();
+    let log = Log::default();
+    {
+        let _to = tracing::subscriber::set_default(log.clone());
+        sink.deliver(&batch(1)).await.unwrap();
+    }
+    assert_eq!(log.warnings(), 1, "one kind of failure of one store");
+    let counted = plugin.metrics().counters();
+    assert_eq!(counted.get("artifact-not-written"), Some(&100));
+}
+
+/// Counts warnings.
+#[derive(Clone, Default)]
+struct Log(Arc<AtomicU64>);
+
+impl Log {
+    fn warnings(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, of: &tracing::Metadata<'_>) -> bool {
+        *of.level() <= tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+const CREATE: &str = r#"(import "bulkhead:plugin/artifacts@0.1.0" "create"
+    (func $create (param i32 i32 i32 i32 i32 i32 i32)))"#;
+
+const BEGIN: &str = r#"(data (i32.const 4096) "lake")
+  (func $begin (call $create (i32.const 4096) (i32.const 4) (i32.const 4096)
+    (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 2048)))"#;
+
+async fn with_store(on_batch: &'static str, dir: &Path, granted: &[&str]) -> Plugin {
+    let guest =
+        Guest { imports: CREATE, items: BEGIN, on_batch, ..Guest::new(Role::Sink) };
+    let sandbox = sandbox();
+    guest.asking("artifacts").load(&sandbox, with_lake(dir, granted)).await.unwrap()
+}
+
+/// A store `lake` in `dir`, and the grant of these.
+fn with_lake(dir: &Path, granted: &[&str]) -> Ground {
     let mut ground = Ground::bare("lake");
     let granted = granted.iter().map(|name| (*name).to_owned()).collect();
     ground.grants = Grants { stores: granted, ..Grants::default() };
     let store = Store::open("lake", dir.to_str().unwrap(), "test").unwrap();
     ground.resources.stores = Stores::from_iter([Arc::new(store)]);
-    let sandbox = sandbox();
-    guest.asking("artifacts").load(&sandbox, ground).await.unwrap()
+    ground
 }
 
 /// Every file below `dir`.

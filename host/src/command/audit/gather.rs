@@ -122,6 +122,7 @@ fn destinations(config: &Config) -> Vec<DestinationFacts> {
             name: name.clone(),
             address: destination.address(),
             methods: destination.methods(),
+            headers: destination.headers(),
             auth: destination.auth.shown(),
             is_in_clear: origin.starts_with("http://")
                 && !own.iter().any(|own| origin.starts_with(own)),

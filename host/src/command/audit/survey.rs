@@ -66,6 +66,8 @@ pub(super) struct DestinationFacts {
     /// Where everything that it gets lies below.
     pub(super) address: String,
     pub(super) methods: String,
+    /// Headers that plugins can fill with what they like.
+    pub(super) headers: Vec<String>,
     /// As whom it is spoken to, without anything secret.
     pub(super) auth: String,
     /// Whether it is another machine that is spoken to without TLS.

@@ -61,6 +61,7 @@ fn write(out: &mut String, survey: &Survey) -> std::fmt::Result {
     for of in &survey.destinations {
         let name = format!("destinations.{}", of.name);
         writeln!(out, "  {name:24} {} {} {}", of.methods, of.address, of.auth)?;
+        writeln!(out, "  {:24} plugins fill in: {}", "", of.headers.join(", "))?;
     }
     Ok(())
 }

@@ -18,8 +18,9 @@ use crate::{
 /// Send refused records through their chain again, to the sink.
 ///
 /// A record that no stage had changed goes through the whole chain; another goes on at the stage
-/// that refused it, after the filters before it were asked again. What is older than what was
-/// delivered since is left out. Each replay is an export of its own, with a report. What comes
+/// that refused it, after the filters before it were asked again. It stays where one of them
+/// cannot be asked: because it reads bodies or fields, or because a stage, its settings or its
+/// key is another now. What is older than what was delivered since is left out. Each replay is an export of its own, with a report. What comes
 /// through leaves the quarantine; what is refused again stays. A replay that was stopped or
 /// killed goes on when you replay again.
 #[derive(Debug, clap::Args)]

@@ -24,6 +24,7 @@ fn reads_a_destination_and_what_is_safe_where_nothing_is_said() {
     let plain = parse("url = \"https://wh.example.org/fhir/\"").unwrap();
     assert_eq!(plain.address(), "https://wh.example.org/fhir");
     assert_eq!(plain.methods(), "POST");
+    assert_eq!(plain.headers(), ["idempotency-key"], "the contract has a field for it");
     assert!(plain.rules.headers.is_empty() && plain.allow.is_empty());
     assert_eq!(plain.limits, DestinationLimits::default());
     assert!(matches!(plain.auth, DestinationAuth::None));

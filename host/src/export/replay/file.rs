@@ -3,9 +3,10 @@
 //!
 //! A body that no stage had changed goes through the whole chain, like a line that has just come.
 //! One that was changed cannot: a pseudonym must not be made of a pseudonym. It goes on at the
-//! stage that refused it; but every stage before that says whose data may pass is asked again, as
-//! far as it can be with what the label tells: a filter that reads neither bodies nor fields is
-//! shown the patients as they were told; in place of any other stands a [`Guard`].
+//! stage that refused it; but every stage before that says whose data may pass is asked again with
+//! what the label tells: a filter that reads neither bodies nor fields is shown the patients as
+//! they were told. Where another such stage stands there, which cannot be asked without the line
+//! as it came, the record stays in quarantine ([`unaskable`]): nobody else knows its answer of today.
 
 use std::{
     collections::BTreeMap,
@@ -15,9 +16,10 @@ use std::{
 use anyhow::Context as _;
 use bulkhead_egress::{Identities, Sealed, Vault};
 use bulkhead_ledger::Found;
-use bulkhead_model::{Instant, PatientKey, PatientSet};
-use bulkhead_ndjson::Patients;
-use bulkhead_pipeline::{Batch, Handled, Memory, Record, Stage, StageError, Verdict};
+use bulkhead_model::Instant;
+use bulkhead_pipeline::{
+    Batch, Handled, Memory, Reject, RejectClass, Stage, StageError, Verdict,
+};
 use bulkhead_sandbox::{Plugin, PluginStage, Role};
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture, future::ready};
@@ -91,7 +93,6 @@ impl SealedFile {
         let loaded = &export.loaded;
         let changed = self.rows.first().filter(|row| row.entry.made_by.is_some());
         let first = changed.and_then(|row| loaded.position(&row.entry.stage));
-        let cohorts: Vec<Arc<PatientSet>> = export.members.shared().collect();
         let mut stages: Vec<Box<dyn Stage>> = Vec::new();
         for (at, plugin) in loaded.stages.iter().enumerate() {
             match again(plugin, first.is_some_and(|first| at < first)) {
@@ -99,10 +100,10 @@ impl SealedFile {
                     let stage = PluginStage::new(plugin.clone());
                     stages.push(Box::new(stage.of_export_at(time)));
                 }
-                Again::Guarded => stages.push(Box::new(Guard {
-                    stage: plugin.stage().to_owned(),
-                    cohorts: cohorts.clone(),
-                })),
+                // Not planned any more; by an earlier version of this program, it may have been.
+                Again::Unaskable => {
+                    stages.push(Box::new(Stays { stage: plugin.stage().to_owned() }));
+                }
                 Again::Not => {}
             }
         }
@@ -113,8 +114,8 @@ impl SealedFile {
 /// Whether a stage works on a record that comes out of quarantine.
 enum Again {
     Asked,
-    Guarded,
     Not,
+    Unaskable,
 }
 
 fn again(plugin: &Plugin, is_before: bool) -> Again {
@@ -123,39 +124,24 @@ fn again(plugin: &Plugin, is_before: bool) -> Again {
     if !is_before || (is_filter && !grants.bodies && manifest.fields.is_empty()) {
         Again::Asked
     } else if is_filter || !grants.cohorts.is_empty() {
-        Again::Guarded
+        Again::Unaskable
     } else {
         Again::Not
     }
 }
 
-/// Stands for a stage that cannot be asked without the line as it came: lets pass what is about
-/// nobody, or about somebody who is in one of the chain's cohorts today.
-struct Guard {
+/// The first of these stages, which stand before the one that refused a changed record, that says
+/// whose data may pass and cannot be asked again.
+pub(super) fn unaskable(before: &[Plugin]) -> Option<&Plugin> {
+    before.iter().find(|plugin| matches!(again(plugin, true), Again::Unaskable))
+}
+
+/// Stands for a stage that cannot be asked: refuses everything, so that it stays where it is.
+struct Stays {
     stage: String,
-    cohorts: Vec<Arc<PatientSet>>,
 }
 
-impl Guard {
-    fn judge_one(&self, record: &Record) -> Verdict {
-        let about = about(&record.envelope.patients);
-        let is_member = |patient: &PatientKey| {
-            self.cohorts.iter().any(|cohort| cohort.contains(*patient))
-        };
-        if about.is_empty() || self.cohorts.is_empty() || about.iter().any(is_member) {
-            Verdict::Keep
-        } else {
-            Verdict::Drop
-        }
-    }
-}
-
-/// Who a record is about.
-fn about(of: &Patients) -> &[PatientKey] {
-    if of.primary.is_empty() { &of.linked } else { &of.primary }
-}
-
-impl Stage for Guard {
+impl Stage for Stays {
     fn name(&self) -> &str {
         &self.stage
     }
@@ -164,10 +150,13 @@ impl Stage for Guard {
         &'a mut self,
         batch: &'a Batch,
     ) -> BoxFuture<'a, Result<Vec<Verdict>, StageError>> {
-        let verdicts = batch.records().iter().map(|record| self.judge_one(record));
-        ready(Ok(verdicts.collect())).boxed()
+        let stays = || Verdict::Reject(Reject::new(RejectClass::Other, NOT_ASKED));
+        ready(Ok((0..batch.len()).map(|_| stays()).collect())).boxed()
     }
 }
+
+/// The code of a record that a stage could not be asked about again.
+const NOT_ASKED: &str = "not-asked-again";
 
 /// Reads one file of a replay out of the sealed ones, each of them once and in order.
 pub(in crate::export) struct Reader(Option<Box<Reading>>);

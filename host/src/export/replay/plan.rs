@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bulkhead_egress::{Error as EgressError, Identities, Vault};
 use bulkhead_ledger::{ExportRecord, Found, NewExport, Planned, Search, Which};
 
-use super::is_replay;
+use super::{file::unaskable, is_replay};
 use crate::{
     clock,
     export::Export,
@@ -33,6 +33,10 @@ struct Plan {
     is_cut: bool,
     /// Made by other stages or settings than those before its stage now.
     made_otherwise: u64,
+    /// Changed, behind a stage that says whose data may pass and cannot be asked again; and its
+    /// name.
+    unaskable: u64,
+    unaskable_at: BTreeSet<String>,
     /// Refused in an export that is not the last, and nobody remembers what came since.
     forgotten: u64,
 }
@@ -113,6 +117,11 @@ impl Export {
                     plan.made_otherwise += 1;
                     continue;
                 };
+                if let Some(stage) = self.unaskable_before(enters) {
+                    plan.unaskable += 1;
+                    plan.unaskable_at.insert(stage.to_owned());
+                    continue;
+                }
                 if plan.count == MOST {
                     plan.is_cut = true;
                     return Ok(plan);
@@ -132,6 +141,13 @@ impl Export {
         let stage = &found.entry.stage;
         let is_same = self.loaded.made_before(stage) == Some(made_by.as_str());
         self.loaded.position(stage).filter(|_| is_same).map(Entrance::At)
+    }
+
+    /// A stage before this entrance that cannot be asked again.
+    fn unaskable_before(&self, enters: Entrance) -> Option<&str> {
+        let Entrance::At(first) = enters else { return None };
+        let before = self.loaded.stages.get(..first).unwrap_or(&self.loaded.stages);
+        unaskable(before).map(bulkhead_sandbox::Plugin::stage)
     }
 
     /// The place of the chain's last export.
@@ -157,6 +173,16 @@ impl Export {
             "a stage before the one that refused them, its settings or its key is another now, and \
              what it made of them fits no more; ask for the data again with `bulkhead run --full`, \
              and purge them",
+        );
+        let stages: Vec<String> =
+            plan.unaskable_at.iter().map(|stage| format!("`{stage}`")).collect();
+        note(
+            plan.unaskable,
+            &format!(
+                "{} says whose data may pass, and cannot be asked again without the line as it \
+                 came; ask for the data again with `bulkhead run --full`, and purge them",
+                stages.join(", ")
+            ),
         );
         note(
             plan.forgotten,

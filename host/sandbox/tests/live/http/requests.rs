@@ -247,6 +247,31 @@ async fn tokens_are_kept_and_asked_for_anew_once_when_they_are_refused() {
     );
 }
 
+/// Attacks: 32.
+#[tokio::test]
+async fn a_destination_that_refuses_gets_no_more_than_was_allowed() {
+    let issuer = || {
+        let token = r#"{"access_token":"t1","token_type":"bearer","expires_in":300}"#;
+        Server::start(move |_| json(200, token), Tail::Close)
+    };
+    let closed = || Server::start(|_| json(401, "{}"), Tail::Close);
+    // Once more for the first, and then no more: it is not the token that is refused.
+    let (tokens, server) = (issuer().await, closed().await);
+    let ask = Ask { times: 3, ..Ask::post("/x") };
+    let ended = ask
+        .expect(Expect::Status(401, 2, false), ground(signing_in(&server, &tokens)))
+        .await;
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!((tokens.seen.count(), server.seen.count()), (2, 4));
+    // One for a token, one try, one more for a token: nothing is left for the second try.
+    let (tokens, server) = (issuer().await, closed().await);
+    let mut ground = ground(signing_in(&server, &tokens));
+    ground.limits.http_requests = 3;
+    let ended = Ask::post("/x").expect(Expect::Error(Word::Quota), ground).await;
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!((tokens.seen.count(), server.seen.count()), (2, 1));
+}
+
 #[tokio::test]
 async fn without_a_token_nothing_is_sent() {
     let cases = [

@@ -194,12 +194,13 @@ pub(super) fn write_places(out: &mut String, survey: &Survey) -> std::fmt::Resul
         };
         writeln!(
             out,
-            "<tr><th scope=\"row\">destinations.{}</th><td>{} {} {}; {}</td>{others}</tr>",
+            "<tr><th scope=\"row\">destinations.{}</th><td>{} {} {}; {}; headers {}</td>{others}</tr>",
             Text(&of.name),
             Text(&of.methods),
             Text(&of.address),
             Text(&of.auth),
-            Text(&ranges)
+            Text(&ranges),
+            Text(&of.headers.join(", "))
         )?;
     }
     for place in &survey.places {
