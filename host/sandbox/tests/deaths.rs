@@ -190,7 +190,8 @@ async fn a_child_that_was_taken_over_gets_nothing_that_was_not_granted() {
     for (name, answer, expected) in cases {
         let dir = tempfile::tempdir().unwrap();
         let told = guest.manifest.to_string();
-        // The walls are up, it has started; then its manifest, or that it is configured.
+        // The walls are up, it has started; then its manifest, for which it is asked twice, or
+        // that it is configured.
         let begun = [frame(b"\x01\x01\x07\0\0\0\x01"), frame(b"\x03")].concat();
         let describes = [
             b"\x04".as_slice(),
@@ -198,7 +199,7 @@ async fn a_child_that_was_taken_over_gets_nothing_that_was_not_granted() {
             told.as_bytes(),
         ]
         .concat();
-        let describes = [begun.clone(), frame(&describes)].concat();
+        let describes = [begun.clone(), frame(&describes).repeat(2)].concat();
         let judges = [begun, frame(&said(b"\x03\x01")), frame(&answer)].concat();
         fs_err::write(dir.path().join("describes"), describes).unwrap();
         fs_err::write(dir.path().join("judges"), judges).unwrap();

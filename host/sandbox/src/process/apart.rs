@@ -82,9 +82,10 @@ impl Outside {
         let (mut line, walls) = self.begin(&limits, Imports::Traps).await?;
         let time = Allowance::of_a_call(&limits);
         started(line.request(&Request::Start, &time, None).await)?;
-        let told = line.request(&Request::Describe, &time, None).await.map_err(died)?;
-        let Word::Told(manifest) = told else { return Err(died(Crash::Contract)) };
-        Ok((manifest, walls))
+        let told = line.told(&time).await.map_err(died)?;
+        // Whoever changes its words between two calls could change them after the check.
+        let again = line.told(&time).await.map_err(died)?;
+        if told == again { Ok((told, walls)) } else { Err(Error::ManifestChanges) }
     }
 }
 
@@ -200,6 +201,18 @@ impl Line {
         pipe.send(&framed(setup)?).await?;
         let begun = pipe.receive(AROUND).await?;
         wire::read(&begun).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// The manifest as the guest tells it this time.
+    async fn told(&mut self, time: &Allowance) -> Result<String, Crash> {
+        match self.request(&Request::Describe, time, None).await? {
+            Word::Told(manifest) => Ok(manifest),
+            Word::Answer { .. }
+            | Word::Ask(_)
+            | Word::Died { .. }
+            | Word::Started
+            | Word::Unlinked(_) => Err(Crash::Contract),
+        }
     }
 
     /// Asks the child for one thing, in the time of a call. With no `context`, nothing that

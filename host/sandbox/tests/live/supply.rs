@@ -107,9 +107,10 @@ async fn refuses_a_plugin_that_changes_its_words() {
           (global.set $told (i32.const 1))",
         ..Guest::new(Role::Filter)
     };
-    let sandbox = Sandbox::new(None).unwrap();
-    let refused = guest.load(&sandbox, Ground::bare("a")).await;
-    assert!(matches!(refused.err(), Some(Error::ManifestChanges)));
+    for sandbox in crate::sandboxes() {
+        let refused = guest.clone().load(&sandbox, Ground::bare("a")).await;
+        assert!(matches!(refused.err(), Some(Error::ManifestChanges)));
+    }
 }
 
 /// Attacks: 50.
