@@ -128,6 +128,7 @@ fn site(guest: &Guest) -> Site {
         .asks
         .iter()
         .map(|asked| match asked.as_str() {
+            "cohorts" => "cohorts = [\"study\"]".to_owned(),
             "keyed-hash" => "keys = [\"research\"]".to_owned(),
             other => format!("{other} = true"),
         })

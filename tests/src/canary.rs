@@ -30,7 +30,7 @@ pub fn walk(folder: &Path, see: &mut dyn FnMut(&Path, &[u8])) {
             Ok(bytes) => see(&path, &bytes),
             // Somebody was just writing it, and has given it its right name.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => crate::guest::fail(&error.to_string()),
+            Err(error) => crate::fail::fail(&error.to_string()),
         }
     }
 }

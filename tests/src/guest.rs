@@ -11,23 +11,24 @@
 //! ;; -- on-batch                     code that runs on a batch, before "all is well"
 //! ```
 //!
-//! Pieces: `imports`, `items` (globals, tables, functions, data), `memory` (its limits),
-//! `on-describe`, `on-configure`, `on-realloc`, `on-batch` (with `$of`, the batch, and `$len`).
-//! `whole` instead of all of them is a component of its own, or bytes that pretend to be one.
-//!
-//! Whatever is not written answers with zeroed memory, which stands for "all is well" in every
-//! result of the contract. Memory: 64 the description's place, 1024 what calls return, 2048 what
-//! imports return, 4096 the guest's own data, 16384 the manifest, from 32768 on what the host
-//! asks for.
+//! More keys are in `guest/head.rs`. Pieces are those of `Parts`; `honest` is what stands in the
+//! place of `on-batch` in the file that somebody takes this one for; `whole` instead of all of
+//! them is a component of its own, or bytes that pretend to be one.
+
+mod head;
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
 use serde_json::{Value, json};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+
+pub use self::head::{Ending, Forgery, Head, Tampered, Unsigned};
+use crate::{
+    fail::{fail, ok},
+    parts::Parts,
+};
 
 /// A hostile guest.
 #[derive(Clone, Debug)]
@@ -41,45 +42,24 @@ pub struct Guest {
     pieces: BTreeMap<String, String>,
 }
 
-/// The head of a guest's file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Head {
-    /// Cases of `docs/attacks.md`.
-    pub attacks: Vec<u8>,
-    /// What it does, for people.
-    pub does: String,
-    /// What it is to the chain.
-    #[serde(default = "filter")]
-    pub role: String,
-    /// Capabilities that it asks for and is granted.
-    #[serde(default)]
-    pub asks: Vec<String>,
-    /// The manifest that `describe` tells, when that is another: members that differ.
-    #[serde(default)]
-    pub tells: BTreeMap<String, String>,
-    /// What becomes of it.
-    #[serde(flatten)]
-    pub ending: Ending,
-}
+const PIECES: [&str; 13] = [
+    "imports",
+    "items",
+    "memory",
+    "on-describe",
+    "on-configure",
+    "on-realloc",
+    "on-batch",
+    "on-post",
+    "on-flush",
+    "on-close",
+    "honest",
+    "whole",
+    "wit",
+];
 
-/// What becomes of a guest.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ending {
-    /// It dies on every record. The quarantine code; for a sink, words of the error.
-    Dies(String),
-    /// It gives up; words of the error.
-    GivesUp(String),
-    /// It goes on as if nothing had been: the attack has no effect. Why that is.
-    GoesOn(String),
-    /// It is not loaded; words of the error.
-    Refused(String),
-}
-
-fn filter() -> String {
-    "filter".to_owned()
-}
+/// All is durable that it was handed, it says: `$taken` records on as many lines.
+const DURABLE: &str = "(i64.store (i32.const 1032) (global.get $taken))";
 
 /// All guests below `tests/guests`, by folder and name.
 ///
@@ -105,19 +85,6 @@ pub(crate) fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// A test's own files are as they should be, or the test fails here.
-fn ok<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => fail(&error.to_string()),
-    }
-}
-
-#[expect(clippy::panic, reason = "a test's own files are wrong: the test fails")]
-pub(crate) fn fail<T>(why: &str) -> T {
-    panic!("{why}")
-}
-
 impl Guest {
     fn read(path: &Path) -> Self {
         let text = ok(fs_err::read_to_string(path));
@@ -139,17 +106,7 @@ impl Guest {
                 head.push('\n');
             }
         }
-        let known = [
-            "imports",
-            "items",
-            "memory",
-            "on-describe",
-            "on-configure",
-            "on-realloc",
-            "on-batch",
-            "whole",
-        ];
-        if let Some(unknown) = pieces.keys().find(|name| !known.contains(&name.as_str()))
+        if let Some(unknown) = pieces.keys().find(|name| !PIECES.contains(&name.as_str()))
         {
             return fail(&format!("{}: no piece is called `{unknown}`", path.display()));
         }
@@ -172,6 +129,17 @@ impl Guest {
         self
     }
 
+    /// What this one is taken for, or would be without its attack: a guest of the same name and
+    /// items, with the piece `honest` for code and nothing wrong with its file.
+    #[must_use]
+    pub fn honest(&self) -> Self {
+        let mut honest = self.clone();
+        honest.head.file = None;
+        honest.pieces.retain(|name, _| !name.starts_with("on-"));
+        let code = honest.pieces.remove("honest").unwrap_or_default();
+        honest.with("on-batch", &code)
+    }
+
     /// A guest of this role that does nothing but what `on_batch` says.
     pub fn made(
         name: &str,
@@ -180,14 +148,8 @@ impl Guest {
         imports: &str,
         on_batch: &str,
     ) -> Self {
-        let head = Head {
-            attacks: Vec::new(),
-            does: String::new(),
-            role: role.to_owned(),
-            asks: asks.iter().map(|name| (*name).to_owned()).collect(),
-            tells: BTreeMap::new(),
-            ending: Ending::GoesOn(String::new()),
-        };
+        let asks = asks.iter().map(|name| (*name).to_owned()).collect();
+        let head = Head { asks, ..Head::new(role) };
         let pieces = [("imports", imports), ("on-batch", on_batch)];
         let pieces = pieces.map(|(name, code)| (name.to_owned(), code.to_owned()));
         Self { name: name.to_owned(), about: String::new(), head, pieces: pieces.into() }
@@ -220,117 +182,40 @@ impl Guest {
     ///
     /// When its text cannot be made into one.
     pub fn component(&self) -> Vec<u8> {
-        if let Some(whole) = self.pieces.get("whole") {
-            return ok(wat::parse_str(whole));
+        match (self.pieces.get("whole"), self.head.bomb) {
+            (Some(whole), _) => ok(wat::parse_str(whole)),
+            (None, Some(bomb)) => bomb.component(),
+            (None, None) => self.parts().component(),
         }
-        let world = match self.head.role.as_str() {
-            "filter" => "body-filter-plugin",
-            "transform" => "transform-plugin",
-            "sink" => "sink-plugin",
-            other => return fail(&format!("{}: no role is called `{other}`", self.name)),
-        };
-        let mut module = ok(wat::parse_str(self.core()));
-        let mut wit = wit_parser::Resolve::default();
-        let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
-        let (package, _) = ok(wit.push_dir(contract));
-        let world = ok(wit.select_world(&[package], Some(world)));
-        ok(embed_component_metadata(
-            &mut module,
-            &wit,
-            world,
-            StringEncoding::UTF8,
-            false,
-        ));
-        let mut encoder = ComponentEncoder::default();
-        ok(ok(encoder.validate(true).module(&module)).encode())
     }
 
-    fn core(&self) -> String {
-        let mut told = self.manifest();
+    fn parts(&self) -> Parts<'_> {
+        let manifest = self.manifest();
+        let mut told = manifest.clone();
         for (key, value) in &self.head.tells {
             if let Some(members) = told.as_object_mut() {
                 members.insert(key.clone(), json!(value));
             }
         }
-        let told = told.to_string();
-        let escaped = told.replace('\\', "\\5c").replace('"', "\\22");
-        let len = told.len();
-        let memory = match self.piece("memory").trim() {
-            "" => "1",
-            limits => limits,
+        let or = |name: &str, default: &'static str| match self.piece(name).trim() {
+            "" => default,
+            code => code,
         };
-        let (imports, items) = (self.piece("imports"), self.piece("items"));
-        let (on_describe, on_configure) =
-            (self.piece("on-describe"), self.piece("on-configure"));
-        let on_realloc = self.piece("on-realloc");
-        let exports = match self.head.role.as_str() {
-            "filter" => self.on_batch("bulkhead:plugin/filter@0.1.0#evaluate"),
-            "transform" => self.on_batch("bulkhead:plugin/transform@0.1.0#apply"),
-            _ => self.sink_exports(),
-        };
-        format!(
-            r#"(module
-  (import "bulkhead:plugin/batches@0.1.0" "[resource-drop]batch" (func $drop (param i32)))
-  (import "bulkhead:plugin/batches@0.1.0" "[method]batch.len"
-    (func $len (param i32) (result i32)))
-  {imports}
-  (memory (export "memory") {memory})
-  (data (i32.const 16384) "{escaped}")
-  (global $top (mut i32) (i32.const 32768))
-  (global $taken (mut i64) (i64.const 0))
-  {items}
-  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
-    {on_realloc}
-    (global.set $top (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
-    (global.get $top)
-    (global.set $top (i32.add (global.get $top) (local.get 3))))
-  (func (export "bulkhead:plugin/lifecycle@0.1.0#describe") (result i32)
-    {on_describe}
-    (i32.store (i32.const 64) (i32.const 16384))
-    (i32.store (i32.const 68) (i32.const {len}))
-    (i32.const 64))
-  (func (export "bulkhead:plugin/lifecycle@0.1.0#configure") (param i32 i32) (result i32)
-    {on_configure}
-    (global.set $top (i32.const 32768))
-    (i32.const 1024))
-  {exports})"#
-        )
-    }
-
-    fn on_batch(&self, export: &str) -> String {
-        let on_batch = self.piece("on-batch");
-        format!(
-            r#"(func (export "{export}") (param $of i32) (result i32)
-    (local $len i32)
-    (global.set $top (i32.const 32768))
-    (memory.fill (i32.const 1024) (i32.const 0) (i32.const 256))
-    (local.set $len (call $len (local.get $of)))
-    (global.set $taken
-      (i64.add (global.get $taken) (i64.extend_i32_u (local.get $len))))
-    {on_batch}
-    (call $drop (local.get $of))
-    (i32.const 1024))"#
-        )
-    }
-
-    fn sink_exports(&self) -> String {
-        let deliver = self.on_batch("bulkhead:plugin/sink@0.1.0#deliver");
-        let simple = |name: &str, params: &str, code: &str| {
-            format!(
-                r#"(func (export "bulkhead:plugin/sink@0.1.0#{name}") {params} (result i32)
-    (memory.fill (i32.const 1024) (i32.const 0) (i32.const 256))
-    {code}
-    (i32.const 1024))"#
-            )
-        };
-        [
-            deliver,
-            simple("open", "(param i32 i32 i32 i32 i64 i32 i32)", ""),
-            // All it was handed is durable, it says: `$taken` records on as many lines.
-            simple("flush", "", "(i64.store (i32.const 1032) (global.get $taken))"),
-            simple("close", "(param i32)", ""),
-            simple("conclude", "(param i32 i32 i32 i32 i32 i32 i32 i32)", ""),
-        ]
-        .join("\n")
+        Parts {
+            manifest,
+            told: Some(told),
+            imports: self.piece("imports"),
+            items: self.piece("items"),
+            memory: or("memory", "1"),
+            on_describe: self.piece("on-describe"),
+            on_configure: self.piece("on-configure"),
+            on_realloc: self.piece("on-realloc"),
+            on_batch: self.piece("on-batch"),
+            on_post: self.piece("on-post"),
+            on_flush: or("on-flush", DURABLE),
+            on_close: self.piece("on-close"),
+            wit: self.pieces.get("wit").map(String::as_str),
+            strings: self.head.strings,
+        }
     }
 }

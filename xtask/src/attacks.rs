@@ -31,9 +31,11 @@ above themselves what they play (`/// Attacks: 29.`), and from the heads of the 
 [tests/guests](../tests/guests); `cargo xtask test` fails when this page says anything else.
 
 A guest runs beside an honest chain on one thread, whose output must be what it is without the
-guest, byte for byte; and no canary in a body, an id or a key may turn up in what was logged, said
-or written, outside the stores that were granted:
-[tests/isolation](../tests/isolation/beside.rs).
+guest, byte for byte; and no canary in a body, an id, a key or another's state may turn up in what
+was logged, counted, said or written, outside the stores that were granted:
+[tests/isolation](../tests/isolation/beside.rs). All do so twice: in the process of the honest
+chain, and with `isolation = \"process\"` ([apart](../tests/isolation/apart.rs)); a guest that comes
+to another end there has a line `apart` in its head.
 ";
 
 /// A case, as the file says it.
