@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use bulkhead_guest_builder::{Ending, Guest, Head, all};
 use bulkhead_model::ByteSize;
 use bulkhead_pipeline::{
     Batch, Checkpoint, CloseReason, Positions, Receipt, Sink, SinkError, Stage, Tally,
@@ -9,7 +10,6 @@ use bulkhead_pipeline::{
 use bulkhead_sandbox::{
     Error, Grants, Isolation, Limits, Package, Plugin, PluginSink, PluginStage, Sandbox,
 };
-use bulkhead_tests::{Ending, Guest, Head, all};
 use futures::{FutureExt as _, future::BoxFuture};
 use serde_json::json;
 

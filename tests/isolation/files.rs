@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bulkhead_guest_builder::{Forgery, Guest, Tampered, Unsigned};
 use bulkhead_model::Instant;
 use bulkhead_sandbox::{Cache, Error, Package, Sandbox, Signature, TrustedKey};
-use bulkhead_tests::{Forgery, Guest, Tampered, Unsigned};
 use minisign::KeyPair;
 
 use crate::{

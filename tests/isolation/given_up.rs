@@ -1,9 +1,9 @@
 //! Calls that are given up in the middle: when an operator stops a run, or when another stage
 //! fails. Nothing of them runs on, and the next call gets a fresh guest.
 
+use bulkhead_guest_builder::Guest;
 use bulkhead_pipeline::{Batch, FileKind, Intake, Sink as _, Stage as _, Tally, Verdict};
 use bulkhead_sandbox::{Isolation, Plugin, PluginSink, PluginStage};
-use bulkhead_tests::Guest;
 
 use crate::{
     beside::{guests, load_as, undisturbed},

@@ -21,8 +21,8 @@ mod given_up;
 mod ground;
 mod network;
 
+use bulkhead_guest_builder::all;
 use bulkhead_sandbox::Isolation;
-use bulkhead_tests::all;
 use ground::Ground;
 
 const HERE: Isolation = Isolation::InProcess;

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use bulkhead_guest_builder::Guest;
 use bulkhead_sample_server::{Data, Fault, On};
 use bulkhead_sandbox::Package;
-use bulkhead_tests::Guest;
 
 use crate::rig::{Sample, Setup, Site, tree};
 

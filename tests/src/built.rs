@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::fail::fail;
-
 /// `target/release`, or whichever profile the tests are built with.
 fn folder() -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
@@ -32,8 +30,6 @@ pub fn plugin(name: &str) -> PathBuf {
 }
 
 fn there(path: PathBuf) -> PathBuf {
-    if path.is_file() {
-        return path;
-    }
-    fail(&format!("{} is missing: run `cargo xtask test`", path.display()))
+    assert!(path.is_file(), "{} is missing: run `cargo xtask test`", path.display());
+    path
 }

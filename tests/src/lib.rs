@@ -1,17 +1,10 @@
-//! What whole-program tests and isolation tests share: hostile guests, made of text; what was
-//! built for tests to run; the search for what must not get out.
+//! What whole-program tests and isolation tests share: what was built for tests to run, and the
+//! search for what must not get out. Guests are made by `guest-builder`.
 //!
 //! The tests themselves are in the test binaries `it` and `isolation`.
 
-mod bomb;
 mod built;
 mod canary;
-mod fail;
-mod guest;
-mod parts;
 
-pub use bomb::Bomb;
 pub use built::{plugin, program};
 pub use canary::{look, walk};
-pub use guest::{Ending, Forgery, Guest, Head, Tampered, Unsigned, all};
-pub use parts::{Parts, Strings};

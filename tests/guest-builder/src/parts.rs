@@ -109,7 +109,7 @@ impl Parts<'_> {
         };
         let mut module = ok(wat::parse_str(self.core(&exports)));
         let mut wit = wit_parser::Resolve::default();
-        let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+        let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
         let (mut package, _) = ok(wit.push_dir(contract));
         let mut world = world;
         if let Some(more) = self.wit {

@@ -67,7 +67,7 @@ const DURABLE: &str = "(i64.store (i32.const 1032) (global.get $taken))";
 ///
 /// When a file is not of the form above.
 pub fn all() -> Vec<Guest> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guests");
     let mut found = Vec::new();
     for folder in entries(&root) {
         for file in entries(&folder) {
@@ -77,7 +77,7 @@ pub fn all() -> Vec<Guest> {
     found
 }
 
-pub(crate) fn entries(folder: &Path) -> Vec<PathBuf> {
+fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs_err::read_dir(folder).into_iter().flatten();
     let mut paths: Vec<PathBuf> =
         entries.map(|entry| entry.map(|entry| entry.path())).map(ok).collect();
