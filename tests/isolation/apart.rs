@@ -56,6 +56,12 @@ async fn components_that_are_no_plugins_are_not_loaded() {
     beside::every("loading", APART).await;
 }
 
+/// WASI and a process of its own exclude each other: all of these are refused by name.
+#[tokio::test]
+async fn guests_that_need_wasi_are_not_loaded() {
+    beside::every("wasi", APART).await;
+}
+
 /// Attacks: 11.
 #[tokio::test]
 async fn guests_that_no_compiler_gets_through_are_not_loaded() {

@@ -43,6 +43,26 @@ async fn one(ground: &Ground, guest: &Guest) {
     undisturbed(ground, guest, &disturbed, &format!("{came:?}"));
 }
 
+/// Runs every guest that dies as it would be without its attack. It must go on: what a guest dies
+/// of is what its file says, and no slip beside it.
+pub(crate) async fn without_attack() {
+    let ground = Ground::new(Isolation::InProcess).await;
+    for guest in all() {
+        let dies = matches!(guest.head.ending, Ending::Dies(_));
+        if !dies || guest.about == "disk" {
+            continue;
+        }
+        let came = Box::pin(attack(&ground, &guest.honest())).await;
+        let total = came.tally.total();
+        let codes = total.quarantined.values().flatten().map(|(code, _)| code);
+        let is_fine = came.refused.is_none()
+            && came.ended.is_none()
+            && total.read == 4
+            && codes.into_iter().all(|code| code == "no");
+        assert!(is_fine, "{} dies without its attack: {came:?}", guest.name);
+    }
+}
+
 /// Asserts that nobody but the guest noticed anything: neither the neighbour nor whoever reads
 /// what was logged, said and written.
 pub(crate) fn undisturbed(ground: &Ground, guest: &Guest, disturbed: &Tree, said: &str) {
@@ -173,7 +193,7 @@ fn judge(ground: &Ground, guest: &Guest, came: &Came) -> Option<String> {
     if let Some(after) = after {
         return Some((*after).to_owned());
     }
-    if *metrics != guest.head.counts {
+    if refused.is_none() && *metrics != guest.head.counts {
         return Some(format!("it must count {:?}", guest.head.counts));
     }
     let expected = expected(guest, ground.isolation);

@@ -75,6 +75,12 @@ async fn components_that_are_no_plugins_are_not_loaded() {
     beside::every("loading", HERE).await;
 }
 
+/// Attacks: 12, 35, 41, 42.
+#[tokio::test]
+async fn guests_that_need_wasi_find_it_empty() {
+    beside::every("wasi", HERE).await;
+}
+
 /// Attacks: 11.
 #[tokio::test]
 async fn guests_that_no_compiler_gets_through_are_not_loaded() {
@@ -108,11 +114,19 @@ fn every_guest_belongs_to_a_test() {
         "reach",
         "talk",
         "time",
+        "wasi",
     ];
     for guest in all() {
         assert!(tests.contains(&guest.about.as_str()), "nobody runs {}", guest.name);
         assert!(!guest.head.attacks.is_empty(), "{} plays no case", guest.name);
     }
+}
+
+/// Guests that die do so for what they do on a batch, when they are closed, when they are asked
+/// for memory, and for nothing else.
+#[tokio::test]
+async fn guests_that_die_would_live_without_their_attack() {
+    beside::without_attack().await;
 }
 
 /// The harness itself: a neighbour that is disturbed and a canary that gets out are seen.
