@@ -1,4 +1,4 @@
-//! A disk that is full in the middle of a file, for the honest sink.
+//! A disk that is full in the middle of a file, for the honest sink and for hostile ones.
 //!
 //! The kernel plays it: a process that may write no file beyond a size gets an error from
 //! `write`, as on a full disk. That cannot be undone, so it is done to a child.
@@ -6,10 +6,14 @@
 use std::{io::Write as _, process::Command, sync::Arc};
 
 use bulkhead_egress::{Store, Stores};
-use bulkhead_sandbox::{Limits, Package, Plugin, PluginSink, Sandbox};
+use bulkhead_sandbox::{Isolation, Limits, Package, Plugin, PluginSink, Sandbox};
+use bulkhead_tests::plugin;
 use serde_json::json;
 
-use crate::ground::{Tree, blocks, lane, plugin, resources, tree};
+use crate::{
+    beside,
+    ground::{Tree, blocks, lane, resources, tree},
+};
 
 /// Says to the child that it is the child, and where to write.
 const CHILD: &str = "BULKHEAD_TEST_FULL_DISK";
@@ -20,14 +24,24 @@ const DONE: &str = "the disk was full, and nothing is there";
 /// Attacks: 39.
 #[test]
 fn a_full_disk_is_an_error_and_no_file() {
+    on_a_full_disk("disk::the_child_of_an_honest_sink");
+}
+
+/// Attacks: 39.
+#[test]
+fn guests_that_fill_the_disk_end_alone() {
+    on_a_full_disk("disk::the_child_of_hostile_guests");
+}
+
+/// Runs a test of this file in a child.
+fn on_a_full_disk(test: &str) {
     let folder = tempfile::tempdir().unwrap();
     let own = std::env::current_exe().unwrap();
     // 4,096 blocks of 512 or 1,024 bytes a file, whatever the shell. The signal that would end the
     // process is ignored.
-    let script = "trap '' XFSZ; ulimit -f 4096; exec \"$0\" --exact --nocapture \
-        disk::the_child_of_the_test_above";
+    let script = "trap '' XFSZ; ulimit -f 4096; exec \"$0\" --exact --nocapture \"$1\"";
     let mut child = Command::new("sh");
-    child.args(["-c", script]).arg(own).env(CHILD, folder.path());
+    child.args(["-c", script]).arg(own).arg(test).env(CHILD, folder.path());
     let ended = child.output().unwrap();
     let (out, err) =
         (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
@@ -37,7 +51,18 @@ fn a_full_disk_is_an_error_and_no_file() {
 
 /// Does nothing unless the test above says so.
 #[tokio::test]
-async fn the_child_of_the_test_above() {
+async fn the_child_of_hostile_guests() {
+    if std::env::var_os(CHILD).is_some() {
+        for isolation in [Isolation::InProcess, Isolation::Process] {
+            beside::every("disk", isolation).await;
+        }
+        writeln!(std::io::stdout(), "{DONE}").unwrap();
+    }
+}
+
+/// Does nothing unless the test above says so.
+#[tokio::test]
+async fn the_child_of_an_honest_sink() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
     let store = Store::open("lake", folder.to_str().unwrap(), "test").unwrap();
     let (sandbox, package) =

@@ -15,18 +15,15 @@ use bulkhead_pipeline::{
     Chain, ChainLimits, FileKind, Intake, Lane, LaneLimits, Pause, Sink, Stage,
 };
 use bulkhead_sandbox::{
-    Cache, Grants, Limits, Package, Plugin, PluginSink, PluginStage, Resources, Sandbox,
-    StateStore,
+    Cache, Children, Grants, Isolation, Limits, Package, Plugin, PluginSink, PluginStage,
+    Resources, Sandbox, StateStore,
 };
-use bulkhead_tests::walk;
+use bulkhead_tests::{plugin, program, walk};
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{
-    canary,
-    network::{self, Seen},
-};
+use crate::{canary, network::Network};
 
 /// A folder's files with their bytes.
 pub(crate) type Tree = BTreeMap<String, Vec<u8>>;
@@ -34,34 +31,40 @@ pub(crate) type Tree = BTreeMap<String, Vec<u8>>;
 /// Where an attack takes place.
 pub(crate) struct Ground {
     folder: TempDir,
-    pub(crate) sandbox: Sandbox,
+    /// Where the neighbour lives.
+    sandbox: Sandbox,
+    /// Where guests of attackers live.
+    pub(crate) isolation: Isolation,
     ledger: Ledger,
     filter: Plugin,
     transform: Plugin,
     sink: Package,
     /// What the neighbour delivers when nobody attacks.
     pub(crate) undisturbed: Tree,
-    /// Where an attacker may send, and what came there.
-    destinations: Destinations,
-    pub(crate) seen: Seen,
+    pub(crate) network: Network,
     log: Log,
 }
 
 impl Ground {
     /// Folders that begin so are stores.
     pub(crate) const STORE: &'static str = "store-";
+    /// The folder of the ledger.
+    pub(crate) const LEDGER: &'static str = "state";
 
-    /// With a neighbour that has run once, undisturbed.
-    pub(crate) async fn new() -> Self {
+    /// With a neighbour that has run once, undisturbed, and attackers whose guests live so.
+    pub(crate) async fn new(isolation: Isolation) -> Self {
         let log = Log::begin();
         let folder = tempfile::tempdir().unwrap();
-        let state = folder.path().join("state");
+        let state = folder.path().join(Self::LEDGER);
         fs_err::create_dir(&state).unwrap();
+        plant(folder.path());
         // Shared by all tests, so that the neighbour is compiled once.
         let compiled = Self::compiled();
         let cache = Cache::open(&compiled, &compiled.with_extension("key"));
         let sandbox = Sandbox::new(Some(cache.unwrap())).unwrap();
         let ledger = Ledger::open(state.join("ledger.db")).unwrap();
+        let quota = StateQuota::default();
+        ledger.state_set(NEIGHBOUR, "key", canary::STATE.as_bytes(), &quota).unwrap();
         let limits = Limits::default();
         let resources =
             Resources { cohorts: cohorts(), ..resources(Stores::default(), None) }
@@ -89,17 +92,17 @@ impl Ground {
         .await;
         let sink = Package::read(&plugin("files_sink")).unwrap();
         let undisturbed = Tree::new();
-        let (destinations, seen) = network::destinations().await;
+        let network = Network::new().await;
         let mut ground = Self {
             folder,
             sandbox,
+            isolation,
             ledger,
             filter,
             transform,
             sink,
             undisturbed,
-            destinations,
-            seen,
+            network,
             log,
         };
         ground.undisturbed = ground.neighbour("first").await;
@@ -154,9 +157,30 @@ impl Ground {
         tree(&path)
     }
 
+    /// Where guests of attackers live. They are compiled in children, as the program does it.
+    pub(crate) fn attackers(&self) -> Sandbox {
+        attackers(self.sandbox.clone(), self.isolation)
+    }
+
+    /// The store of an attacker.
+    pub(crate) fn store(&self, name: &str) -> PathBuf {
+        self.path(&format!("{}of-{name}", Self::STORE))
+    }
+
+    /// Why what is not an attacker's is not as it was.
+    pub(crate) fn damage(&self) -> Option<&'static str> {
+        let theirs = Tree::from([(THEIRS.to_owned(), THEIRS.as_bytes().to_vec())]);
+        let kept = self.ledger.state_get(NEIGHBOUR, "key").unwrap();
+        if tree(&self.path(OUTSIDE)) != theirs {
+            return Some("a file outside its store");
+        }
+        (kept.as_deref() != Some(canary::STATE.as_bytes())).then_some("another's state")
+    }
+
     /// What the operator has and may grant an attacker.
     pub(crate) fn resources(&self, name: &str) -> Resources {
-        let path = self.path(&format!("{}of-{name}", Self::STORE));
+        let path = self.store(name);
+        plant_links(&path, &self.path(OUTSIDE));
         let store = Store::open("lake", path.to_str().unwrap(), "attacker").unwrap();
         let state = StateStore {
             ledger: self.ledger.clone(),
@@ -165,11 +189,50 @@ impl Ground {
         };
         let resources = Resources {
             cohorts: cohorts(),
-            destinations: self.destinations.clone(),
+            destinations: self.network.destinations.clone(),
             ..resources(Stores::from_iter([Arc::new(store)]), Some(state))
         };
-        resources.with_key("research", &Secret::new(canary::KEY))
+        let key = Secret::new(canary::KEY);
+        resources.with_key("research", &key).with_key("neighbours-key", &key)
     }
+}
+
+/// Who keeps state beside the attacker.
+const NEIGHBOUR: &str = "neighbour";
+
+/// A folder that no store reaches, and the file in it.
+const OUTSIDE: &str = "outside";
+const THEIRS: &str = "theirs";
+
+/// Names that begin so lie in the store of every attacker before it comes.
+pub(crate) const PLANTED: &str = "planted-";
+
+fn plant(folder: &Path) {
+    let outside = folder.join(OUTSIDE);
+    fs_err::create_dir(&outside).unwrap();
+    fs_err::write(outside.join(THEIRS), THEIRS).unwrap();
+}
+
+/// Links out of a store, as somebody else on this machine may have planted them.
+fn plant_links(store: &Path, outside: &Path) {
+    if store.exists() {
+        return;
+    }
+    fs_err::create_dir(store).unwrap();
+    let at = |name: &str| store.join(format!("{PLANTED}{name}"));
+    fs_err::hard_link(outside.join(THEIRS), at("hard")).unwrap();
+    #[cfg(unix)]
+    {
+        use fs_err::os::unix::fs::symlink;
+        symlink(outside, at("folder")).unwrap();
+        symlink(outside.join(THEIRS), at("file")).unwrap();
+    }
+}
+
+/// `sandbox` as attackers have it.
+pub(crate) fn attackers(sandbox: Sandbox, isolation: Isolation) -> Sandbox {
+    let children = Children::of_program(program(), &["guest"]).unwrap();
+    sandbox.with_children(children).isolating(isolation)
 }
 
 /// Every file below `folder`.
@@ -244,12 +307,17 @@ pub(crate) fn blocks(
     blocks
 }
 
-/// Cohort `study`: five of the neighbour's ten patients, and the attacked one.
+/// Cohort `study`: five of the neighbour's ten patients, and the attacked one. The same under
+/// a name that no attacker was granted.
 fn cohorts() -> BTreeMap<String, Arc<PatientSet>> {
     let own = (0..5).map(|at| format!("neighbour-{at}"));
     let ids = own.chain([canary::PATIENT.to_owned()]);
     let set: PatientSet = ids.map(|id| PatientKey::of(&id)).collect();
-    BTreeMap::from([("study".to_owned(), Arc::new(set))])
+    let set = Arc::new(set);
+    BTreeMap::from([
+        ("study".to_owned(), Arc::clone(&set)),
+        ("neighbours".to_owned(), set),
+    ])
 }
 
 pub(crate) fn resources(stores: Stores, state: Option<StateStore>) -> Resources {
@@ -263,17 +331,6 @@ pub(crate) fn resources(stores: Stores, state: Option<StateStore>) -> Resources 
         random: Arc::new(|bytes| bytes.fill(7)),
         deterministic: None,
     }
-}
-
-/// A first-party plugin as shipped.
-pub(crate) fn plugin(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let release = own.parent().and_then(Path::parent).unwrap();
-    let folder = std::env::var_os("BULKHEAD_PLUGINS")
-        .map_or_else(|| release.parent().unwrap().join("plugins"), PathBuf::from);
-    let path = folder.join(format!("{name}.wasm"));
-    assert!(path.is_file(), "{} is missing: run `cargo xtask test`", path.display());
-    path
 }
 
 /// Everything that this thread logs, at every level.

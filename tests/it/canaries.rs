@@ -1,8 +1,9 @@
 //! Canaries in every secret, body and id, a hostile plugin in the chain, every level of the log:
 //! and then a search through all that the program said and wrote.
 
+use bulkhead_guest_builder::{Guest, all};
 use bulkhead_sandbox::Package;
-use bulkhead_tests::{Guest, all, look, walk};
+use bulkhead_tests::{look, walk};
 use serde_json::json;
 
 use crate::rig::{Fake, Served, Setup, Site, sha256};
@@ -128,6 +129,7 @@ fn site(guest: &Guest) -> Site {
         .asks
         .iter()
         .map(|asked| match asked.as_str() {
+            "cohorts" => "cohorts = [\"study\"]".to_owned(),
             "keyed-hash" => "keys = [\"research\"]".to_owned(),
             other => format!("{other} = true"),
         })

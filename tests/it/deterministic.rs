@@ -1,9 +1,9 @@
 //! A deterministic chain, run ten times over the same server, delivers the same bytes.
 
+use bulkhead_guest_builder::Guest;
 use bulkhead_model::Instant;
 use bulkhead_sample_server::Data;
 use bulkhead_sandbox::Package;
-use bulkhead_tests::Guest;
 use serde_json::Value;
 
 use crate::rig::{Sample, Setup, Site, sha256, tree};

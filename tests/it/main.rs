@@ -32,6 +32,7 @@ mod processes;
 mod quarantine;
 mod refusals;
 mod remarks;
+mod replaced;
 mod rig;
 mod setup;
 mod signatures;

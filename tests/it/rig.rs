@@ -10,10 +10,11 @@ mod site;
 mod walk;
 mod warm;
 
+pub(crate) use bulkhead_tests::plugin;
 pub(crate) use fake::{Exported, Fake, Framing, Reply, Seen, Served};
 pub(crate) use holdings::{held, wanted};
 pub(crate) use lake::{Delivered, exports, tree};
-pub(crate) use program::{Ended, Program, plugin};
+pub(crate) use program::{Ended, Program};
 pub(crate) use random::Random;
 pub(crate) use sample::{Sample, get};
 pub(crate) use site::{Setup, Site, sha256};

@@ -1,6 +1,9 @@
 //! The search for strings that must not get out.
 
-use std::{io::ErrorKind, path::Path};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 /// Adds to `found` which of `sought` is in `bytes`, plain or as hexadecimal.
 pub fn look(place: &str, bytes: &[u8], sought: &[&str], found: &mut Vec<String>) {
@@ -21,16 +24,21 @@ pub fn look(place: &str, bytes: &[u8], sought: &[&str], found: &mut Vec<String>)
 ///
 /// When one cannot be read that did not just go away.
 pub fn walk(folder: &Path, see: &mut dyn FnMut(&Path, &[u8])) {
-    for path in crate::guest::entries(folder) {
+    let entries = fs_err::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
         if path.is_dir() {
             walk(&path, see);
             continue;
         }
-        match fs_err::read(&path) {
-            Ok(bytes) => see(&path, &bytes),
-            // Somebody was just writing it, and has given it its right name.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => crate::guest::fail(&error.to_string()),
+        let read = fs_err::read(&path);
+        // Somebody was just writing it, and has given it its right name.
+        let is_gone =
+            read.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        assert!(is_gone || read.is_ok(), "{read:?}");
+        if let Ok(bytes) = read {
+            see(&path, &bytes);
         }
     }
 }

@@ -4,20 +4,29 @@
 //! `/// Attacks: 29, 30.`, and so does the head of every guest under `tests/guests`. Both make
 //! `docs/attacks.md`: a case without a test must say why, and cannot be claimed.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
-use crate::{plan::Outcome, tag, tidy, workspace::Workspace};
+use crate::{
+    proof::{self, Made, Page, Proofs},
+    tag::Tag,
+};
 
 /// What the step does.
 pub(crate) const ABOUT: &str =
     "docs/attacks.md says which hostile cases are tested where";
 
 const ROWS: &str = "docs/attacks.toml";
-const PAGE: &str = "docs/attacks.md";
 const GUESTS: &str = "tests/guests/";
+
+/// The page.
+pub(crate) const PAGE: Page =
+    Page { path: "docs/attacks.md", command: "attacks", rows: ROWS, make };
 
 /// How many cases there are.
 const CASES: usize = 53;
@@ -31,9 +40,11 @@ above themselves what they play (`/// Attacks: 29.`), and from the heads of the 
 [tests/guests](../tests/guests); `cargo xtask test` fails when this page says anything else.
 
 A guest runs beside an honest chain on one thread, whose output must be what it is without the
-guest, byte for byte; and no canary in a body, an id or a key may turn up in what was logged, said
-or written, outside the stores that were granted:
-[tests/isolation](../tests/isolation/beside.rs).
+guest, byte for byte; and no canary in a body, an id, a key or another's state may turn up in what
+was logged, counted, said or written, outside the stores that were granted:
+[tests/isolation](../tests/isolation/beside.rs). All do so twice: in the process of the honest
+chain, and with `isolation = \"process\"` ([apart](../tests/isolation/apart.rs)); a guest that comes
+to another end there has a line `apart` in its head.
 ";
 
 /// A case, as the file says it.
@@ -45,87 +56,35 @@ struct Row {
     but: Option<String>,
 }
 
-/// Where a case is played: a name and a path.
-type Proofs = BTreeMap<usize, Vec<(String, String)>>;
-
-/// Compares the committed page with what it should say.
-///
-/// # Errors
-///
-/// A case without a test, a test of a case that there is not, or another page.
-pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
-    let (page, found) = made(workspace)?;
-    if workspace.text(PAGE)? != page {
-        bail!("{PAGE} is not what it should be: `cargo xtask attacks` writes it");
-    }
-    Ok(Outcome::Done(found))
-}
-
-/// Writes the page.
-///
-/// # Errors
-///
-/// As [`check`], but for the page itself, which may be another.
-pub(crate) fn write(workspace: &Workspace) -> Result<Outcome> {
-    let (page, found) = made(workspace)?;
-    std::fs::write(workspace.root().join(PAGE), page)
-        .with_context(|| format!("writing {PAGE}"))?;
-    Ok(Outcome::Done(format!("{PAGE}: {found}")))
-}
-
-fn made(workspace: &Workspace) -> Result<(String, String)> {
-    let parts = read(&workspace.text(ROWS)?).with_context(|| ROWS.to_owned())?;
-    let (proofs, mut findings) = proofs(&tidy::texts(workspace.root())?);
+fn make(rows: &str, texts: &BTreeMap<String, String>) -> Result<Made> {
+    let parts = read(rows)?;
+    let (proofs, mut findings) = proofs(texts);
     let rows: Vec<&Row> = parts.iter().flat_map(|(_, rows)| rows).collect();
     findings.extend(breaches(&rows, &proofs));
-    if !findings.is_empty() {
-        bail!("{} findings:\n  {}", findings.len(), findings.join("\n  "));
-    }
     let whole = rows.iter().filter(|row| row.but.is_none()).count();
-    let guests: std::collections::BTreeSet<&str> = proofs
+    let guests: BTreeSet<&str> = proofs
         .values()
         .flatten()
-        .filter(|(_, path)| path.starts_with(GUESTS))
-        .map(|(_, path)| path.as_str())
+        .filter(|tag| tag.path.starts_with(GUESTS))
+        .map(|tag| tag.path.as_str())
         .collect();
-    let found = format!("{} cases, {whole} wholly, {} guests", rows.len(), guests.len());
-    Ok((render(&parts, &proofs, &found), found))
+    let sum = format!("{} cases, {whole} wholly, {} guests", rows.len(), guests.len());
+    Ok(Made { text: render(&parts, &proofs, &sum), sum, findings })
 }
 
 /// The tests and guests of every case.
 fn proofs(texts: &BTreeMap<String, String>) -> (Proofs, Vec<String>) {
-    let mut proofs = Proofs::new();
-    let mut findings = Vec::new();
-    let mut add = |id: &str, name: &str, path: &str, findings: &mut Vec<String>| match id
-        .trim()
-        .parse()
-    {
-        Ok(id) => {
-            proofs.entry(id).or_default().push((name.to_owned(), path.to_owned()));
-        }
-        Err(_) => findings.push(format!("{path}: `{id}` is no case")),
-    };
+    let (mut proofs, mut findings) = proof::of_tests(texts, &["Attacks:"]);
     for (path, text) in texts {
-        let extension = Path::new(path).extension().and_then(|found| found.to_str());
-        if extension == Some("rs") {
-            let (tags, wrong) = tag::read(path, text, &["Attacks:"]);
-            findings.extend(wrong);
-            for tag in &tags {
-                for id in &tag.ids {
-                    add(id, &tag.test, path, &mut findings);
-                }
-            }
-        } else if let Some(guest) = path.strip_prefix(GUESTS) {
-            let attacks =
-                text.lines().find_map(|line| line.strip_prefix(";; attacks = ["));
-            let Some(attacks) = attacks.and_then(|rest| rest.strip_suffix(']')) else {
-                findings.push(format!("{path}: no `;; attacks = [...]`"));
-                continue;
-            };
-            for id in attacks.split(',') {
-                add(id, guest.trim_end_matches(".wat"), path, &mut findings);
-            }
-        }
+        let Some(guest) = path.strip_prefix(GUESTS) else { continue };
+        let attacks = text.lines().find_map(|line| line.strip_prefix(";; attacks = ["));
+        let Some(attacks) = attacks.and_then(|rest| rest.strip_suffix(']')) else {
+            findings.push(format!("{path}: no `;; attacks = [...]`"));
+            continue;
+        };
+        let ids = attacks.split(',').map(|id| id.trim().to_owned()).collect();
+        let test = guest.trim_end_matches(".wat").to_owned();
+        proof::add(&mut proofs, &Tag { path: path.clone(), test, ids });
     }
     (proofs, findings)
 }
@@ -139,18 +98,12 @@ fn breaches(rows: &[&Row], proofs: &Proofs) -> Vec<String> {
         }
     }
     for row in rows {
-        if row.but.is_none() && !proofs.contains_key(&row.id) {
+        if row.but.is_none() && !proofs.contains_key(&row.id.to_string()) {
             breaches.push(format!("{ROWS}: no test plays case {}", row.id));
         }
     }
-    for (id, places) in proofs {
-        if !rows.iter().any(|row| row.id == *id) {
-            let of = places.iter().map(|(name, path)| {
-                format!("{path}: `{name}` plays case {id}, which there is not")
-            });
-            breaches.extend(of);
-        }
-    }
+    let is_case = |id: &str| rows.iter().any(|row| row.id.to_string() == id);
+    breaches.extend(proof::of_nothing(proofs, is_case));
     breaches
 }
 
@@ -189,10 +142,10 @@ fn render(parts: &Parts, proofs: &Proofs, found: &str) -> String {
             "\n## {title}\n\n| | what it tries | what must become of it | tests | but |\n|---|---|---|---|---|\n"
         );
         for Row { id, tries, ends, but } in rows {
-            let places = proofs.get(id).map_or(&[][..], Vec::as_slice);
+            let places = proofs.get(&id.to_string()).map_or(&[][..], Vec::as_slice);
             let links: Vec<String> = places
                 .iter()
-                .map(|(name, path)| format!("[{name}](../{path})"))
+                .map(|tag| format!("[{}](../{})", tag.test, tag.path))
                 .collect();
             let but = but.as_deref().unwrap_or_default();
             let _ = writeln!(
@@ -224,23 +177,26 @@ mod tests {
             .map(|id| row(id, (id == 2).then_some("it is not possible")))
             .collect();
         let all: Vec<&Row> = rows.iter().collect();
-        let place = || vec![("t".to_owned(), "a.rs".to_owned())];
-        let mut proofs: Proofs = (3..=CASES + 1).map(|id| (id, place())).collect();
+        let place = |id: usize| {
+            let (path, test) = ("a.rs".to_owned(), "t".to_owned());
+            (id.to_string(), vec![Tag { path, test, ids: vec![id.to_string()] }])
+        };
+        let mut proofs: Proofs = (3..=CASES + 1).map(place).collect();
         assert_eq!(
             breaches(&all, &proofs),
             [
                 "docs/attacks.toml: no test plays case 1",
-                "a.rs: `t` plays case 54, which there is not",
+                "a.rs: `t` names 54, which there is not",
             ]
         );
-        proofs.remove(&(CASES + 1));
-        proofs.insert(1, place());
+        proofs.remove(&(CASES + 1).to_string());
+        proofs.extend([place(1)]);
         assert_eq!(breaches(&all, &proofs), Vec::<String>::new());
         assert_eq!(
             breaches(&all[1..], &proofs),
             [
                 "docs/attacks.toml: case 1 is there 0 times",
-                "a.rs: `t` plays case 1, which there is not",
+                "a.rs: `t` names 1, which there is not",
             ]
         );
     }
@@ -254,8 +210,8 @@ mod tests {
         ];
         let texts = texts.map(|(path, text)| (path.to_owned(), text.to_owned()));
         let (proofs, findings) = proofs(&texts.into());
-        assert_eq!(proofs.get(&1).map(Vec::len), Some(2));
-        assert_eq!(proofs.get(&9).map(Vec::len), Some(1));
+        assert_eq!(proofs.get("1").map(Vec::len), Some(2));
+        assert_eq!(proofs.get("9").map(Vec::len), Some(1));
         assert_eq!(findings, ["tests/guests/time/02-x.wat: no `;; attacks = [...]`"]);
     }
 }

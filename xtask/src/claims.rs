@@ -5,7 +5,7 @@
 //! the line links to any Rust file. Every line of a table under a heading that begins with one of
 //! [`CLAIMING`] must name a test or link to one: a claim without proof is none.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
@@ -28,7 +28,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
     let files = tidy::texts(workspace.root())?;
     let tests: BTreeMap<&str, Vec<String>> = files
         .iter()
-        .filter(|(path, _)| is_rust(path))
+        .filter(|(path, _)| tidy::is_rust(path))
         .map(|(path, text)| (path.as_str(), tag::tests(text)))
         .collect();
     let mut findings = Vec::new();
@@ -61,7 +61,8 @@ fn read(
             is_claiming = CLAIMING.iter().any(|start| heading.starts_with(start));
         }
         let linked = links(document, line);
-        let files: Vec<&String> = linked.iter().filter(|path| is_rust(path)).collect();
+        let files: Vec<&String> =
+            linked.iter().filter(|path| tidy::is_rust(path)).collect();
         let names: Vec<&str> =
             line.split('`').skip(1).step_by(2).filter(is_name).collect();
         for name in &names {
@@ -93,10 +94,6 @@ fn read(
         }
     }
     (count, findings)
-}
-
-fn is_rust(path: &str) -> bool {
-    Path::new(path).extension().is_some_and(|found| found == "rs")
 }
 
 /// Whether a word is the name of a test.

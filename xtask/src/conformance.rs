@@ -8,16 +8,11 @@
 mod page;
 mod rows;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 
-use crate::{
-    plan::Outcome,
-    tag::{self, Tag},
-    tidy,
-    workspace::Workspace,
-};
+use crate::proof::{self, Made, Page, Proofs};
 use rows::{Part, Status};
 
 /// What the step does.
@@ -27,61 +22,18 @@ pub(crate) const ABOUT: &str = "docs/conformance.md says what the tests prove";
 const ROWS: &str = "docs/conformance.toml";
 
 /// What is made of it.
-const PAGE: &str = "docs/conformance.md";
+pub(crate) const PAGE: Page =
+    Page { path: "docs/conformance.md", command: "conformance", rows: ROWS, make };
 
 /// Where the tests of the rehearsal server are: they show that a fault can be played, not
 /// that anyone copes with it.
 const STAGE: &str = "host/sample-server/";
 
-/// The tests of each requirement, by its id.
-type Proofs = BTreeMap<String, Vec<Tag>>;
-
-/// Compares the committed page with what it should say.
-///
-/// # Errors
-///
-/// A claim without a test, a test that names what there is not, or another page.
-pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
-    let (page, found) = made(workspace)?;
-    if workspace.text(PAGE)? != page {
-        bail!("{PAGE} is not what it should be: `cargo xtask conformance` writes it");
-    }
-    Ok(Outcome::Done(found))
-}
-
-/// Writes the page.
-///
-/// # Errors
-///
-/// As [`check`], but for the page itself, which may be another.
-pub(crate) fn write(workspace: &Workspace) -> Result<Outcome> {
-    let (page, found) = made(workspace)?;
-    std::fs::write(workspace.root().join(PAGE), page)
-        .with_context(|| format!("writing {PAGE}"))?;
-    Ok(Outcome::Done(format!("{PAGE}: {found}")))
-}
-
-fn made(workspace: &Workspace) -> Result<(String, String)> {
-    let parts = rows::read(&workspace.text(ROWS)?).with_context(|| ROWS.to_owned())?;
-    let mut findings = Vec::new();
-    let mut proofs = Proofs::new();
-    for (path, text) in tidy::texts(workspace.root())? {
-        if Path::new(&path).extension().is_none_or(|found| found != "rs") {
-            continue;
-        }
-        let (tags, wrong) = tag::read(&path, &text, &["Items:", "Faults:"]);
-        findings.extend(wrong);
-        for tag in tags {
-            for id in &tag.ids {
-                proofs.entry(id.clone()).or_default().push(tag.clone());
-            }
-        }
-    }
+fn make(rows: &str, texts: &BTreeMap<String, String>) -> Result<Made> {
+    let parts = rows::read(rows)?;
+    let (proofs, mut findings) = proof::of_tests(texts, &["Items:", "Faults:"]);
     findings.extend(breaches(&parts, &proofs));
-    if !findings.is_empty() {
-        bail!("{} findings:\n  {}", findings.len(), findings.join("\n  "));
-    }
-    Ok((page::render(&parts, &proofs), page::sum(&parts)))
+    Ok(Made { text: page::render(&parts, &proofs), sum: page::sum(&parts), findings })
 }
 
 /// What is claimed and not proved, and what is proved and not known.
@@ -105,19 +57,15 @@ fn breaches(parts: &[Part], proofs: &Proofs) -> Vec<String> {
             ) => {}
         }
     }
-    for (id, tags) in proofs {
-        if !rows.iter().any(|row| row.id == *id) {
-            breaches.extend(tags.iter().map(|tag| {
-                format!("{}: `{}` names {id}, which there is not", tag.path, tag.test)
-            }));
-        }
-    }
+    let is_known = |id: &str| rows.iter().any(|row| row.id == id);
+    breaches.extend(proof::of_nothing(proofs, is_known));
     breaches
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tag::Tag;
 
     fn proofs(of: &[(&str, &str)]) -> Proofs {
         let mut proofs = Proofs::new();

@@ -92,6 +92,8 @@ fn floor(member: &Member) -> &str {
     }
     match folder.split_once('/') {
         Some(("host", name)) => name,
+        // What sandbox's own tests make guests with, so that it must not see the host.
+        Some(("tests", name @ "guest-builder")) => name,
         Some((shared, _)) => shared,
         None => folder,
     }
@@ -114,6 +116,7 @@ mod tests {
             ("plugins/files-sink", "plugins"),
             ("plugin-sdk", "plugin-sdk"),
             ("tests", "tests"),
+            ("tests/guest-builder", "guest-builder"),
             ("tests/guests/greedy", "guests"),
         ];
         for (folder, expected) in cases {

@@ -14,6 +14,7 @@ mod floors;
 mod guests;
 mod licences;
 mod plan;
+mod proof;
 mod setup;
 mod shell;
 mod tag;
@@ -50,7 +51,9 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Attacks => Ok(plan::run(
             "attacks",
-            vec![alone("attacks", attacks::ABOUT, move || attacks::write(&workspace))],
+            vec![alone("attacks", attacks::ABOUT, move || {
+                attacks::PAGE.write(&workspace)
+            })],
         )),
         Task::Claims => Ok(plan::run(
             "claims",
@@ -59,7 +62,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Conformance => Ok(plan::run(
             "conformance",
             vec![alone("conformance", conformance::ABOUT, move || {
-                conformance::write(&workspace)
+                conformance::PAGE.write(&workspace)
             })],
         )),
         Task::Demo { fresh, arguments } => demo::run(&workspace, fresh, &arguments),

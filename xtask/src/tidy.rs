@@ -84,6 +84,11 @@ pub(crate) fn texts(root: &Path) -> Result<BTreeMap<String, String>> {
     Ok(texts)
 }
 
+/// Whether a file is Rust.
+pub(crate) fn is_rust(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == "rs")
+}
+
 /// Leaves out what is built, what git and editors keep, and what the demonstration writes.
 fn is_ours(folder: &str) -> bool {
     let hidden =

@@ -10,3 +10,9 @@
 (i32.store8 (i32.const 1104) (i32.const 200))
 (i32.store (i32.const 1108) (i32.const 4096))
 (i32.store (i32.const 1112) (i32.const 2))
+;; -- honest
+(i32.store8 (i32.const 1028) (i32.const 1))
+(i32.store (i32.const 1040) (i32.const 1100))
+(i32.store (i32.const 1044) (i32.const 1))
+(i32.store (i32.const 1108) (i32.const 4096))
+(i32.store (i32.const 1112) (i32.const 2))

@@ -12,3 +12,7 @@
 (call $create (i32.const 4096) (i32.const 4) (i32.const 4096) (i32.const 4)
   (i32.const 0) (i32.const 0) (i32.const 2048))
 (drop (call $len (i32.load (i32.const 2052))))
+;; -- honest
+(call $create (i32.const 4096) (i32.const 4) (i32.const 4096) (i32.const 4)
+  (i32.const 0) (i32.const 0) (i32.const 2048))
+(if (i32.load8_u (i32.const 2048)) (then (unreachable)))

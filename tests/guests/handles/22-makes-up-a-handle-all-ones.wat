@@ -3,3 +3,5 @@
 ;; dies = "plugin-trap"
 ;; -- on-batch
 (drop (call $len (i32.const 0xffffffff)))
+;; -- honest
+(drop (call $len (local.get $of)))

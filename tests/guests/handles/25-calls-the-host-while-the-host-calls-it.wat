@@ -11,3 +11,5 @@
 ;; -- on-batch
 (global.set $lent (local.get $of))
 (call $seqs (local.get $of) (i32.const 2048))
+;; -- honest
+(call $seqs (local.get $of) (i32.const 2048))

@@ -2,6 +2,7 @@
 ;; does = "a sink that sends headers which frame, route or authenticate a request, or break out of their line"
 ;; role = "sink"
 ;; asks = ["outbound-http"]
+;; counts = { http-header = 26, http-requests = 26 }
 ;; goes-on = "each is refused; the host alone says such things"
 ;; -- memory
 2
@@ -33,6 +34,9 @@
 (data (i32.const 66752) "a\00b")
 (data (i32.const 66816) "Cookie")
 (data (i32.const 66880) "a=b")
+(data (i32.const 66944) "Trailer")
+(data (i32.const 67008) "TE")
+(data (i32.const 67072) "trailers")
 (func $try (param $name i32) (param $len i32) (param $value i32) (param $value_len i32)
   (i32.store (i32.const 12288) (local.get $name))
   (i32.store (i32.const 12292) (local.get $len))
@@ -55,3 +59,5 @@
 (call $try (i32.const 66560) (i32.const 12) (i32.const 66624) (i32.const 13))
 (call $try (i32.const 66688) (i32.const 12) (i32.const 66752) (i32.const 3))
 (call $try (i32.const 66816) (i32.const 6) (i32.const 66880) (i32.const 3))
+(call $try (i32.const 66944) (i32.const 7) (i32.const 65856) (i32.const 7))
+(call $try (i32.const 67008) (i32.const 2) (i32.const 67072) (i32.const 8))

@@ -2,6 +2,7 @@
 ;; does = "a sink whose destination answers without end"
 ;; role = "sink"
 ;; asks = ["outbound-http"]
+;; counts = { http-bytes-sent = 0, http-requests = 2 }
 ;; goes-on = "the answer is cut at the size that the destination may send"
 ;; -- memory
 2

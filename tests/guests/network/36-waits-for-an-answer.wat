@@ -2,6 +2,7 @@
 ;; does = "a sink whose destination sends one byte now and then"
 ;; role = "sink"
 ;; asks = ["outbound-http"]
+;; counts = { http-requests = 2, http-timed-out = 2 }
 ;; goes-on = "the time of the request ends it, and the guest is told"
 ;; -- memory
 2

@@ -2,10 +2,13 @@
 ;; does = "a sink that names artifacts so that they would land elsewhere: parents, roots, drives, NUL, hidden, too long"
 ;; role = "sink"
 ;; asks = ["artifacts"]
+;; leaves = ["good"]
 ;; goes-on = "each is a bad name, and nothing is made; a good name is taken"
 ;; -- imports
 (import "bulkhead:plugin/artifacts@0.1.0" "create"
   (func $create (param i32 i32 i32 i32 i32 i32 i32)))
+(import "bulkhead:plugin/artifacts@0.1.0" "[static]writer.commit"
+  (func $commit (param i32 i32)))
 ;; -- items
 (data (i32.const 4096) "lake")
 (data (i32.const 4352) "..")
@@ -21,6 +24,7 @@
 (data (i32.const 4712) "%2e%2e/x")
 (data (i32.const 4728) "\e2\80\a5/x")
 (data (i32.const 4736) "")
+(data (i32.const 4744) "good")
 (func $try (param $name i32) (param $len i32)
   (call $create (i32.const 4096) (i32.const 4) (local.get $name) (local.get $len)
     (i32.const 0) (i32.const 0) (i32.const 2048))
@@ -40,3 +44,8 @@
 (call $try (i32.const 4712) (i32.const 8))
 (call $try (i32.const 4728) (i32.const 5))
 (call $try (i32.const 4736) (i32.const 0))
+(call $create (i32.const 4096) (i32.const 4) (i32.const 4744) (i32.const 4)
+  (i32.const 0) (i32.const 0) (i32.const 2048))
+(if (i32.load8_u (i32.const 2048)) (then (unreachable)))
+(call $commit (i32.load (i32.const 2052)) (i32.const 2064))
+(if (i32.load8_u (i32.const 2064)) (then (unreachable)))

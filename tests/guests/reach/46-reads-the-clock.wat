@@ -2,6 +2,7 @@
 ;; does = "reads both clocks again and again in one call, to measure how long the host takes"
 ;; role = "transform"
 ;; asks = ["clock"]
+;; limits = { cpu-ms = 10000 }
 ;; goes-on = "a clock that stands shows nothing: whoever owns the time decides how fine it is"
 ;; -- imports
 (import "bulkhead:plugin/clock@0.1.0" "wall-ms" (func $wall (result i64)))

@@ -1,6 +1,7 @@
 ;; attacks = [42]
 ;; does = "says a whole body as the text and as the name of fields of a declared event"
 ;; asks = ["bodies", "telemetry"]
+;; counts = { fields-not-shown = 4 }
 ;; goes-on = "text is shown only where the operator granted it, names only where the manifest declares them"
 ;; -- imports
 (import "bulkhead:plugin/bodies@0.1.0" "read" (func $read (param i32 i32 i32 i32)))

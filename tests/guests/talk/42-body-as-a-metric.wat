@@ -1,6 +1,7 @@
 ;; attacks = [42]
 ;; does = "counts under a whole body as the metric's name"
 ;; asks = ["bodies", "telemetry"]
+;; counts = { metrics-not-declared = 2 }
 ;; goes-on = "a name that the manifest does not declare is counted and not shown"
 ;; -- imports
 (import "bulkhead:plugin/bodies@0.1.0" "read" (func $read (param i32 i32 i32 i32)))

@@ -1,6 +1,7 @@
 ;; attacks = [42]
 ;; does = "says a whole body as the code of an event"
 ;; asks = ["bodies", "telemetry"]
+;; counts = { events-not-shown = 2 }
 ;; goes-on = "a code that the manifest does not declare is counted and not shown"
 ;; -- imports
 (import "bulkhead:plugin/bodies@0.1.0" "read" (func $read (param i32 i32 i32 i32)))

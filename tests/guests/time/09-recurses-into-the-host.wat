@@ -1,5 +1,6 @@
 ;; attacks = [9]
 ;; does = "calls itself without end, and the host at every step"
+;; limits = { cpu-ms = 10000 }
 ;; dies = "plugin-trap"
 ;; -- items
 (func $deep (param i32)

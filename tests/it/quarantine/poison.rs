@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
+use bulkhead_guest_builder::Guest;
 use bulkhead_sandbox::Package;
-use bulkhead_tests::Guest;
 
 use super::sealed::{
     FILTER, fates, files, holding, list, observation, patient, quarantine, site, unsealed,

@@ -5,7 +5,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead, BufReader, Read},
     os::unix::process::ExitStatusExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread::JoinHandle,
@@ -24,7 +24,7 @@ pub(crate) struct Program(Command);
 impl Program {
     /// `bulkhead` in `dir`, without arguments yet.
     pub(crate) fn new(dir: &Path) -> Self {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(bulkhead_tests::program());
         command.current_dir(dir).stdin(Stdio::null());
         command.env_remove("BULKHEAD_LOG").env_remove("BULKHEAD_LOG_FORMAT");
         Self(command)
@@ -191,25 +191,4 @@ fn listen(
         drop(open);
         all
     })
-}
-
-/// `target/release`, or whichever profile the tests are built with.
-fn folder() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    own.parent().unwrap().parent().unwrap().to_owned()
-}
-
-fn binary() -> PathBuf {
-    let path = folder().join("bulkhead");
-    assert!(path.is_file(), "{} is missing: run `cargo xtask test`", path.display());
-    path
-}
-
-/// A first-party plugin as shipped.
-pub(crate) fn plugin(name: &str) -> PathBuf {
-    let folder = std::env::var_os("BULKHEAD_PLUGINS")
-        .map_or_else(|| folder().parent().unwrap().join("plugins"), PathBuf::from);
-    let path = folder.join(format!("{name}.wasm"));
-    assert!(path.is_file(), "{} is missing: run `cargo xtask test`", path.display());
-    path
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bulkhead_guest_builder::Bomb;
 use bulkhead_model::ByteSize;
 use bulkhead_pipeline::{Stage as _, Verdict};
 use bulkhead_sandbox::{
@@ -10,10 +11,6 @@ use bulkhead_sandbox::{
     Sandbox,
 };
 use serde_json::json;
-use wasm_encoder::{
-    BlockType, CodeSection, Component, DataSection, Function, FunctionSection,
-    MemorySection, MemoryType, Module, ModuleSection, TypeSection, ValType,
-};
 
 use crate::guest::{Ground, Guest, batch, children};
 
@@ -23,30 +20,40 @@ const FOR_EVER: Duration = Duration::from_mins(2);
 /// Attacks: 11.
 #[tokio::test]
 async fn a_compile_bomb_is_refused_in_its_bounds() {
-    // name, module, a time limit, a memory limit, what it says
+    // name, what there is too much of, a time limit, a memory limit, what it says
     const TIME: &str = "`limits.compile` of";
     const MEMORY: &str = "`limits.compile-memory` of";
-    type Case = (&'static str, Module, u64, u64, &'static [&'static str]);
+    type Case = (&'static str, Bomb, u64, u64, &'static [&'static str]);
     let cases: [Case; 6] = [
-        ("functions without end", functions(100_000), 500, 2048, &[TIME]),
-        ("functions without end and memory", functions(100_000), 120_000, 48, &[MEMORY]),
-        ("one giant function", giant(1_500_000), 500, 1024, &[TIME, MEMORY]),
+        ("functions without end", Bomb::Functions(100_000), 500, 2048, &[TIME]),
+        (
+            "functions without end and memory",
+            Bomb::Functions(100_000),
+            120_000,
+            48,
+            &[MEMORY],
+        ),
+        ("one giant function", Bomb::Giant(1_500_000), 500, 1024, &[TIME, MEMORY]),
         (
             "a function over the format's limit",
-            giant(6_000_000),
+            Bomb::Giant(6_000_000),
             60_000,
             1024,
             &["body size"],
         ),
-        ("a million locals", locals(1_000_000), 60_000, 1024, &["too many locals"]),
+        ("a million locals", Bomb::Locals(1_000_000), 60_000, 1024, &["too many locals"]),
         // They cost next to nothing: it is no plugin, for the rest.
-        ("data segments", segments(32_768), 60_000, 1024, &["bulkhead:plugin/lifecycle"]),
+        (
+            "data segments",
+            Bomb::Segments(32_768),
+            60_000,
+            1024,
+            &["bulkhead:plugin/lifecycle"],
+        ),
     ];
     let sandbox = Sandbox::new(None).unwrap().with_children(children());
-    for (name, module, ms, mib, expected) in cases {
-        let mut component = Component::new();
-        component.section(&ModuleSection(&module));
-        let package = Package::from_bytes(component.finish()).unwrap();
+    for (name, bomb, ms, mib, expected) in cases {
+        let package = Package::from_bytes(bomb.component()).unwrap();
         let limits = Limits {
             compile: Duration::from_millis(ms),
             compile_memory: ByteSize::mib(mib),
@@ -169,72 +176,4 @@ fn anyhow(error: &Error) -> String {
     use std::error::Error as _;
     let cause = error.source().map(|cause| format!(": {cause:#}"));
     format!("{error}{}", cause.unwrap_or_default())
-}
-
-/// A module of functions `(i32) -> i32`, made of these.
-fn module(bodies: &[Function]) -> Module {
-    let mut module = Module::new();
-    let mut types = TypeSection::new();
-    types.ty().function([ValType::I32], [ValType::I32]);
-    module.section(&types);
-    let mut functions = FunctionSection::new();
-    let mut code = CodeSection::new();
-    for body in bodies {
-        functions.function(0);
-        code.function(body);
-    }
-    module.section(&functions);
-    module.section(&code);
-    module
-}
-
-/// `count` functions of a hundred instructions.
-fn functions(count: usize) -> Module {
-    let mut body = Function::new([]);
-    arithmetic(&mut body, 100);
-    module(&vec![body; count])
-}
-
-/// One function of `count` instructions, in branches.
-fn giant(count: usize) -> Module {
-    let mut body = Function::new([]);
-    arithmetic(&mut body, count);
-    module(&[body])
-}
-
-/// Ends a function after `count` instructions that depend on each other.
-fn arithmetic(body: &mut Function, count: usize) {
-    let mut body = body.instructions();
-    for _ in 0..count / 10 {
-        body.local_get(0).if_(BlockType::Empty);
-        body.local_get(0).i32_const(3).i32_mul().i32_const(7).i32_add().local_set(0);
-        body.end();
-    }
-    body.local_get(0).end();
-}
-
-fn locals(count: u32) -> Module {
-    let mut body = Function::new([(count, ValType::I32)]);
-    body.instructions().local_get(0).end();
-    module(&[body])
-}
-
-fn segments(count: usize) -> Module {
-    let mut module = Module::new();
-    let mut memories = MemorySection::new();
-    memories.memory(MemoryType {
-        minimum: 1,
-        maximum: None,
-        memory64: false,
-        shared: false,
-        page_size_log2: None,
-    });
-    module.section(&memories);
-    let mut data = DataSection::new();
-    for at in 0..count {
-        let at = i32::try_from(at % 65_536).unwrap();
-        data.active(0, &wasm_encoder::ConstExpr::i32_const(at), [1]);
-    }
-    module.section(&data);
-    module
 }

@@ -1,13 +1,9 @@
-//! Makes small components of core WebAssembly text, with the layouts of the canonical ABI.
-//!
-//! A guest answers every call with zeroed memory, which stands for "all is well" in every
-//! result of the contract; a test puts code in front of that.
-//!
-//! Memory: 64 the description's place, 1024 what calls return, 2048 what imports return,
-//! 4096 the test's own data, 16384 the manifest, from 32768 on what the host asks for.
+//! Guests of tests and where they are loaded, and batches for them. How a guest is put
+//! together, and where things lie in its memory, says `bulkhead_guest_builder::Parts`.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bulkhead_guest_builder::Parts;
 use bulkhead_model::{ByteSize, Instant};
 use bulkhead_ndjson::{Bases, Framer, FramerLimits};
 use bulkhead_pipeline::{Batch, FileKind, Intake, Tally};
@@ -15,7 +11,6 @@ use bulkhead_sandbox::{
     Children, Error, Grants, Limits, Package, Plugin, Resources, Role, Sandbox,
 };
 use serde_json::{Value, json};
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 /// What a guest is made of. Code is WebAssembly text.
 #[derive(Clone)]
@@ -110,101 +105,21 @@ impl Guest {
     }
 
     fn component(&self) -> Vec<u8> {
-        let (world, exports) = match self.manifest["role"].as_str() {
-            Some("filter") => ("body-filter-plugin", self.filter_exports()),
-            Some("transform") => ("transform-plugin", self.transform_exports()),
-            _ => ("sink-plugin", self.sink_exports()),
-        };
-        let mut module = wat::parse_str(self.core(&exports)).unwrap();
-        let mut wit = wit_parser::Resolve::default();
-        let contract = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
-        let (mut package, _) = wit.push_dir(contract).unwrap();
-        let mut world = world;
-        if let Some(more) = self.wit {
-            package = wit.push_str("guest.wit", more).unwrap();
-            world = "guest";
+        let role = self.manifest["role"].as_str().unwrap();
+        Parts {
+            manifest: self.manifest.clone(),
+            told: self.told.clone(),
+            imports: self.imports,
+            items: self.items,
+            memory: self.memory,
+            on_describe: self.on_describe,
+            on_configure: self.on_configure,
+            on_batch: self.on_batch,
+            on_realloc: self.on_realloc,
+            wit: self.wit,
+            ..Parts::new(role)
         }
-        let world = wit.select_world(&[package], Some(world)).unwrap();
-        embed_component_metadata(&mut module, &wit, world, StringEncoding::UTF8, false)
-            .unwrap();
-        let mut encoder = ComponentEncoder::default();
-        encoder.validate(true).module(&module).unwrap().encode().unwrap()
-    }
-
-    fn core(&self, exports: &str) -> String {
-        let Self {
-            imports, items, memory, on_describe, on_configure, on_realloc, ..
-        } = self;
-        let told = self.told.as_ref().unwrap_or(&self.manifest).to_string();
-        let escaped = told.replace('\\', "\\5c").replace('"', "\\22");
-        let len = told.len();
-        format!(
-            r#"(module
-  (import "bulkhead:plugin/batches@0.1.0" "[resource-drop]batch" (func $drop (param i32)))
-  (import "bulkhead:plugin/batches@0.1.0" "[method]batch.len"
-    (func $len (param i32) (result i32)))
-  {imports}
-  (memory (export "memory") {memory})
-  (data (i32.const 16384) "{escaped}")
-  (global $top (mut i32) (i32.const 32768))
-  {items}
-  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
-    {on_realloc}
-    (global.set $top (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
-    (global.get $top)
-    (global.set $top (i32.add (global.get $top) (local.get 3))))
-  (func (export "bulkhead:plugin/lifecycle@0.1.0#describe") (result i32)
-    {on_describe}
-    (i32.store (i32.const 64) (i32.const 16384))
-    (i32.store (i32.const 68) (i32.const {len}))
-    (i32.const 64))
-  (func (export "bulkhead:plugin/lifecycle@0.1.0#configure") (param i32 i32) (result i32)
-    {on_configure}
-    (global.set $top (i32.const 32768))
-    (i32.const 1024))
-  {exports})"#
-        )
-    }
-
-    fn on_batch(&self, export: &str) -> String {
-        let on_batch = self.on_batch;
-        format!(
-            r#"(func (export "{export}") (param $of i32) (result i32)
-    (local $len i32) (local $left i32)
-    (global.set $top (i32.const 32768))
-    (memory.fill (i32.const 1024) (i32.const 0) (i32.const 256))
-    (local.set $len (call $len (local.get $of)))
-    {on_batch}
-    (call $drop (local.get $of))
-    (i32.const 1024))"#
-        )
-    }
-
-    fn filter_exports(&self) -> String {
-        self.on_batch("bulkhead:plugin/filter@0.1.0#evaluate")
-    }
-
-    fn transform_exports(&self) -> String {
-        self.on_batch("bulkhead:plugin/transform@0.1.0#apply")
-    }
-
-    fn sink_exports(&self) -> String {
-        let deliver = self.on_batch("bulkhead:plugin/sink@0.1.0#deliver");
-        let simple = |name: &str, params: &str| {
-            format!(
-                r#"(func (export "bulkhead:plugin/sink@0.1.0#{name}") {params} (result i32)
-    (memory.fill (i32.const 1024) (i32.const 0) (i32.const 256))
-    (i32.const 1024))"#
-            )
-        };
-        [
-            deliver,
-            simple("open", "(param i32 i32 i32 i32 i64 i32 i32)"),
-            simple("flush", ""),
-            simple("close", "(param i32)"),
-            simple("conclude", "(param i32 i32 i32 i32 i32 i32 i32 i32)"),
-        ]
-        .join("\n")
+        .component()
     }
 }
 

@@ -1,5 +1,5 @@
 ;; attacks = [14]
-;; does = "returns a list of rejections that all share the same few bytes"
+;; does = "returns fifty thousand rejections, as many as its memory holds, that all share the same few bytes"
 ;; dies = "plugin-return-bytes"
 ;; -- items
 (data (i32.const 4096) "no")
@@ -14,3 +14,9 @@
   (br_if $l (i32.lt_u (local.get $len) (i32.const 800000))))
 (i32.store (i32.const 1040) (i32.const 73728))
 (i32.store (i32.const 1044) (i32.const 50000))
+;; -- honest
+(i32.store8 (i32.const 1028) (i32.const 1))
+(i32.store (i32.const 1040) (i32.const 1100))
+(i32.store (i32.const 1044) (i32.const 1))
+(i32.store (i32.const 1108) (i32.const 4096))
+(i32.store (i32.const 1112) (i32.const 2))
