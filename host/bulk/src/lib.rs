@@ -50,7 +50,7 @@ pub use gunzip::GunzipError;
 pub use key::{Algorithm, KeyError, SigningKey};
 pub use kickoff::{Accepted, Kickoff, Way};
 pub use manifest::{
-    FileAccess, FileId, FileList, Manifest, ManifestError, OutputFile, Warning,
+    FileAccess, FileId, FileList, Manifest, ManifestError, OutputFile, Remedy, Warning,
 };
 pub use operation_outcome::{Complaint, Issue, Outcome};
 pub use poll::{Poll, StatusReply, StatusSource, Step};

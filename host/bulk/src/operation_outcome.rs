@@ -93,6 +93,20 @@ impl Outcome {
         self.is_transient
     }
 
+    /// Whether every issue that counts says `exception`, which servers say of what passes and
+    /// of what does not.
+    pub(crate) fn is_mere_exception(&self) -> bool {
+        let says = |issue: &Issue| issue.code == "exception";
+        let mild = |issue: &&Issue| {
+            !matches!(issue.severity.as_str(), "information" | "warning")
+        };
+        let mut grave = self.issues.iter().filter(mild).peekable();
+        if grave.peek().is_some() {
+            return grave.all(says);
+        }
+        !self.issues.is_empty() && self.issues.iter().all(says)
+    }
+
     /// Whether any text of it names this parameter, which must be one of those that only
     /// save work.
     pub(crate) fn names(&self, parameter: &str) -> bool {

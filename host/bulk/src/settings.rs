@@ -196,9 +196,10 @@ pub struct PollLimits {
     /// How long a status endpoint must have been failing before it is given up.
     /// Default: 30 min.
     pub failure_time: Duration,
-    /// HTTP 500s in a row without an `OperationOutcome` before the job counts as failed.
-    /// Default: 3.
-    pub bare_500s: u32,
+    /// Answers in a row that may not be about the job before one is believed: a 200 that is
+    /// no manifest, a refusal without an `OperationOutcome` or with one that says no more
+    /// than `exception`, a 401 or 403. Default: 3.
+    pub doubts: u32,
 }
 
 impl Default for PollLimits {
@@ -211,7 +212,7 @@ impl Default for PollLimits {
             job_timeout: Duration::from_hours(30 * 24),
             failures: 10,
             failure_time: Duration::from_mins(30),
-            bare_500s: 3,
+            doubts: 3,
         }
     }
 }

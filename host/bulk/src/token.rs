@@ -160,6 +160,11 @@ impl TokenCell {
         }
     }
 
+    /// Throws the token in use away.
+    pub(crate) async fn renew(&self) {
+        self.current.lock().await.token = None;
+    }
+
     async fn ask(
         &self,
         net: &bulkhead_net::Client,

@@ -195,6 +195,14 @@ impl Door {
         }
     }
 
+    /// Throws the token in use away: the next request asks for a fresh one.
+    pub(super) async fn renew(&self) {
+        match &self.auth {
+            Keyring::Services(cell) => cell.renew().await,
+            Keyring::Fixed(_) | Keyring::None => {}
+        }
+    }
+
     pub(super) fn base(&self) -> &Url {
         &self.base
     }
