@@ -72,6 +72,77 @@ impl Error {
         }
     }
 
+    /// Whether it is about signing in, and says nothing of what was to be asked for.
+    pub fn is_of_token(&self) -> bool {
+        match self {
+            Self::Key { .. }
+            | Self::NoTokenEndpoint { .. }
+            | Self::TokenRefused { .. } => true,
+            Self::Busy { doing, .. }
+            | Self::Json { doing, .. }
+            | Self::Network { doing, .. }
+            | Self::Refused { doing, .. } => *doing == Doing::Token,
+            Self::Corrupt { .. }
+            | Self::Encoding { .. }
+            | Self::Inflated { .. }
+            | Self::JobFailed { .. }
+            | Self::JobGone { .. }
+            | Self::JobTimeout { .. }
+            | Self::KickoffUnknown { .. }
+            | Self::Locked { .. }
+            | Self::Manifest { .. }
+            | Self::MediaType { .. }
+            | Self::Mismatch { .. }
+            | Self::NoStatusUrl { .. }
+            | Self::Path { .. }
+            | Self::Settings { .. }
+            | Self::TooLarge { .. }
+            | Self::Unauthorized { .. }
+            | Self::Unreachable { .. } => false,
+        }
+    }
+
+    /// Whether a change of settings or rights lets the same request succeed, so that nothing
+    /// that took long to make should be given up for it.
+    pub fn is_mendable(&self) -> bool {
+        match self {
+            Self::Network { source, .. } => {
+                source.is_tls()
+                    || matches!(
+                        source,
+                        bulkhead_net::Error::Address { .. }
+                            | bulkhead_net::Error::Credential { .. }
+                            | bulkhead_net::Error::Insecure { .. }
+                    )
+            }
+            // What refuses in FHIR's words is the server, not storage whose links run out.
+            Self::Refused { status: 401 | 403, outcome, .. } => outcome.is_fhir,
+            Self::Unauthorized { .. } => true,
+            Self::Busy { .. }
+            | Self::Corrupt { .. }
+            | Self::Encoding { .. }
+            | Self::Inflated { .. }
+            | Self::JobFailed { .. }
+            | Self::JobGone { .. }
+            | Self::JobTimeout { .. }
+            | Self::Json { .. }
+            | Self::KickoffUnknown { .. }
+            | Self::Locked { .. }
+            | Self::Manifest { .. }
+            | Self::MediaType { .. }
+            | Self::Mismatch { .. }
+            | Self::NoStatusUrl { .. }
+            | Self::Path { .. }
+            | Self::Refused { .. }
+            | Self::Settings { .. }
+            | Self::TooLarge { .. }
+            | Self::Unreachable { .. } => false,
+            Self::Key { .. }
+            | Self::NoTokenEndpoint { .. }
+            | Self::TokenRefused { .. } => true,
+        }
+    }
+
     /// What an operator could do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
