@@ -13,7 +13,10 @@ mod kickoff;
 mod read;
 mod remark;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use bulkhead_model::Instant;
 use url::Url;
@@ -39,6 +42,8 @@ pub struct Client {
     /// Shared with downloads under way, which ask for the rest of a file through it.
     door: Arc<Door>,
     surroundings: Surroundings,
+    /// What the server said of itself last. Never held across an await.
+    known: Mutex<Option<Server>>,
 }
 
 /// What a server says about itself.
@@ -110,7 +115,7 @@ impl Client {
             base.set_path(&format!("{}/", base.path()));
         }
         let door = Arc::new(Door::new(&settings, net, surroundings.clone()));
-        Ok(Self { settings, base, door, surroundings })
+        Ok(Self { settings, base, door, surroundings, known: Mutex::default() })
     }
 
     /// The scope of the last token; `None` when none was issued to us yet.

@@ -29,6 +29,7 @@ pub mod fuzzing;
 mod gunzip;
 mod key;
 mod kickoff;
+mod lenient;
 mod manifest;
 mod operation_outcome;
 mod poll;

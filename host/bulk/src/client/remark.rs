@@ -17,7 +17,8 @@ use crate::{
 impl Client {
     /// What speaks against `kickoff` in the server's own words, one remark a line.
     pub fn remarks(&self, server: &Server, kickoff: &Kickoff) -> Vec<String> {
-        let mut remarks = of_kickoff(&server.capability, kickoff);
+        let mut remarks = server.capability.remarks.clone();
+        remarks.extend(of_kickoff(&server.capability, kickoff));
         if self.settings.since_style == SinceStyle::Unsupported && kickoff.since.is_some()
         {
             remarks.push(
