@@ -300,15 +300,18 @@ impl Error {
 
     /// Whether a file's link may have expired, so that a fresh manifest may help.
     pub fn is_expired_link(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Unauthorized { doing: Doing::Download, .. }
-                | Self::Refused {
-                    doing: Doing::Download,
-                    status: 401 | 403 | 404 | 410,
-                    ..
-                }
-        )
+            | Self::Refused {
+                doing: Doing::Download,
+                status: 401 | 403 | 404 | 410,
+                ..
+            } => true,
+            Self::Refused { doing: Doing::Download, outcome, .. } => {
+                outcome.is_expired_link
+            }
+            _ => false,
+        }
     }
 
     /// The origin to list as trusted, when the token was withheld from it.
