@@ -3,6 +3,7 @@
 //! A thin shell: what to send and how to judge answers lies in the pure modules. The steps
 //! of an export are in `kickoff`, `job` and `file`; the one way requests leave in `door`.
 
+mod address;
 mod answer;
 mod discover;
 mod door;

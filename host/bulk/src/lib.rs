@@ -59,8 +59,8 @@ pub use profile::{Defaults, Profile};
 pub use safe_headers::SafeHeaders;
 pub use scope::{Coverage, GrantedScope};
 pub use settings::{
-    Auth, BackendServices, Handling, KickoffMethod, Limits, PollLimits, Settings,
-    SinceStyle, Version,
+    Auth, BackendServices, Bearer, BoxError, ClientSecret, Handling, KickoffMethod,
+    Limits, PollLimits, Rewrite, SecretPlace, Settings, SinceStyle, Version,
 };
 pub use smart::{Smart, TokenEndpoint};
 pub use surroundings::{Clock, Random, Surroundings};

@@ -16,6 +16,10 @@ pub struct Settings {
     pub base: Url,
     /// How to authenticate.
     pub auth: Auth,
+    /// Other ways in which the server writes its own base.
+    pub aliases: Vec<Url>,
+    /// What addresses begin with that the server writes wrongly.
+    pub rewrite: Option<Rewrite>,
     /// Further origins that may see the access token, besides the base's.
     pub trusted_origins: Vec<Origin>,
     /// How to send the kick-off.
@@ -48,6 +52,8 @@ impl Settings {
         Self {
             base,
             auth: Auth::None,
+            aliases: Vec::new(),
+            rewrite: None,
             trusted_origins: Vec::new(),
             method: KickoffMethod::Auto,
             version: Version::Auto,
@@ -67,6 +73,9 @@ impl Settings {
         let token_url = match &self.auth {
             Auth::BackendServices(services) => {
                 services.token_url.as_ref().map(|endpoint| &endpoint.url)
+            }
+            Auth::ClientSecret(secret) => {
+                secret.token_url.as_ref().map(|endpoint| &endpoint.url)
             }
             Auth::Bearer(_) | Auth::None => None,
         };
@@ -92,8 +101,10 @@ impl Settings {
 pub enum Auth {
     /// SMART Backend Services: a signed assertion buys short-lived tokens.
     BackendServices(BackendServices),
-    /// A token that was issued by other means and is not renewed.
-    Bearer(Secret),
+    /// A token that was issued by other means, and is renewed by them.
+    Bearer(Bearer),
+    /// A secret buys short-lived tokens.
+    ClientSecret(ClientSecret),
     /// No authentication, or mutual TLS, which is the network's business.
     None,
 }
@@ -112,6 +123,75 @@ pub struct BackendServices {
     pub token_url: Option<TokenEndpoint>,
     /// The scope to ask for; `None` chooses by what the server announces, empty sends none.
     pub scope: Option<String>,
+}
+
+/// What client credentials with a shared secret need.
+///
+/// Source: RFC 6749 sections 2.3.1 and 4.4.
+#[derive(Clone, Debug)]
+pub struct ClientSecret {
+    /// The registered client id.
+    pub client_id: String,
+    /// The secret.
+    pub secret: Secret,
+    /// Where it stands in a request.
+    pub place: SecretPlace,
+    /// The token endpoint; `None` asks the server's SMART configuration.
+    pub token_url: Option<TokenEndpoint>,
+    /// The scope to ask for; `None` chooses by what the server announces, empty sends none.
+    pub scope: Option<String>,
+}
+
+/// Where the client's secret stands in a request for a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// In the form, beside the client id.
+    Body,
+    /// In `Authorization: Basic`, which every server has to know.
+    #[default]
+    Header,
+}
+
+/// A cause whose type is none of a caller's business.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where a token is to be read that others renew: before every use.
+#[derive(Clone)]
+pub struct Bearer(Arc<dyn Fn() -> Result<Secret, BoxError> + Send + Sync>);
+
+impl Bearer {
+    /// A token that is read anew each time.
+    pub fn read_by(
+        read: impl Fn() -> Result<Secret, BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(read))
+    }
+
+    pub(crate) fn read(&self) -> Result<Secret, BoxError> {
+        (self.0)()
+    }
+}
+
+impl From<Secret> for Bearer {
+    /// A token that stays.
+    fn from(token: Secret) -> Self {
+        Self::read_by(move || Ok(token.clone()))
+    }
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bearer(…)")
+    }
+}
+
+/// What addresses of a server begin with that does not know its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// As the server writes them.
+    pub from: Url,
+    /// As they are.
+    pub to: Url,
 }
 
 /// How to send the kick-off.

@@ -17,7 +17,7 @@ use std::{
 use anyhow::Context as _;
 use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof};
 use bulkhead_model::Instant;
-use bulkhead_ndjson::{Bases, Block, Framer};
+use bulkhead_ndjson::{Block, Framer};
 use bulkhead_pipeline::{
     Advance, Asked, Caution, CloseReason, FileKind, Intake, Lane, Tally,
 };
@@ -298,7 +298,7 @@ impl FileWork {
             FileArray::Recalled => FileKind::Recalled,
             FileArray::Replayed => FileKind::Replayed,
         };
-        let bases = Bases::new([self.export.config.source.base_url.to_string()]);
+        let bases = self.export.config.source.bases();
         let intake = Intake::new(self.index, kind, bases).asking(Arc::clone(&self.asked));
         let of = assemble::FileOf {
             export_id: self.id.as_str(),

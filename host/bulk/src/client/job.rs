@@ -322,7 +322,8 @@ fn spoils_one_page(error: &Error) -> bool {
         Error::Manifest { source, .. } => {
             !matches!(source, ManifestError::Loop | ManifestError::Pages { .. })
         }
-        Error::Busy { .. }
+        Error::Bearer { .. }
+        | Error::Busy { .. }
         | Error::Corrupt { .. }
         | Error::Encoding { .. }
         | Error::Inflated { .. }

@@ -3,7 +3,8 @@
 //!
 //! Remarks, never refusals: absence from a capability statement proves nothing.
 
-use bulkhead_model::{Level, ResourceType};
+use bulkhead_model::{Level, ResourceType, SafeUrl};
+use url::Url;
 
 use super::{Client, Server};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     kickoff::Kickoff,
     profile::Profile,
     scope::{Coverage, GrantedScope},
-    settings::{Auth, SinceStyle},
+    settings::{Auth, Settings, SinceStyle},
 };
 
 impl Client {
@@ -19,6 +20,7 @@ impl Client {
     pub fn remarks(&self, server: &Server, kickoff: &Kickoff) -> Vec<String> {
         let mut remarks = server.capability.remarks.clone();
         remarks.extend(of_kickoff(&server.capability, kickoff));
+        remarks.extend(alias(&self.settings, &server.capability));
         if self.settings.since_style == SinceStyle::Unsupported && kickoff.since.is_some()
         {
             remarks.push(
@@ -53,6 +55,27 @@ impl Client {
         }
         remarks
     }
+}
+
+/// Another name by which the server calls itself, and of which the operator says nothing.
+fn alias(settings: &Settings, capability: &Capability) -> Option<String> {
+    let own = Url::parse(capability.implementation_url.as_ref()?).ok()?;
+    let name = |url: &Url| {
+        let path = url.path().trim_end_matches('/').to_owned();
+        (url.host_str().map(str::to_owned), url.port(), path)
+    };
+    let is_known = [&settings.base]
+        .into_iter()
+        .chain(&settings.aliases)
+        .any(|known| name(known) == name(&own));
+    let is_url = matches!(own.scheme(), "http" | "https");
+    (is_url && !is_known).then(|| {
+        format!(
+            "the server calls itself `{}`: if references in its data begin so, add it to \
+             `source.base-aliases`",
+            SafeUrl::of(&own)
+        )
+    })
 }
 
 fn of_kickoff(capability: &Capability, kickoff: &Kickoff) -> Vec<String> {
@@ -103,6 +126,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// Items: 109.
+    #[test]
+    fn another_name_of_the_server_is_remarked_on_until_it_is_known() {
+        let base = "https://ehr.example/fhir/";
+        let cases = [
+            ("none", None, None),
+            ("the same", Some("https://ehr.example/fhir"), None),
+            ("the same in clear text", Some("http://ehr.example/fhir/"), None),
+            ("no address", Some("urn:uuid:1"), None),
+            ("known", Some("https://old.example/r4"), None),
+            ("another", Some("https://in.example/r4"), Some("`https://in.example/r4`")),
+        ];
+        for (case, stated, expected) in cases {
+            let settings = Settings {
+                aliases: vec!["https://old.example/r4/".parse().unwrap()],
+                ..Settings::new(base.parse().unwrap())
+            };
+            let capability = Capability {
+                implementation_url: stated.map(str::to_owned),
+                ..Capability::default()
+            };
+            let found = alias(&settings, &capability);
+            assert_eq!(found.is_some(), expected.is_some(), "case: {case}");
+            let says = found.unwrap_or_default();
+            assert!(says.contains(expected.unwrap_or_default()), "case: {case}: {says}");
+        }
+    }
 
     /// Items: 1, 4, 5, 6.
     #[test]

@@ -32,7 +32,8 @@ impl Error {
     /// Whose turn it is to change something.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Key { .. }
+            Self::Bearer { .. }
+            | Self::Key { .. }
             | Self::NoTokenEndpoint { .. }
             | Self::Path { .. }
             | Self::Refused { status: 401 | 403, .. }
@@ -75,7 +76,8 @@ impl Error {
     /// Whether it is about signing in, and says nothing of what was to be asked for.
     pub fn is_of_token(&self) -> bool {
         match self {
-            Self::Key { .. }
+            Self::Bearer { .. }
+            | Self::Key { .. }
             | Self::NoTokenEndpoint { .. }
             | Self::TokenRefused { .. } => true,
             Self::Busy { doing, .. }
@@ -137,7 +139,8 @@ impl Error {
             | Self::Settings { .. }
             | Self::TooLarge { .. }
             | Self::Unreachable { .. } => false,
-            Self::Key { .. }
+            Self::Bearer { .. }
+            | Self::Key { .. }
             | Self::NoTokenEndpoint { .. }
             | Self::TokenRefused { .. } => true,
         }
@@ -157,6 +160,15 @@ impl Error {
             Self::Locked { extension, .. } => Some(format!(
                 "if the file can be read all the same, add `{extension}` to ignore-extensions"
             )),
+            Self::Bearer { .. } => {
+                Some("write a fresh token where `source.auth.bearer` says".to_owned())
+            }
+            Self::Manifest { source: ManifestError::Elsewhere { origin }, .. }
+            | Self::Network {
+                source: bulkhead_net::Error::Credential { origin }
+                    | bulkhead_net::Error::Insecure { origin, .. },
+                ..
+            } if !origin.is_https() && !origin.is_loopback() => Some(WRONG_BASE.to_owned()),
             Self::Manifest { source: ManifestError::Elsewhere { origin }, .. } => {
                 Some(format!("if this is right, add `{origin}` to trusted-origins"))
             }
@@ -195,6 +207,11 @@ impl Error {
         }
     }
 }
+
+/// A token must never be offered to clear text for a server's slip.
+const WRONG_BASE: &str = "the server, behind a proxy, writes addresses that begin with http://: \
+    say in `source.rewrite` what they begin with and what they should begin with, or let its \
+    people mend its base address";
 
 fn refusal_hint(complaint: Complaint, status: u16) -> Option<String> {
     let text = match complaint {

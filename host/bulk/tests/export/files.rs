@@ -24,7 +24,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 fn bearer() -> Auth {
-    Auth::Bearer(Secret::new("t0ken"))
+    Auth::Bearer(Secret::new("t0ken").into())
 }
 
 fn manifest(access: bool, urls: &[&str]) -> String {

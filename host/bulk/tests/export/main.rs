@@ -9,6 +9,7 @@
 
 mod auth;
 mod counts;
+mod discovery;
 mod files;
 mod jobs;
 mod kickoffs;
