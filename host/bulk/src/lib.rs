@@ -59,8 +59,9 @@ pub use profile::{Defaults, Profile};
 pub use safe_headers::SafeHeaders;
 pub use scope::{Coverage, GrantedScope};
 pub use settings::{
-    Auth, BackendServices, Bearer, BoxError, ClientSecret, Handling, KickoffMethod,
-    Limits, PollLimits, Rewrite, SecretPlace, Settings, SinceStyle, Version,
+    Auth, BackendServices, Bearer, BoxError, ClientSecret, FilterCommas, Handling,
+    KickoffMethod, Limits, PollLimits, Rewrite, SecretPlace, Settings, SinceStyle,
+    Version,
 };
 pub use smart::{Smart, TokenEndpoint};
 pub use surroundings::{Clock, Random, Surroundings};

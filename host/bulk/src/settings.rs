@@ -30,6 +30,8 @@ pub struct Settings {
     pub profile: Option<String>,
     /// How `_since` is written.
     pub since_style: SinceStyle,
+    /// How commas within a filter are written.
+    pub filter_commas: FilterCommas,
     /// Whether servers may pass over parameters that they do not know.
     pub handling: Handling,
     /// The header that names the client in every request to the FHIR server, where the
@@ -59,6 +61,7 @@ impl Settings {
             version: Version::Auto,
             profile: None,
             since_style: SinceStyle::Seconds,
+            filter_commas: FilterCommas::Escaped,
             handling: Handling::Strict,
             client_id_header: None,
             ignored_extensions: BTreeSet::new(),
@@ -242,6 +245,18 @@ pub enum SinceStyle {
     /// Not at all: the server refuses it, or does something else with it. Every export is
     /// then of everything.
     Unsupported,
+}
+
+/// How commas within a `_typeFilter` are written before version 4, in which a comma also stands
+/// between filters: also in one that is repeated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilterCommas {
+    /// As `%2C`, which the server decodes with the filter itself.
+    #[default]
+    Escaped,
+    /// As they are: the server takes each parameter for one filter.
+    Plain,
 }
 
 /// What a server is to do with parameters that it does not know.

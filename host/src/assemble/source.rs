@@ -41,6 +41,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
     settings.method = source.asking.method;
     settings.version = source.asking.version;
     settings.since_style = source.asking.since_style;
+    settings.filter_commas = source.asking.filter_commas;
     settings.handling = source.asking.handling;
     settings.file_lifetime = source.network.file_lifetime;
     settings.ignored_extensions.clone_from(&source.network.ignored_extensions);

@@ -242,6 +242,7 @@ fn reads_how_to_ask() {
 version = "3"
 since-style = "millis"
 handling = "lenient"
+type-filter-commas = "plain"
 until = "2026-01-01T00:00:00Z"
 elements = ["id", "Patient.name"]
 include-associated-data = ["LatestProvenanceResources"]
@@ -277,6 +278,7 @@ client-id-header = "X-Client""#,
     assert_eq!(source.asking.version, bulkhead_bulk::Version::V3);
     assert_eq!(source.asking.since_style, bulkhead_bulk::SinceStyle::Millis);
     assert_eq!(source.asking.handling, bulkhead_bulk::Handling::Lenient);
+    assert_eq!(source.asking.filter_commas, bulkhead_bulk::FilterCommas::Plain);
     let network = &source.network;
     assert_eq!(network.roots, [Path::new("site/ca.pem")]);
     assert!(network.identity.is_some() && network.ignored_extensions.len() == 1);

@@ -106,7 +106,11 @@ impl Client {
         let parent = path.strip_suffix("$export").unwrap_or_default();
         url.set_path(&format!("{}{parent}${segment}", self.base.path()));
         let post = *method == Method::POST;
-        let style = Style { version, since: self.settings.since_style };
+        let style = Style {
+            version,
+            since: self.settings.since_style,
+            commas: self.settings.filter_commas,
+        };
         if !post {
             kickoff.write_query(&mut url, style);
         }

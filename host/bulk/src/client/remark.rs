@@ -90,6 +90,13 @@ fn of_kickoff(capability: &Capability, kickoff: &Kickoff) -> Vec<String> {
             remarks.push(format!("the server does not offer `{name}` for this export"));
         }
     }
+    if kickoff.type_filters.iter().any(|filter| filter.contains(',')) {
+        remarks.push(
+            "a filter has a comma, which servers read in different ways: if it finds nothing, try \
+             the other way of `source.type-filter-commas`"
+                .to_owned(),
+        );
+    }
     for filter in &kickoff.type_filters {
         for parameter in unlisted(capability, filter) {
             let name = filter.split('?').next().unwrap_or_default();
@@ -192,6 +199,7 @@ mod tests {
                 filtered("Patient?_lastUpdated=gt2000"),
                 0,
             ),
+            ("a comma", &stated, filtered("Patient?birthdate=1,2"), 1),
             ("another parameter", &stated, filtered("Patient?birthdate=1&name=x"), 1),
             ("a type that lists none", &stated, filtered("Device?type=x"), 0),
         ];
