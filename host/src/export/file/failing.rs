@@ -34,9 +34,12 @@ impl FileWork {
         error: anyhow::Error,
         progress: &FileProgress,
     ) -> anyhow::Result<()> {
+        let Some(shared) = self.origin.shared() else {
+            return self.fail(&error, progress).await;
+        };
         self.give_up_try().await?;
         progress.failed(&self.reason(&error));
-        self.origin.set_aside(error);
+        shared.set_aside(error);
         Ok(())
     }
 }

@@ -154,10 +154,11 @@ impl Origin {
         }
     }
 
-    /// Notes that it waits for a setting.
-    pub(super) fn set_aside(&self, error: anyhow::Error) {
-        if let Self::Remote { shared, .. } = self {
-            shared.set_aside(error);
+    /// What it tells the other files of the same manifest.
+    pub(super) const fn shared(&self) -> Option<&Arc<Shared>> {
+        match self {
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => None,
+            Self::Remote { shared, .. } => Some(shared),
         }
     }
 
