@@ -34,7 +34,7 @@ pub(crate) use settings::{
     BackfillWay, LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig,
     UnprovenFiles, omission,
 };
-pub(crate) use source::{AuthConfig, ServicesConfig, SourceConfig};
+pub(crate) use source::{AuthConfig, SecretConfig, ServicesConfig, SourceConfig};
 pub(crate) use trust::{Signatures, SignedBy, Trust, beside};
 pub(crate) use written::Written;
 

@@ -12,6 +12,7 @@ mod asked;
 mod backfill;
 mod completion;
 mod delivery;
+mod discovery;
 mod evidence;
 mod failed;
 mod file;
@@ -233,11 +234,7 @@ impl Export {
 
     /// Journals the intent, with every clock, before anything is sent.
     async fn begin(&self, stream: &str, plan: &Plan) -> anyhow::Result<ExportRecord> {
-        let server = tokio::select! {
-            server = self.client.discover() => server,
-            () = self.stop.requested() => return Err(stopped()),
-        };
-        let server = server.map_err(unreached)?;
+        let server = self.discover().await?;
         let kickoff_instant = clock::now();
         let source = &self.config.source;
         let since = match (plan.since, server.date) {

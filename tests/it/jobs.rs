@@ -35,7 +35,10 @@ fn a_server_that_is_too_busy_to_begin_is_asked_again() {
     let (server, _) = Fake::exporting(Exported { busy: 2, ..exported() });
     let site = site(&server);
     let ended = site.run().expect(0);
-    assert_eq!(ended.err.matches("the kick-off is sent again in 1 s").count(), 2);
+    for wait in ["1 s", "2 s"] {
+        let line = format!("the kick-off is sent again in {wait}");
+        assert_eq!(ended.err.matches(&line).count(), 1, "{}", ended.err);
+    }
     assert_eq!(steps(&server.seen()), ["kick-off", "kick-off", "kick-off", "DELETE"]);
 
     let (server, _) = Fake::exporting(Exported { busy: 1, ..exported() });
@@ -142,4 +145,61 @@ fn a_job_that_failed_is_deleted_and_asked_for_again_by_the_next_run() {
     assert_eq!(status["exports"][0]["phase"], "failed");
     site.run().expect(0);
     assert_eq!(steps(&server.seen()), ["kick-off", "DELETE", "kick-off", "DELETE"]);
+}
+
+/// Items: 68, 70.
+/// Faults: F4.
+#[test]
+fn an_answer_that_is_no_manifest_is_asked_for_again_before_the_job_is_begun_anew() {
+    let cases = [
+        ("twice", 2, vec!["kick-off", "DELETE"]),
+        ("three times", 3, vec!["kick-off", "DELETE", "kick-off", "DELETE"]),
+    ];
+    for (name, count, expected) in cases {
+        let polls = vec![(200, "informational"); count];
+        let (server, _) = Fake::exporting(Exported { polls, ..exported() });
+        let ended = site(&server).run().expect(0);
+        assert_eq!(steps(&server.seen()), expected, "case: {name}: {}", ended.err);
+    }
+}
+
+/// Items: 70, 93.
+#[test]
+fn a_job_whose_manifest_will_not_change_is_given_up_and_deleted() {
+    let format = Some("application/parquet");
+    let (server, exported) = Fake::exporting(Exported { format, ..exported() });
+    let site = site(&server);
+    let ended = site.run().expect(1);
+    assert!(ended.err.contains("not NDJSON"), "{}", ended.err);
+    assert_eq!(steps(&server.seen()), ["kick-off", "DELETE"]);
+    assert_eq!(site.status()["exports"][0]["phase"], "failed");
+    exported.lock().unwrap().format = None;
+    site.run().expect(0);
+}
+
+/// Items: 66, 119.
+/// Faults: F3.
+#[test]
+fn a_job_that_we_may_not_ask_for_stays_for_the_next_run() {
+    let polls = vec![(403, "forbidden"); 3];
+    let (server, _) = Fake::exporting(Exported { polls, ..exported() });
+    let site = site(&server);
+    let ended = site.run().expect(1);
+    assert!(ended.err.contains("whose: operator"), "{}", ended.err);
+    assert_eq!(site.status()["exports"][0]["phase"], "accepted");
+    site.run().expect(0);
+    assert_eq!(steps(&server.seen()), ["kick-off", "DELETE"]);
+}
+
+/// Items: 56.
+/// Faults: F1.
+#[test]
+fn a_server_that_is_too_busy_to_say_what_it_can_do_is_asked_again() {
+    let metadata_faults = vec![429, 503];
+    let (server, _) = Fake::exporting(Exported { metadata_faults, ..exported() });
+    let ended = site(&server).run().expect(0);
+    for wait in ["1 s", "2 s"] {
+        let line = format!("it is asked again in {wait}");
+        assert_eq!(ended.err.matches(&line).count(), 1, "{}", ended.err);
+    }
 }

@@ -71,11 +71,54 @@ fn a_file_that_failed_says_what_to_do() {
     let mut setup = Setup::new(&server.base(), ["Patient"]);
     setup.source = "[source.auth]\nbearer = { env = \"TOKEN\" }\n".to_owned();
     let site = Site::with(&setup, &["m".to_owned()]);
-    let ended = site.program(&["run"]).env("TOKEN", "t").run().expect(3);
+    let run = || site.program(&["run"]).env("TOKEN", "t").run();
+    let ended = run().expect(1);
     let origin = other.url.as_str().trim_end_matches('/');
     let hint = format!("add `{origin}` to trusted-origins");
     let failed = ended.err.lines().find(|line| line.contains("FAILED")).unwrap();
     assert!(failed.contains(&hint), "{failed}");
+
+    // The job is not given up for it: what the next run needs is the line alone.
+    let count = |method: &str, path: &str| {
+        let is = |seen: &&crate::rig::Seen| seen.method == method && seen.path == path;
+        server.seen().iter().filter(is).count()
+    };
+    assert_eq!(count("DELETE", "/fhir/status/1"), 0);
+    assert_eq!(site.status()["exports"][0]["phase"], "manifested");
+    let trusted = format!("[source]\ntrusted-origins = [\"{origin}\"]");
+    site.edit("bulkhead.toml", "[source]", &trusted);
+    run().expect(0);
+    assert_eq!(
+        (count("GET", "/fhir/$export"), count("DELETE", "/fhir/status/1")),
+        (1, 1)
+    );
+    assert_eq!(site.delivered("")[0].count(), 1);
+}
+
+/// Items: 118.
+#[test]
+fn a_gateway_that_answers_for_the_file_costs_time_and_no_try() {
+    let file_faults = vec![502, 503, 504];
+    let (server, _) = Fake::exporting(Exported { file_faults, ..exported() });
+    site(&server, "file-tries = 1").run().expect(0);
+    assert_eq!(asked(&server, "/files/0"), 4);
+}
+
+/// Items: 97, 98, 112.
+/// Faults: F13, F30.
+#[test]
+fn the_link_of_an_outcome_file_is_renewed_when_it_has_run_out() {
+    let line = "{\"resourceType\":\"OperationOutcome\",\"issue\":[]}\n";
+    let outcomes = vec![Served::new("OperationOutcome", line)];
+    let (server, _) =
+        Fake::exporting(Exported { outcomes, stale_outcomes: 1, ..exported() });
+    let ended = site(&server, "").run().expect(0);
+    assert_eq!(asked(&server, "/outcomes/0"), 2, "{}", ended.err);
+    assert_eq!(asked(&server, "/fhir/status/1"), 2);
+    // What says how whole the export is does not wait for the data.
+    let seen = server.seen();
+    let first = |path: &str| seen.iter().position(|seen| seen.path.starts_with(path));
+    assert!(first("/outcomes/") < first("/files/"));
 }
 
 /// Items: 107.

@@ -22,6 +22,7 @@ mod deterministic;
 mod export_log;
 mod exports;
 mod faults;
+mod gone;
 mod jobs;
 mod kills;
 mod links;

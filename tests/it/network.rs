@@ -73,7 +73,7 @@ fn a_token_is_never_sent_to_another_origin() {
     const TOKEN: &str = "the-token-of-this-test";
     let line = "{\"resourceType\":\"Patient\",\"id\":\"m\"}\n";
     for (name, requires_token, code) in
-        [("files are open", false, 0), ("files ask for the token", true, 3)]
+        [("files are open", false, 0), ("files ask for the token", true, 1)]
     {
         let other = Fake::files(vec![Served::new("Patient", line)]);
         let mut file = Served::new("Patient", line);

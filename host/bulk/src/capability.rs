@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bulkhead_model::{Level, ResourceType};
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::{operation_outcome::clean, settings::Version};
+use crate::{lenient, operation_outcome::clean, settings::Version};
 
 /// What a capability statement says about export. Absence of anything proves nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub struct Capability {
     pub publisher: Option<String>,
     /// What this installation calls itself, cleaned: description and address.
     pub implementation: Option<String>,
+    /// The address that this installation gives itself.
+    pub implementation_url: Option<String>,
+    /// What of the statement could not be read, for the operator to know.
+    pub remarks: Vec<String>,
     /// The export operations announced.
     pub exports: Vec<ExportOperation>,
     /// The resource types offered, without those that export leaves out at every level.
@@ -47,6 +52,15 @@ pub struct ExportOperation {
     pub name: String,
     /// The version of its definition, as stated after `|`.
     pub definition_version: Option<String>,
+}
+
+impl ExportOperation {
+    /// Whether its definition is of this edition (`4.`).
+    fn is_of(&self, major: &str) -> bool {
+        self.definition_version
+            .as_deref()
+            .is_some_and(|version| version.starts_with(major))
+    }
 }
 
 /// The levels, without the group's id.
@@ -78,7 +92,10 @@ impl Capability {
     /// The JSON error when it is none.
     pub fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
         let raw: RawCapability = serde_json::from_slice(body)?;
+        let implementation_url =
+            raw.implementation.as_ref().and_then(|own| own.url.as_deref()?.parse().ok());
         let mut capability = Self {
+            implementation_url: implementation_url.map(|url: url::Url| url.to_string()),
             fhir_version: raw.fhir_version.as_deref().and_then(clean),
             publisher: raw.publisher.as_deref().and_then(clean),
             follows_ig: raw.instantiates.iter().any(|url| without_version(url).0 == IG),
@@ -98,6 +115,15 @@ impl Capability {
             capability.add(rest);
         }
         Ok(capability)
+    }
+
+    /// What is known when the statement cannot be read, which is no reason to ask for nothing.
+    pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
+        let remark = format!(
+            "the capability statement cannot be read ({error}): nothing is known of what the \
+             server can do"
+        );
+        Self { remarks: vec![remark], ..Self::default() }
     }
 
     fn add(&mut self, rest: RawRest) {
@@ -156,24 +182,29 @@ impl Capability {
     /// The path segment after `$` for an export of this level.
     pub(crate) fn segment(&self, level: &Level, version: Version) -> String {
         let wanted = ExportLevel::from(level);
-        let major = match version {
-            Version::V4 => "4.",
-            Version::Auto | Version::V1 | Version::V2 | Version::V3 => {
-                return EXPORT.to_owned();
-            }
-        };
-        self.exports
+        // Only `export` and `export-…` are path segments; `group-export` is not.
+        let announced: Vec<&ExportOperation> = self
+            .exports
             .iter()
-            .filter(|operation| operation.level == wanted)
-            .find(|operation| {
-                // Only `export` and `export-…` are path segments; `group-export` is not.
-                operation.name.starts_with(EXPORT)
-                    && operation
-                        .definition_version
-                        .as_deref()
-                        .is_some_and(|version| version.starts_with(major))
+            .filter(|operation| {
+                operation.level == wanted && operation.name.starts_with(EXPORT)
             })
-            .map_or_else(|| EXPORT.to_owned(), |operation| operation.name.clone())
+            .collect();
+        let of = |major: &str| announced.iter().find(|operation| operation.is_of(major));
+        let is_plain_newer = announced
+            .iter()
+            .any(|operation| operation.name == EXPORT && operation.is_of("4."));
+        let found = match version {
+            Version::V4 => of("4."),
+            Version::V3 => of("3."),
+            Version::V1 => of("1."),
+            // Where version 4 has the plain name, older ones have names of their own.
+            Version::Auto | Version::V2 if is_plain_newer => {
+                of("2.").or_else(|| of("3.")).or_else(|| of("1."))
+            }
+            Version::Auto | Version::V2 => of("2."),
+        };
+        found.map_or_else(|| EXPORT.to_owned(), |operation| operation.name.clone())
     }
 
     /// The edition to speak with this level: 4 when it is the only one announced.
@@ -181,10 +212,8 @@ impl Capability {
         let wanted = ExportLevel::from(level);
         let mut announced =
             self.exports.iter().filter(|operation| operation.level == wanted).peekable();
-        let is_4 = |operation: &ExportOperation| {
-            operation.definition_version.as_deref().is_some_and(|v| v.starts_with("4."))
-        };
-        if announced.peek().is_some() && announced.all(is_4) {
+        if announced.peek().is_some() && announced.all(|operation| operation.is_of("4."))
+        {
             Version::V4
         } else {
             Version::V2
@@ -195,90 +224,104 @@ impl Capability {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawCapability {
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     fhir_version: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     instantiates: Vec<String>,
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     publisher: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     software: Option<RawSoftware>,
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     implementation: Option<RawImplementation>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     rest: Vec<RawRest>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawSoftware {
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     version: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     release_date: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct RawImplementation {
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     description: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     url: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct RawRest {
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     security: Option<RawSecurity>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     resource: Vec<RawResource>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     operation: Vec<RawOperation>,
 }
 
 #[derive(Deserialize)]
 struct RawSecurity {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     extension: Vec<RawExtension>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawExtension {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     url: String,
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     value_canonical: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     value_uri: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     extension: Vec<RawExtension>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawResource {
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "lenient::or_nothing")]
     kind: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     search_param: Vec<RawSearchParam>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     operation: Vec<RawOperation>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     extension: Vec<RawExtension>,
 }
 
 #[derive(Deserialize)]
 struct RawSearchParam {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     extension: Vec<RawExtension>,
 }
 
 #[derive(Deserialize)]
 struct RawOperation {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     name: String,
+    /// Text, or before version 4 of FHIR a reference.
     #[serde(default)]
-    definition: String,
+    definition: Value,
 }
 
 impl RawOperation {
     /// Version 1.0 announced all levels at the system level, and names changed twice:
     /// definition and name are both looked at.
     fn export(self, at: ExportLevel) -> Option<ExportOperation> {
-        let (definition, version) = without_version(&self.definition);
+        let stated = self.definition.get("reference").unwrap_or(&self.definition);
+        let (definition, version) = without_version(stated.as_str().unwrap_or_default());
         let words =
             [definition.rsplit('/').next().unwrap_or_default(), self.name.as_str()];
         let level = words.iter().find_map(|word| match *word {

@@ -3,6 +3,8 @@
 //! A thin shell: what to send and how to judge answers lies in the pure modules. The steps
 //! of an export are in `kickoff`, `job` and `file`; the one way requests leave in `door`.
 
+mod address;
+mod answer;
 mod discover;
 mod door;
 mod everything;
@@ -12,7 +14,10 @@ mod kickoff;
 mod read;
 mod remark;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use bulkhead_model::Instant;
 use url::Url;
@@ -38,6 +43,8 @@ pub struct Client {
     /// Shared with downloads under way, which ask for the rest of a file through it.
     door: Arc<Door>,
     surroundings: Surroundings,
+    /// What the server said of itself last. Never held across an await.
+    known: Mutex<Option<Server>>,
 }
 
 /// What a server says about itself.
@@ -109,7 +116,7 @@ impl Client {
             base.set_path(&format!("{}/", base.path()));
         }
         let door = Arc::new(Door::new(&settings, net, surroundings.clone()));
-        Ok(Self { settings, base, door, surroundings })
+        Ok(Self { settings, base, door, surroundings, known: Mutex::default() })
     }
 
     /// The scope of the last token; `None` when none was issued to us yet.

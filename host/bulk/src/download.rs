@@ -199,20 +199,23 @@ fn media_type(url: &SafeUrl, text: &str) -> Result<bool, Error> {
     }
 }
 
-/// Only gzip is asked for; whether a body is gzip is told from its bytes.
+/// Only gzip is asked for; whether a body is gzip is told from its bytes. A word that is no
+/// coding that we know of may be none: storage labels files `aws-chunked` that were put there so.
 fn encoding(url: &SafeUrl, text: &str) -> Result<(), Error> {
-    let known = text
-        .split(',')
-        .map(|coding| coding.trim().to_ascii_lowercase())
-        .all(|coding| matches!(coding.as_str(), "" | "gzip" | "x-gzip" | "identity"));
-    if known {
-        Ok(())
-    } else {
-        Err(Error::Encoding {
-            url: url.clone(),
-            encoding: clean(text).unwrap_or_default(),
-        })
+    for coding in text.split(',').map(|coding| coding.trim().to_ascii_lowercase()) {
+        let encoding = || clean(text).unwrap_or_default();
+        match coding.as_str() {
+            "" | "gzip" | "x-gzip" | "identity" => {}
+            "br" | "compress" | "dcb" | "dcz" | "deflate" | "x-compress" | "zstd" => {
+                return Err(Error::Encoding { url: url.clone(), encoding: encoding() });
+            }
+            _ => {
+                let encoding = encoding();
+                tracing::warn!(%url, %encoding, "a file is labelled with a coding that is not known; it is read as it is");
+            }
+        }
     }
+    Ok(())
 }
 
 /// A small file may be as empty of meaning as it likes.

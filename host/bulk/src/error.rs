@@ -9,7 +9,7 @@ use bulkhead_net::Origin;
 
 use crate::{
     gunzip::GunzipError, key::KeyError, manifest::ManifestError,
-    operation_outcome::Outcome,
+    operation_outcome::Outcome, settings::BoxError,
 };
 
 pub use blame::Blame;
@@ -48,6 +48,13 @@ pub enum Error {
         url: SafeUrl,
         /// The encoding; server-controlled, cleaned.
         encoding: String,
+    },
+    /// The access token that was given by other means cannot be read.
+    #[error("reading the access token")]
+    Bearer {
+        /// What is wrong.
+        #[source]
+        source: BoxError,
     },
     /// More came out of a compressed file than text shrinks to: a decompression bomb.
     #[error("downloading `{url}`: unpacks to more than {ratio} times its size")]
@@ -271,7 +278,8 @@ impl Error {
             Self::Busy { .. } | Self::Corrupt { .. } | Self::Mismatch { .. } => true,
             Self::Network { source, .. } => source.is_transient(),
             Self::Refused { outcome, .. } => outcome.is_transient(),
-            Self::Encoding { .. }
+            Self::Bearer { .. }
+            | Self::Encoding { .. }
             | Self::Inflated { .. }
             | Self::JobFailed { .. }
             | Self::JobGone { .. }
@@ -300,15 +308,18 @@ impl Error {
 
     /// Whether a file's link may have expired, so that a fresh manifest may help.
     pub fn is_expired_link(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Unauthorized { doing: Doing::Download, .. }
-                | Self::Refused {
-                    doing: Doing::Download,
-                    status: 401 | 403 | 404 | 410,
-                    ..
-                }
-        )
+            | Self::Refused {
+                doing: Doing::Download,
+                status: 401 | 403 | 404 | 410,
+                ..
+            } => true,
+            Self::Refused { doing: Doing::Download, outcome, .. } => {
+                outcome.is_expired_link
+            }
+            _ => false,
+        }
     }
 
     /// The origin to list as trusted, when the token was withheld from it.

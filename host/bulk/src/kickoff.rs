@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     poll::StatusSource,
     safe_headers::SafeHeaders,
-    settings::{SinceStyle, Version},
+    settings::{FilterCommas, SinceStyle, Version},
 };
 
 /// What an export is to hold.
@@ -137,8 +137,8 @@ impl Kickoff {
     /// Writes the parameters into the query of `url`.
     ///
     /// Lists are joined by commas, which all editions before 4 understand and some servers
-    /// insist on. Filters are repeated from version 2 on, because their own commas would be
-    /// taken for separators; in version 1 those are escaped.
+    /// insist on. Filters are repeated from version 2 on; their own commas, which would be taken
+    /// for separators, are escaped before version 4.
     pub(crate) fn write_query(&self, url: &mut Url, style: Style) {
         let parameters = self.parameters(style);
         if parameters.is_empty() {
@@ -178,10 +178,25 @@ impl Kickoff {
         let types: Vec<String> = self.types.iter().map(ToString::to_string).collect();
         push(&mut list, "_type", &types, Lists::of(version));
         let filters = match version {
-            Version::V1 => Lists::Escaped,
+            Version::V1 => Lists::Joined,
             Version::Auto | Version::V2 | Version::V3 | Version::V4 => Lists::Repeated,
         };
-        push(&mut list, "_typeFilter", &self.type_filters, filters);
+        let escapes = match (version, style.commas) {
+            // There a comma cannot be meant otherwise.
+            (Version::V4, _) => false,
+            // Joined by commas, no other comma may stand.
+            (Version::V1, _) => true,
+            (Version::Auto | Version::V2 | Version::V3, commas) => {
+                commas == FilterCommas::Escaped
+            }
+        };
+        let escaped = |filter: &String| filter.replace(',', "%2C");
+        let written: Vec<String> = if escapes {
+            self.type_filters.iter().map(escaped).collect()
+        } else {
+            self.type_filters.clone()
+        };
+        push(&mut list, "_typeFilter", &written, filters);
         push(&mut list, "_elements", &self.elements, Lists::of(version));
         list.extend(
             self.include_associated_data
@@ -202,6 +217,7 @@ impl Kickoff {
 pub(crate) struct Style {
     pub(crate) version: Version,
     pub(crate) since: SinceStyle,
+    pub(crate) commas: FilterCommas,
 }
 
 impl SinceStyle {
@@ -221,7 +237,6 @@ impl SinceStyle {
 /// How an edition writes lists.
 #[derive(Clone, Copy)]
 enum Lists {
-    Escaped,
     Joined,
     Repeated,
 }
@@ -284,11 +299,6 @@ fn push(
             );
         }
         Lists::Joined => list.push((name, Parameter::Text(values.join(",")))),
-        Lists::Escaped => {
-            let escaped: Vec<String> =
-                values.iter().map(|value| value.replace(',', "%2C")).collect();
-            list.push((name, Parameter::Text(escaped.join(","))));
-        }
     }
 }
 

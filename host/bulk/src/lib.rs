@@ -29,6 +29,7 @@ pub mod fuzzing;
 mod gunzip;
 mod key;
 mod kickoff;
+mod lenient;
 mod manifest;
 mod operation_outcome;
 mod poll;
@@ -50,7 +51,7 @@ pub use gunzip::GunzipError;
 pub use key::{Algorithm, KeyError, SigningKey};
 pub use kickoff::{Accepted, Kickoff, Way};
 pub use manifest::{
-    FileAccess, FileId, FileList, Manifest, ManifestError, OutputFile, Warning,
+    FileAccess, FileId, FileList, Manifest, ManifestError, OutputFile, Remedy, Warning,
 };
 pub use operation_outcome::{Complaint, Issue, Outcome};
 pub use poll::{Poll, StatusReply, StatusSource, Step};
@@ -58,8 +59,9 @@ pub use profile::{Defaults, Profile};
 pub use safe_headers::SafeHeaders;
 pub use scope::{Coverage, GrantedScope};
 pub use settings::{
-    Auth, BackendServices, Handling, KickoffMethod, Limits, PollLimits, Settings,
-    SinceStyle, Version,
+    Auth, BackendServices, Bearer, BoxError, ClientSecret, FilterCommas, Handling,
+    KickoffMethod, Limits, PollLimits, Rewrite, SecretPlace, Settings, SinceStyle,
+    Version,
 };
 pub use smart::{Smart, TokenEndpoint};
 pub use surroundings::{Clock, Random, Surroundings};

@@ -6,6 +6,7 @@
 //! Source: Bulk Data IG 1.0 to 4.0, "Response - Complete Status"; FHIR `BulkDataManifest`.
 
 mod extension;
+mod fault;
 mod page;
 mod patients;
 
@@ -20,6 +21,8 @@ use crate::kickoff::Kickoff;
 
 pub(crate) use extension::{Checksum, Claims};
 pub(crate) use page::{Page, PageOrigin};
+
+pub use fault::{ManifestError, Remedy};
 
 /// The files of one export, all pages together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,6 +139,11 @@ pub enum Warning {
     /// A count is no number.
     #[error("the count of a file is not a number")]
     Count,
+    /// Neither files nor access are stated: nothing but when, and of what.
+    #[error(
+        "it states no files and nothing of access: it is taken for empty, which is a guess"
+    )]
+    EmptyByGuess,
     /// `X-Export-Status` is missing although the server agreed to send it.
     #[error("X-Export-Status is missing although the server agreed to send it")]
     ExportStatusMissing,
@@ -184,7 +192,9 @@ impl Warning {
     pub fn holds_watermarks(&self) -> bool {
         match self {
             Self::OrganizedDiffers | Self::PagesIncomplete { .. } => true,
-            Self::AccessIsText
+            // A count may confirm it: see [`Manifest::is_guess`].
+            Self::EmptyByGuess
+            | Self::AccessIsText
             | Self::AccessDiffers
             | Self::AccessUnstated
             | Self::ContentType(_)
@@ -206,54 +216,6 @@ impl Warning {
     }
 }
 
-/// Why a manifest cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ManifestError {
-    /// The next page of what is not a manifest is at an origin that may not see the token.
-    #[error("the link to the next page leads to `{origin}`")]
-    Elsewhere {
-        /// The origin to list as trusted, should it be right.
-        origin: bulkhead_net::Origin,
-    },
-    /// A file has no usable URL.
-    #[error("a file in `{list:?}` has no usable url")]
-    FileUrl {
-        /// The array it is in.
-        list: FileList,
-    },
-    /// The files are of a format other than NDJSON.
-    #[error("the files are `{format}`, not NDJSON")]
-    Format {
-        /// The format; server-controlled, cleaned.
-        format: String,
-    },
-    /// Not JSON, or a member has a shape no edition gives it.
-    #[error("not the JSON of a manifest")]
-    Json {
-        /// What is wrong.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The next page is one that was read before.
-    #[error("its pages lead in a circle")]
-    Loop,
-    /// The URL of the next page cannot be used.
-    #[error("the link to the next page has no usable url")]
-    NextUrl,
-    /// JSON, but too little of a manifest: a job that was deleted is answered `{}`.
-    #[error(
-        "not a manifest: of transactionTime, requiresAccessToken and output two are needed"
-    )]
-    NotAManifest,
-    /// More pages than the limit.
-    #[error("more than {limit} pages")]
-    Pages {
-        /// The limit.
-        limit: u32,
-    },
-}
-
 impl Manifest {
     /// All files: output, then deleted, then outcomes.
     pub fn files(&self) -> impl Iterator<Item = &OutputFile> {
@@ -273,6 +235,12 @@ impl Manifest {
         self.file(old.id).filter(|new| {
             new.resource_type == old.resource_type && new.count == old.count
         })
+    }
+
+    /// Whether it is taken for empty only because it states nothing to the contrary, so that
+    /// something else must show that nothing is missing.
+    pub fn is_guess(&self) -> bool {
+        self.output.is_empty() && self.warnings.contains(&Warning::EmptyByGuess)
     }
 
     /// The outputs in the order in which their links run out, as far as that is told; else

@@ -27,6 +27,8 @@ pub struct Outcome {
     is_transient: bool,
     /// The parameters that only save work, as far as any text names them.
     named: Vec<&'static str>,
+    /// Whether storage says that a signed link has run out.
+    pub(crate) is_expired_link: bool,
 }
 
 /// One issue without its text.
@@ -64,7 +66,8 @@ impl Outcome {
         let Some(raw) = raw else {
             let text = plain_text(body);
             let named = named(text.as_deref());
-            return Self { text, named, ..Self::default() };
+            let is_expired_link = says_expired(body);
+            return Self { text, named, is_expired_link, ..Self::default() };
         };
         let is_transient = is_transient(&raw.issue);
         let named = named(raw.issue.iter().flat_map(RawIssue::texts));
@@ -83,7 +86,16 @@ impl Outcome {
             })
             .collect();
         let headers = SafeHeaders::default();
-        Self { is_fhir: true, issues, text, headers, is_transient, named }
+        let is_expired_link = false;
+        Self {
+            is_fhir: true,
+            issues,
+            text,
+            headers,
+            is_transient,
+            named,
+            is_expired_link,
+        }
     }
 
     /// Whether every issue that counts is of the transient branch of `issue-type`.
@@ -91,6 +103,20 @@ impl Outcome {
     /// Warnings and information do not count; without an issue nothing is transient.
     pub fn is_transient(&self) -> bool {
         self.is_transient
+    }
+
+    /// Whether every issue that counts says `exception`, which servers say of what passes and
+    /// of what does not.
+    pub(crate) fn is_mere_exception(&self) -> bool {
+        let says = |issue: &Issue| issue.code == "exception";
+        let mild = |issue: &&Issue| {
+            !matches!(issue.severity.as_str(), "information" | "warning")
+        };
+        let mut grave = self.issues.iter().filter(mild).peekable();
+        if grave.peek().is_some() {
+            return grave.all(says);
+        }
+        !self.issues.is_empty() && self.issues.iter().all(says)
     }
 
     /// Whether any text of it names this parameter, which must be one of those that only
@@ -235,6 +261,20 @@ fn is_invisible(c: char) -> bool {
             | '\u{061c}'
             | '\u{feff}'
     )
+}
+
+/// Whether a body is storage's word for a signed link that has run out, which comes with any
+/// status.
+fn says_expired(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    [
+        "ExpiredToken",
+        "ExpiredRequest",
+        "Request has expired",
+        "Signature not valid in the specified time",
+    ]
+    .iter()
+    .any(|phrase| text.contains(phrase))
 }
 
 /// A body that is text but no JSON and no markup.

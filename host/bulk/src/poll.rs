@@ -61,6 +61,8 @@ pub enum Step {
     Failed(Outcome),
     /// The job did not end in the time allowed.
     OutOfTime,
+    /// We may not ask. The job may be alive: whose turn it is, is the operator.
+    Refused(Outcome),
     /// The status endpoint kept failing for too long.
     Unreachable,
     /// Ask again after this long.
@@ -83,7 +85,18 @@ pub struct Poll {
     last_delay: Duration,
     failures: u32,
     failing_since: Option<Instant>,
-    bare_500s: u32,
+    doubts: u32,
+    doubting_since: Option<Instant>,
+}
+
+/// How soon an answer is believed that may not be about the job.
+#[derive(Clone, Copy, Debug)]
+enum Belief {
+    /// After some in a row.
+    Counted,
+    /// After some in a row, and a hundredth of the time that the job has taken: what took
+    /// weeks is not thrown away for a bad minute.
+    Weighed,
 }
 
 impl Poll {
@@ -97,7 +110,8 @@ impl Poll {
             last_delay: Duration::ZERO,
             failures: 0,
             failing_since: None,
-            bare_500s: 0,
+            doubts: 0,
+            doubting_since: None,
         }
     }
 
@@ -129,11 +143,17 @@ impl Poll {
             {
                 self.fail(reply, now, jitter)
             }
-            200..=201 | 203..=299 => Step::Done,
+            // A login page, an empty answer, `{}`: of a server that restarts, or of one that
+            // has forgotten the job.
+            200..=201 | 203..=299 if !Page::may_be(&reply.body) => {
+                self.doubt(reply, Belief::Weighed, Step::Done, now, jitter)
+            }
+            200..=201 | 203..=299 => {
+                self.runs();
+                Step::Done
+            }
             202 => {
-                self.failures = 0;
-                self.failing_since = None;
-                self.bare_500s = 0;
+                self.runs();
                 let asked = reply.asked(now);
                 self.wait(asked, true, now, jitter)
             }
@@ -145,23 +165,72 @@ impl Poll {
                 self.wait(Some(asked.max(doubled)), true, now, jitter)
             }
             408 | 425 | 502..=504 => self.fail(reply, now, jitter),
-            status => {
-                let outcome = Outcome::read(&reply.body);
-                if outcome.is_transient() {
-                    return self.fail(reply, now, jitter);
-                }
-                if matches!(status, 404 | 410) {
-                    return Step::Gone;
-                }
-                if status >= 500 && !outcome.is_fhir {
-                    self.bare_500s += 1;
-                    if self.bare_500s < self.limits.bare_500s {
-                        return self.fail(reply, now, jitter);
-                    }
-                }
-                Step::Failed(outcome.with_headers(reply.headers.clone()))
-            }
+            status => self.refused(status, reply, now, jitter),
         }
+    }
+
+    /// Judges a refusal. What says in FHIR's words that the job failed is believed at once;
+    /// what a gateway or a firewall may have said as well is asked for again first.
+    fn refused(
+        &mut self,
+        status: u16,
+        reply: &StatusReply,
+        now: Instant,
+        jitter: f64,
+    ) -> Step {
+        let outcome = Outcome::read(&reply.body).with_headers(reply.headers.clone());
+        let is_transient = outcome.is_transient();
+        match status {
+            // Servers send `exception` for jobs that are gone for good.
+            404 | 410 if is_transient => {
+                self.doubt(reply, Belief::Counted, Step::Gone, now, jitter)
+            }
+            404 | 410 => Step::Gone,
+            401 | 403 => {
+                self.doubt(reply, Belief::Counted, Step::Refused(outcome), now, jitter)
+            }
+            _ if is_transient && !outcome.is_mere_exception() => {
+                self.fail(reply, now, jitter)
+            }
+            _ if is_transient || !outcome.is_fhir => {
+                self.doubt(reply, Belief::Weighed, Step::Failed(outcome), now, jitter)
+            }
+            _ => Step::Failed(outcome),
+        }
+    }
+
+    /// The job was heard of: nothing of before counts.
+    fn runs(&mut self) {
+        self.failures = 0;
+        self.failing_since = None;
+        self.doubts = 0;
+        self.doubting_since = None;
+    }
+
+    /// Whether the last answer was the first of a row that is not believed yet.
+    pub(crate) const fn is_first_doubt(&self) -> bool {
+        self.doubts == 1
+    }
+
+    fn doubt(
+        &mut self,
+        reply: &StatusReply,
+        belief: Belief,
+        believed: Step,
+        now: Instant,
+        jitter: f64,
+    ) -> Step {
+        self.doubts += 1;
+        let since = *self.doubting_since.get_or_insert(now);
+        let least = match belief {
+            Belief::Counted => Duration::ZERO,
+            Belief::Weighed => (self.elapsed(now) / 100).min(self.limits.failure_time),
+        };
+        if self.doubts >= self.limits.doubts && now.since(since) >= least {
+            return believed;
+        }
+        let asked = reply.asked(now);
+        self.wait(asked, false, now, jitter)
     }
 
     /// Judges a request that brought no reply for a reason that may pass.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::{
     capability::Capability,
-    settings::{Handling, KickoffMethod, SinceStyle, Version},
+    settings::{FilterCommas, Handling, KickoffMethod, SinceStyle, Version},
 };
 
 /// What is known of one kind of server.
@@ -36,6 +36,8 @@ pub struct Defaults {
     pub version: Option<Version>,
     /// How `_since` is written.
     pub since_style: Option<SinceStyle>,
+    /// How commas within a filter are written.
+    pub type_filter_commas: Option<FilterCommas>,
     /// What the server is to do with parameters that it does not know.
     pub handling: Option<Handling>,
     /// The scope to ask for; empty asks for none.

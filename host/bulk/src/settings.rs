@@ -16,6 +16,10 @@ pub struct Settings {
     pub base: Url,
     /// How to authenticate.
     pub auth: Auth,
+    /// Other ways in which the server writes its own base.
+    pub aliases: Vec<Url>,
+    /// What addresses begin with that the server writes wrongly.
+    pub rewrite: Option<Rewrite>,
     /// Further origins that may see the access token, besides the base's.
     pub trusted_origins: Vec<Origin>,
     /// How to send the kick-off.
@@ -26,6 +30,8 @@ pub struct Settings {
     pub profile: Option<String>,
     /// How `_since` is written.
     pub since_style: SinceStyle,
+    /// How commas within a filter are written.
+    pub filter_commas: FilterCommas,
     /// Whether servers may pass over parameters that they do not know.
     pub handling: Handling,
     /// The header that names the client in every request to the FHIR server, where the
@@ -48,11 +54,14 @@ impl Settings {
         Self {
             base,
             auth: Auth::None,
+            aliases: Vec::new(),
+            rewrite: None,
             trusted_origins: Vec::new(),
             method: KickoffMethod::Auto,
             version: Version::Auto,
             profile: None,
             since_style: SinceStyle::Seconds,
+            filter_commas: FilterCommas::Escaped,
             handling: Handling::Strict,
             client_id_header: None,
             ignored_extensions: BTreeSet::new(),
@@ -67,6 +76,9 @@ impl Settings {
         let token_url = match &self.auth {
             Auth::BackendServices(services) => {
                 services.token_url.as_ref().map(|endpoint| &endpoint.url)
+            }
+            Auth::ClientSecret(secret) => {
+                secret.token_url.as_ref().map(|endpoint| &endpoint.url)
             }
             Auth::Bearer(_) | Auth::None => None,
         };
@@ -92,8 +104,10 @@ impl Settings {
 pub enum Auth {
     /// SMART Backend Services: a signed assertion buys short-lived tokens.
     BackendServices(BackendServices),
-    /// A token that was issued by other means and is not renewed.
-    Bearer(Secret),
+    /// A token that was issued by other means, and is renewed by them.
+    Bearer(Bearer),
+    /// A secret buys short-lived tokens.
+    ClientSecret(ClientSecret),
     /// No authentication, or mutual TLS, which is the network's business.
     None,
 }
@@ -112,6 +126,75 @@ pub struct BackendServices {
     pub token_url: Option<TokenEndpoint>,
     /// The scope to ask for; `None` chooses by what the server announces, empty sends none.
     pub scope: Option<String>,
+}
+
+/// What client credentials with a shared secret need.
+///
+/// Source: RFC 6749 sections 2.3.1 and 4.4.
+#[derive(Clone, Debug)]
+pub struct ClientSecret {
+    /// The registered client id.
+    pub client_id: String,
+    /// The secret.
+    pub secret: Secret,
+    /// Where it stands in a request.
+    pub place: SecretPlace,
+    /// The token endpoint; `None` asks the server's SMART configuration.
+    pub token_url: Option<TokenEndpoint>,
+    /// The scope to ask for; `None` chooses by what the server announces, empty sends none.
+    pub scope: Option<String>,
+}
+
+/// Where the client's secret stands in a request for a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// In the form, beside the client id.
+    Body,
+    /// In `Authorization: Basic`, which every server has to know.
+    #[default]
+    Header,
+}
+
+/// A cause whose type is none of a caller's business.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where a token is to be read that others renew: before every use.
+#[derive(Clone)]
+pub struct Bearer(Arc<dyn Fn() -> Result<Secret, BoxError> + Send + Sync>);
+
+impl Bearer {
+    /// A token that is read anew each time.
+    pub fn read_by(
+        read: impl Fn() -> Result<Secret, BoxError> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(read))
+    }
+
+    pub(crate) fn read(&self) -> Result<Secret, BoxError> {
+        (self.0)()
+    }
+}
+
+impl From<Secret> for Bearer {
+    /// A token that stays.
+    fn from(token: Secret) -> Self {
+        Self::read_by(move || Ok(token.clone()))
+    }
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bearer(…)")
+    }
+}
+
+/// What addresses of a server begin with that does not know its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// As the server writes them.
+    pub from: Url,
+    /// As they are.
+    pub to: Url,
 }
 
 /// How to send the kick-off.
@@ -164,6 +247,18 @@ pub enum SinceStyle {
     Unsupported,
 }
 
+/// How commas within a `_typeFilter` are written before version 4, in which a comma also stands
+/// between filters: also in one that is repeated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilterCommas {
+    /// As `%2C`, which the server decodes with the filter itself.
+    #[default]
+    Escaped,
+    /// As they are: the server takes each parameter for one filter.
+    Plain,
+}
+
 /// What a server is to do with parameters that it does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -196,9 +291,10 @@ pub struct PollLimits {
     /// How long a status endpoint must have been failing before it is given up.
     /// Default: 30 min.
     pub failure_time: Duration,
-    /// HTTP 500s in a row without an `OperationOutcome` before the job counts as failed.
-    /// Default: 3.
-    pub bare_500s: u32,
+    /// Answers in a row that may not be about the job before one is believed: a 200 that is
+    /// no manifest, a refusal without an `OperationOutcome` or with one that says no more
+    /// than `exception`, a 401 or 403. Default: 3.
+    pub doubts: u32,
 }
 
 impl Default for PollLimits {
@@ -211,7 +307,7 @@ impl Default for PollLimits {
             job_timeout: Duration::from_hours(30 * 24),
             failures: 10,
             failure_time: Duration::from_mins(30),
-            bare_500s: 3,
+            doubts: 3,
         }
     }
 }

@@ -7,28 +7,29 @@ use std::str::FromStr;
 use serde::Deserialize;
 use url::Url;
 
-use crate::{key::Algorithm, operation_outcome::clean, scope::Dialect};
+use crate::{key::Algorithm, lenient, operation_outcome::clean, scope::Dialect};
 
 /// What `.well-known/smart-configuration` says that matters to a backend service. All of it
 /// is server-controlled, and older servers omit most.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Smart {
     /// The token endpoint, as stated; may be relative to the FHIR base.
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
     pub token_endpoint: Option<String>,
     /// The signature algorithms taken, when stated.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
     /// How clients may prove who they are, when stated.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     pub token_endpoint_auth_methods_supported: Vec<String>,
     /// How tokens may be bought, when stated.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     pub grant_types_supported: Vec<String>,
     /// What the server can do, when stated.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     pub capabilities: Vec<String>,
     /// Some scopes; the list is not exhaustive by definition.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     pub scopes_supported: Vec<String>,
 }
 
@@ -121,7 +122,11 @@ mod tests {
         let none = r#"{"grant_types_supported":["authorization_code"],
             "token_endpoint_auth_methods_supported":["client_secret_basic"],
             "token_endpoint_auth_signing_alg_values_supported":["RS256"]}"#;
+        let odd = r#"{"grant_types_supported":"client_credentials","scopes_supported":null,
+            "token_endpoint_auth_methods_supported":["private_key_jwt",7],
+            "capabilities":null,"token_endpoint_auth_signing_alg_values_supported":{}}"#;
         let cases = [
+            ("lists that are none", read(odd), 0),
             ("an older server", read("{}"), 0),
             ("all of it", read(whole), 0),
             ("none of it", read(none), 3),

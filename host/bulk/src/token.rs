@@ -2,6 +2,7 @@
 //!
 //! Source: SMART App Launch 2.2, "Backend Services"; RFC 6749 section 5.
 
+mod proof;
 mod response;
 
 use std::{
@@ -10,21 +11,20 @@ use std::{
 };
 
 use bulkhead_model::{Instant, SafeUrl, Secret};
-use bulkhead_net::{Method, Request, StatusCode, header};
+use bulkhead_net::{StatusCode, header};
 use tokio::sync::Mutex;
 
 use crate::{
-    assertion::Assertion,
     error::{Doing, Error},
-    key::SigningKey,
     operation_outcome::Outcome,
     retry_after::{http_date, retry_after},
     scope::{Dialect, GrantedScope},
-    settings::BackendServices,
     smart::TokenEndpoint,
     surroundings::Surroundings,
     token::response::{Refusal, TokenResponse},
 };
+
+pub(crate) use proof::Registration;
 
 /// A token and what is known of it.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub(crate) struct Token {
 /// Keeps the one token that all requests share.
 #[derive(Debug)]
 pub(crate) struct TokenCell {
-    services: BackendServices,
+    registration: Registration,
     surroundings: Surroundings,
     /// Held across the one request for a token, so that parallel requests wait for it
     /// instead of asking too. That request has a deadline.
@@ -86,9 +86,9 @@ impl Attempt {
 }
 
 impl TokenCell {
-    pub(crate) fn new(services: BackendServices, surroundings: Surroundings) -> Self {
+    pub(crate) fn new(registration: Registration, surroundings: Surroundings) -> Self {
         Self {
-            services,
+            registration,
             surroundings,
             current: Mutex::new(State::default()),
             granted: SyncMutex::new(None),
@@ -110,7 +110,7 @@ impl TokenCell {
 
     /// The operator's token endpoint.
     pub(crate) fn token_url(&self) -> Option<&TokenEndpoint> {
-        self.services.token_url.as_ref()
+        self.registration.token_url.as_ref()
     }
 
     /// A token that is good for a while. `find` is asked for the endpoint once.
@@ -160,6 +160,11 @@ impl TokenCell {
         }
     }
 
+    /// Throws the token in use away.
+    pub(crate) async fn renew(&self) {
+        self.current.lock().await.token = None;
+    }
+
     async fn ask(
         &self,
         net: &bulkhead_net::Client,
@@ -189,7 +194,7 @@ impl TokenCell {
             });
         match refusal.code.as_deref() {
             Some("invalid_scope")
-                if self.services.scope.is_none() && !attempt.rescoped =>
+                if self.registration.scope.is_none() && !attempt.rescoped =>
             {
                 attempt.rescoped = true;
                 attempt.dialect = attempt.dialect.other();
@@ -235,23 +240,11 @@ impl TokenCell {
         attempt: &Attempt,
     ) -> Result<Result<TokenResponse, Refusal>, Error> {
         let now = self.surroundings.now();
-        let assertion = Assertion {
-            client_id: &self.services.client_id,
-            audience: &endpoint.at.audience,
-            now: Instant::from_unix_ms(now.unix_ms().saturating_add(attempt.offset_ms)),
-            id: self.surroundings.nonce(),
-        };
-        let key = self.key(endpoint)?;
-        let assertion = assertion.sign(key).map_err(|source| Error::Key { source })?;
+        let dated =
+            Instant::from_unix_ms(now.unix_ms().saturating_add(attempt.offset_ms));
+        let id = self.surroundings.nonce();
+        let request = self.registration.request(endpoint, attempt.dialect, dated, id)?;
         let network = |source| Error::Network { doing: Doing::Token, source };
-        let form = form(&assertion, self.scope(attempt.dialect));
-        let request = Request::new(Method::POST, endpoint.at.url.clone())
-            .header(header::ACCEPT, header::HeaderValue::from_static("application/json"))
-            .header(
-                header::CONTENT_TYPE,
-                header::HeaderValue::from_static("application/x-www-form-urlencoded"),
-            )
-            .body(form);
         let response = net.send(request).await.map_err(network)?;
         let status = response.status;
         let date = response.text(&header::DATE).and_then(http_date);
@@ -278,38 +271,6 @@ impl TokenCell {
         }
         Ok(Err(Refusal::read(status.as_u16(), date, &body)))
     }
-
-    /// The first key that signs as the server wants; lists of servers are not always right,
-    /// so without such a key the first one is tried.
-    fn key(&self, endpoint: &Endpoint) -> Result<&SigningKey, Error> {
-        let keys = &self.services.keys;
-        let taken = |key: &&std::sync::Arc<SigningKey>| {
-            let name = key.algorithm().name();
-            endpoint.algorithms.iter().any(|listed| listed == name)
-        };
-        let key = keys.iter().find(taken).or_else(|| keys.first());
-        key.map(AsRef::as_ref)
-            .ok_or(Error::Settings { reason: "there is no key to sign with" })
-    }
-
-    fn scope(&self, dialect: Dialect) -> Option<&str> {
-        match self.services.scope.as_deref() {
-            None => Some(dialect.everything()),
-            Some("") => None,
-            Some(scope) => Some(scope),
-        }
-    }
-}
-
-fn form(assertion: &Secret, scope: Option<&str>) -> String {
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "client_credentials");
-    if let Some(scope) = scope {
-        form.append_pair("scope", scope);
-    }
-    form.append_pair("client_assertion_type", ASSERTION_TYPE);
-    form.append_pair("client_assertion", assertion.expose_str().unwrap_or_default());
-    form.finish()
 }
 
 /// Renews 30 s ahead of the end, or at four fifths of a short life, whichever is later.
@@ -318,7 +279,6 @@ fn usable(lifetime: Duration) -> Duration {
     lifetime.saturating_sub(fifth.min(Duration::from_secs(30)))
 }
 
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Tokens of a few kilobytes are known; this is far above.
 const MAX_BODY: usize = 256 << 10;
 /// Below this a clock is not the reason for a refusal.
@@ -341,12 +301,5 @@ mod tests {
             let found = usable(Duration::from_secs(lifetime));
             assert_eq!(found, Duration::from_secs(expected), "case: {name}");
         }
-    }
-
-    #[test]
-    fn sends_no_scope_when_there_is_none() {
-        let secret = Secret::new("a.b.c");
-        assert!(form(&secret, Some("system/*.rs")).contains("&scope=system%2F*.rs&"));
-        assert!(!form(&secret, None).contains("scope="));
     }
 }

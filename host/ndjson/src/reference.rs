@@ -6,19 +6,65 @@ use bulkhead_model::{PatientKey, ResourceType};
 
 /// The server's own base URLs: an absolute reference below one of them is as good as a
 /// relative one. Any other base is foreign.
+///
+/// `http` and `https`, the case of the host and a port that is the default make no
+/// difference: servers behind proxies write their own address in several ways. The path does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bases(Vec<String>);
+pub struct Bases(Vec<Base>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Base {
+    /// As given, with a slash at the end: what nearly all references begin with.
+    text: String,
+    host: String,
+    port: Option<String>,
+    /// Without the slash at its begin, with one at its end unless it is empty.
+    path: String,
+}
 
 impl Bases {
-    /// From base URLs, with or without a slash at the end.
+    /// From base URLs, with or without a slash at the end. What is no `http` or `https` URL is
+    /// the base of nothing.
     pub fn new(bases: impl IntoIterator<Item = String>) -> Self {
-        let with_slash = |base: String| format!("{}/", base.trim_end_matches('/'));
-        Self(bases.into_iter().map(with_slash).collect())
+        let read = |base: String| {
+            let text = format!("{}/", base.trim_end_matches('/'));
+            let (host, port, path) = parts(&text)?;
+            let (host, path) = (host.to_ascii_lowercase(), path.to_owned());
+            Some(Base { host, port: port.map(str::to_owned), path, text })
+        };
+        Self(bases.into_iter().filter_map(read).collect())
     }
 
     fn strip<'a>(&self, reference: &'a str) -> Option<&'a str> {
-        self.0.iter().find_map(|base| reference.strip_prefix(base.as_str()))
+        let exact = |base: &Base| reference.strip_prefix(base.text.as_str());
+        if let Some(relative) = self.0.iter().find_map(exact) {
+            return Some(relative);
+        }
+        let (host, port, path) = parts(reference)?;
+        let alike = |base: &&Base| {
+            base.host.eq_ignore_ascii_case(host) && base.port.as_deref() == port
+        };
+        self.0.iter().filter(alike).find_map(|base| path.strip_prefix(base.path.as_str()))
     }
+}
+
+/// Host, port and path of an absolute URL; no port where it is the scheme's own.
+fn parts(url: &str) -> Option<(&str, Option<&str>, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let own = if scheme.eq_ignore_ascii_case("https") {
+        "443"
+    } else if scheme.eq_ignore_ascii_case("http") {
+        "80"
+    } else {
+        return None;
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = match authority.rsplit_once(':') {
+        // The colons of an address of version 6 are within brackets.
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        Some(_) | None => (authority, None),
+    };
+    Some((host, port.filter(|port| *port != own && !port.is_empty()), path))
 }
 
 /// What a reference points at.
@@ -128,13 +174,32 @@ mod tests {
     /// Items: 109, S10.
     #[test]
     fn tells_patients_from_all_else() {
-        let bases = Bases::new(["https://ehr.example/fhir".to_owned()]);
+        let bases = Bases::new(
+            ["https://ehr.example/fhir", "http://[::1]:8080/r4/", "nonsense"]
+                .map(str::to_owned),
+        );
         let one = Target::Patient(PatientKey::of("1"));
         let cases = [
             ("relative", "Patient/1", one),
             ("leading slash", "/Patient/1", one),
             ("versioned", "Patient/1/_history/3", one),
             ("absolute on our base", "https://ehr.example/fhir/Patient/1", one),
+            ("another case", "https://EHR.example/fhir/Patient/1", one),
+            ("clear text", "http://ehr.example/fhir/Patient/1", one),
+            ("the port of the scheme", "https://ehr.example:443/fhir/Patient/1", one),
+            ("loudly", "HTTP://Ehr.Example:80/fhir/Patient/1/_history/3", one),
+            ("an alias", "http://[::1]:8080/r4/Patient/1", one),
+            (
+                "another port",
+                "https://ehr.example:8443/fhir/Patient/1",
+                Target::Unresolved,
+            ),
+            ("the port of another scheme", "https://ehr.example:80/fhir/Patient/1", {
+                Target::Unresolved
+            }),
+            ("another case of the path", "https://ehr.example/FHIR/Patient/1", {
+                Target::Unresolved
+            }),
             (
                 "foreign patient",
                 "https://other.example/fhir/Patient/1",

@@ -87,6 +87,12 @@ impl Request {
         self
     }
 
+    /// The same at another address.
+    #[must_use]
+    pub fn at(self, url: Url) -> Self {
+        Self { url, ..self }
+    }
+
     /// The URL.
     pub fn url(&self) -> &Url {
         &self.url

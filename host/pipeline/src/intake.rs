@@ -303,15 +303,27 @@ impl Intake {
                     let kind = self.intern(key.resource_type.as_str())?;
                     records.push(bare(number, kind, &key, Change::Delete));
                 }
-                // One line, one place in quarantine: the first reason stands for all.
-                Err(reject) if refused.is_none() => refused = Some(reject),
-                Err(reject) => {
-                    tally.of("").read += 1;
-                    tally.quarantine("", READ, reject.class, &reject.code);
+                Err(entry) => {
+                    let of = entry.of.map_or_else(String::new, |of| of.to_string());
+                    // A made-up name adds no row to a report.
+                    let is_known = of.is_empty() || self.kinds.intern(&of).is_some();
+                    let of = if is_known { of } else { String::new() };
+                    // One line, one place in quarantine: the first reason stands for all.
+                    if refused.is_none() {
+                        refused = Some((of, entry.reject));
+                    } else {
+                        tally.of(&of).read += 1;
+                        tally.quarantine(
+                            &of,
+                            READ,
+                            entry.reject.class,
+                            &entry.reject.code,
+                        );
+                    }
                 }
             }
         }
-        refused.map_or(Ok(()), |reject| Err((String::new(), reject)))
+        refused.map_or(Ok(()), Err)
     }
 
     fn intern(&mut self, name: &str) -> Result<u16, (String, Reject)> {

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bulkhead_bulk::{
-    Auth, BackendServices, Client, PollLimits, Settings, SigningKey, Surroundings,
+    Auth, BackendServices, Bearer, Client, ClientSecret, PollLimits, Settings,
+    SigningKey, Surroundings,
 };
 
 use crate::{
     clock,
-    config::{AuthConfig, Config, SecretSource, ServicesConfig, SourceConfig},
+    config::{
+        AuthConfig, Config, SecretConfig, SecretSource, ServicesConfig, SourceConfig,
+    },
     failure::Failure,
 };
 
@@ -33,9 +36,12 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
     let mut settings = Settings::new(source.base_url.clone());
     settings.trusted_origins.clone_from(&source.trusted_origins);
     settings.profile.clone_from(&source.profile);
+    settings.aliases.clone_from(&source.base_aliases);
+    settings.rewrite.clone_from(&source.rewrite);
     settings.method = source.asking.method;
     settings.version = source.asking.version;
     settings.since_style = source.asking.since_style;
+    settings.filter_commas = source.asking.filter_commas;
     settings.handling = source.asking.handling;
     settings.file_lifetime = source.network.file_lifetime;
     settings.ignored_extensions.clone_from(&source.network.ignored_extensions);
@@ -46,7 +52,11 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
     };
     settings.auth = match &source.auth {
         AuthConfig::None => Auth::None,
-        AuthConfig::Bearer(token) => Auth::Bearer(token.read()?),
+        AuthConfig::Bearer(token) => Auth::Bearer(bearer(token)?),
+        AuthConfig::ClientSecret(client) => {
+            settings.client_id_header.clone_from(&client.client_id_header);
+            Auth::ClientSecret(secret(client)?)
+        }
         AuthConfig::BackendServices(services) => {
             settings.client_id_header.clone_from(&services.client_id_header);
             Auth::BackendServices(BackendServices {
@@ -58,6 +68,24 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         }
     };
     Ok(settings)
+}
+
+/// A token that others renew: in a file it is read anew before each use.
+fn bearer(token: &SecretSource) -> anyhow::Result<Bearer> {
+    // Missing from the start is the operator's to know before anything is sent.
+    token.read()?;
+    let token = token.clone();
+    Ok(Bearer::read_by(move || token.read().map_err(Into::into)))
+}
+
+fn secret(client: &SecretConfig) -> anyhow::Result<ClientSecret> {
+    Ok(ClientSecret {
+        client_id: client.client_id.clone(),
+        secret: client.secret.read()?,
+        place: client.place,
+        token_url: client.token_url.clone(),
+        scope: client.scope.clone(),
+    })
 }
 
 /// The keys to sign with, under the ids by which the server knows them.

@@ -9,14 +9,15 @@ mod network;
 
 use std::path::Path;
 
-use bulkhead_bulk::{Kickoff, Profile};
+use bulkhead_bulk::{Kickoff, Profile, Rewrite};
 use bulkhead_model::{Level, ResourceType};
+use bulkhead_ndjson::Bases;
 use bulkhead_net::Origin;
 use url::Url;
 
 pub(crate) use self::{
     asking::Asking,
-    auth::{AuthConfig, ServicesConfig},
+    auth::{AuthConfig, SecretConfig, ServicesConfig},
     network::NetworkConfig,
 };
 use super::reader::Reader;
@@ -29,6 +30,10 @@ pub(crate) struct SourceConfig {
     pub(crate) name: String,
     /// The FHIR base.
     pub(crate) base_url: Url,
+    /// Other ways in which the server writes its base.
+    pub(crate) base_aliases: Vec<Url>,
+    /// What addresses begin with that the server writes wrongly.
+    pub(crate) rewrite: Option<Rewrite>,
     /// Of whom the export is.
     pub(crate) level: Level,
     /// Types to ask for, sent explicitly so that a missing one can be noticed.
@@ -64,6 +69,12 @@ impl SourceConfig {
             separate_export_status: asking.separate_export_status,
             ..Kickoff::new(self.level.clone())
         }
+    }
+
+    /// What references to the server's own resources begin with.
+    pub(crate) fn bases(&self) -> Bases {
+        let all = [&self.base_url].into_iter().chain(&self.base_aliases);
+        Bases::new(all.map(Url::to_string))
     }
 
     /// What makes delivered data incomparable, besides server and level: a change of any of
@@ -102,6 +113,8 @@ pub(crate) fn read(root: &Reader<'_>, folder: &Path) -> SourceConfig {
     let config = SourceConfig {
         name,
         base_url,
+        base_aliases: base_aliases(&source),
+        rewrite: rewrite(&source),
         level: level(&source),
         type_filters: asking::type_filters(&source, &types),
         types,
@@ -146,6 +159,38 @@ fn base_url(source: &Reader<'_>) -> Url {
         source.problem_at("base-url", message);
     }
     url
+}
+
+fn base_aliases(source: &Reader<'_>) -> Vec<Url> {
+    let mut aliases = Vec::new();
+    for text in source.texts("base-aliases").unwrap_or_default() {
+        match text.parse::<Url>() {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => aliases.push(url),
+            Ok(_) | Err(_) => source.problem_at(
+                "base-aliases",
+                format!("`{text}` in `source.base-aliases` must begin with https:// or http://"),
+            ),
+        }
+    }
+    aliases
+}
+
+fn rewrite(source: &Reader<'_>) -> Option<Rewrite> {
+    let table = source.section("rewrite");
+    if !table.is_present() {
+        return None;
+    }
+    let what = "what addresses begin with, for example http://fhir:8080/";
+    table.required_text("from", what);
+    table.required_text("to", "what they should begin with");
+    let (from, to) = (table.parsed::<Url>("from"), table.parsed::<Url>("to"));
+    table.finish();
+    let rewrite = Rewrite { from: from?, to: to? };
+    if rewrite.from.scheme() == "https" && rewrite.to.scheme() != "https" {
+        let message = "`source.rewrite` must not lead from https to clear text";
+        source.problem_at("rewrite", message);
+    }
+    Some(rewrite)
 }
 
 fn level(source: &Reader<'_>) -> Level {

@@ -242,6 +242,7 @@ fn reads_how_to_ask() {
 version = "3"
 since-style = "millis"
 handling = "lenient"
+type-filter-commas = "plain"
 until = "2026-01-01T00:00:00Z"
 elements = ["id", "Patient.name"]
 include-associated-data = ["LatestProvenanceResources"]
@@ -277,6 +278,7 @@ client-id-header = "X-Client""#,
     assert_eq!(source.asking.version, bulkhead_bulk::Version::V3);
     assert_eq!(source.asking.since_style, bulkhead_bulk::SinceStyle::Millis);
     assert_eq!(source.asking.handling, bulkhead_bulk::Handling::Lenient);
+    assert_eq!(source.asking.filter_commas, bulkhead_bulk::FilterCommas::Plain);
     let network = &source.network;
     assert_eq!(network.roots, [Path::new("site/ca.pem")]);
     assert!(network.identity.is_some() && network.ignored_extensions.len() == 1);
@@ -303,6 +305,39 @@ client-id-header = "X-Client""#,
     assert_ne!(plain.definition(), source.definition());
 }
 
+/// Items: 32, 109.
+#[test]
+fn reads_a_secret_and_the_names_of_the_server() {
+    let with = |key: &str| {
+        WHOLE.replace("key = { file = \"key.pem\" }", key).replace(
+            "types =",
+            "base-aliases = [\"http://in.example/r4\"]\n\
+             rewrite = { from = \"http://fhir:8080/\", to = \"https://ehr.example/\" }\n\
+             types =",
+        )
+    };
+    let secret = "client-secret = { env = \"SECRET\" }";
+    for (line, place) in [
+        ("", bulkhead_bulk::SecretPlace::Header),
+        ("\nclient-secret-in = \"body\"", bulkhead_bulk::SecretPlace::Body),
+    ] {
+        let source = parse(&with(&format!("{secret}{line}"))).unwrap().source;
+        let AuthConfig::ClientSecret(client) = &source.auth else { panic!("no secret") };
+        assert_eq!(client.place, place);
+        assert_eq!(client.secret, SecretSource::Env("SECRET".to_owned()));
+        assert_eq!(source.base_aliases.len(), 1);
+        assert_eq!(source.rewrite.unwrap().from.as_str(), "http://fhir:8080/");
+    }
+    let both = with(&format!("key = {{ file = \"key.pem\" }}\n{secret}"));
+    let problems = parse(&both).unwrap_err().join("\n");
+    assert!(problems.contains("leave one out"), "{problems}");
+    let clear = with(secret).replace("http://fhir:8080/", "https://fhir/");
+    let clear =
+        clear.replace("to = \"https://ehr.example/\"", "to = \"http://ehr.example/\"");
+    let problems = parse(&clear).unwrap_err().join("\n");
+    assert!(problems.contains("clear text"), "{problems}");
+}
+
 /// Items: 12.
 #[test]
 fn a_profile_fills_in_what_is_left_open_and_nothing_else() {
@@ -312,7 +347,7 @@ fn a_profile_fills_in_what_is_left_open_and_nothing_else() {
     };
     let scope = |source: &SourceConfig| match &source.auth {
         AuthConfig::BackendServices(services) => services.scope.clone(),
-        AuthConfig::Bearer(_) | AuthConfig::None => None,
+        AuthConfig::Bearer(_) | AuthConfig::ClientSecret(_) | AuthConfig::None => None,
     };
     let epic = with("profile = \"epic\"", "");
     assert_eq!(epic.profile.as_deref(), Some("epic"));

@@ -111,11 +111,7 @@ impl Export {
             let why = "that is more than `sync.everything-most` for `$everything`";
             return Ok(Some(why.to_owned()));
         }
-        let server = tokio::select! {
-            server = self.client.discover() => server,
-            () = self.stop.requested() => return Err(stopped()),
-        };
-        let server = server.map_err(super::unreached)?;
+        let server = self.discover().await?;
         let answered = tokio::select! {
             answered = self.client.answers_everything(joined) => answered,
             () = self.stop.requested() => return Err(stopped()),

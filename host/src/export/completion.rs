@@ -29,6 +29,7 @@ use super::{
 use crate::{
     advice::advice,
     clock,
+    config::ProbeMode,
     failure::{Exit, Failure},
     output::Event,
     report::{self, Report},
@@ -93,8 +94,9 @@ impl Export {
         let is_of_all = kickoff.patients.is_empty();
         let (history, probes) = if is_of_all {
             let history = self.ledger.baselines(&self.subject())?;
-            let probes =
-                self.probe(record, &kickoff.types, &came, &met, &history).await?;
+            let probes = self
+                .probe(record, manifest, &kickoff.types, &came, &met, &history)
+                .await?;
             (history, probes)
         } else {
             (BTreeMap::new(), BTreeMap::new())
@@ -108,6 +110,7 @@ impl Export {
             came: &came,
             outcomes: &outcomes,
             doubt: judge::doubt(manifest),
+            guess: judge::guess(manifest),
             met: &met,
             history: &history,
             probes: &probes,
@@ -264,6 +267,7 @@ impl Export {
     async fn probe(
         &self,
         record: &ExportRecord,
+        manifest: &Manifest,
         asked: &[ResourceType],
         came: &BTreeMap<String, u64>,
         met: &Met,
@@ -274,8 +278,13 @@ impl Export {
         let offered = met.offered.iter().filter(is_covered).cloned().collect();
         let covered: Vec<ResourceType> =
             asked.iter().filter(is_covered).cloned().collect();
+        // Of a manifest that is one by guess, every type is worth a question.
+        let mode = match self.config.sync.probe {
+            ProbeMode::Absent if manifest.is_guess() => ProbeMode::All,
+            mode @ (ProbeMode::Absent | ProbeMode::All | ProbeMode::Off) => mode,
+        };
         let wanted = Wanted {
-            mode: self.config.sync.probe,
+            mode,
             since: record.since,
             asked: &covered,
             came,

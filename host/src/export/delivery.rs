@@ -1,31 +1,25 @@
-//! All files of one export: outputs first, several at once; then deletions; then what the
-//! server has to say of itself.
+//! All files of one export: what the server has to say of itself; then outputs, several at
+//! once; then deletions.
 
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use bulkhead_bulk::{Error as BulkError, Kickoff, Manifest, OutputFile, Way};
-use bulkhead_ledger::{ExportId, ExportRecord, FileArray, FileState};
+use bulkhead_bulk::{Kickoff, Manifest, OutputFile, Way};
+use bulkhead_ledger::{ExportRecord, FileArray, FileState};
 use bulkhead_model::Phi;
 use tokio::task::JoinSet;
 
 use super::{
-    Export, OutcomeCounts, Tried, asked, file, journalled::export_time, kickoff::Met,
-    kickoff_of, listed, outcome, status_url, stopped,
+    Export, Tried, asked, file, journalled::export_time, kickoff::Met, kickoff_of,
+    listed, status_url,
 };
 use crate::output::Event;
 
-/// The first pause before an outcome file is tried again; each next one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest pause between two tries of an outcome file.
-const LONGEST_PAUSE: Duration = Duration::from_mins(2);
-
 impl Export {
-    /// Outputs first, several at once; then deletions, which must come after them.
+    /// Outcomes, whose links run out while the rest comes; outputs, several at once; then
+    /// deletions, which must come after them.
     pub(super) async fn files(
         self: &Arc<Self>,
         record: &ExportRecord,
@@ -72,6 +66,20 @@ impl Export {
                 }
             }
         }
+        let names = names(&kickoff, &manifest, record);
+        let outcomes = file::Outcomes {
+            export: self,
+            id: &record.id,
+            manifest: &manifest,
+            status_url: &status_url,
+            names: &names,
+            shared: &shared,
+        };
+        for (index, _, file) in listed(&manifest)
+            .filter(|(index, of, _)| *of == FileArray::Outcome && open.contains(index))
+        {
+            outcomes.read(index, file).await?;
+        }
         for array in [FileArray::Output, FileArray::Deleted] {
             let mut queue = VecDeque::new();
             let wanted = in_turn(&manifest, array).into_iter();
@@ -113,64 +121,15 @@ impl Export {
                 });
             }
             self.join(lanes).await?;
+            // Deletions speak of what outputs brought: not before all of those are here.
+            if let Some(error) = shared.take_aside() {
+                return Err(error);
+            }
         }
         self.output.end_files();
-        let names = names(&kickoff, &manifest, record);
-        for (index, _, file) in listed(&manifest)
-            .filter(|(index, of, _)| *of == FileArray::Outcome && open.contains(index))
-        {
-            let read = self.outcome(&record.id, &manifest, file, &names).await?;
-            self.close_outcome(&record.id, index, read)?;
-        }
         match &holdings {
             Some(holdings) => self.call_back(record, &manifest, holdings).await,
             None => Ok(()),
-        }
-    }
-
-    /// What one outcome file says, however often it takes. The outer error stops the run.
-    async fn outcome(
-        &self,
-        id: &ExportId,
-        manifest: &Manifest,
-        file: &OutputFile,
-        names: &BTreeSet<String>,
-    ) -> anyhow::Result<anyhow::Result<OutcomeCounts>> {
-        let mut pause = FIRST_PAUSE;
-        let mut tries = self.config.limits.file_tries;
-        loop {
-            self.log_request(id, FileArray::Outcome, file);
-            let read = tokio::select! {
-                read = outcome::read(&self.client, manifest, file, names) => read,
-                () = self.stop.requested() => return Err(stopped()),
-            };
-            let read = match read {
-                Ok((counts, bytes)) => {
-                    self.log_file(id, file, bytes, counts.lines);
-                    Ok(counts)
-                }
-                Err(error) => {
-                    self.log_no_file(id, file, &error);
-                    Err(error)
-                }
-            };
-            tries = tries.saturating_sub(1);
-            let is_worth_a_try = match &read {
-                Ok(_) => false,
-                Err(error) => {
-                    error.downcast_ref::<BulkError>().is_some_and(BulkError::is_transient)
-                }
-            };
-            if tries == 0 || !is_worth_a_try {
-                return Ok(read);
-            }
-            let remark = "an outcome file could not be had and is tried again";
-            self.output.event(Event::Remark(remark.to_owned()));
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.stop.requested() => return Err(stopped()),
-            }
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
     }
 
@@ -188,31 +147,6 @@ impl Export {
             }
         }
         first.map_or(Ok(()), Err)
-    }
-
-    fn close_outcome(
-        &self,
-        id: &ExportId,
-        index: u32,
-        read: anyhow::Result<OutcomeCounts>,
-    ) -> anyhow::Result<()> {
-        match read {
-            Ok(counts) => {
-                let checkpoint = bulkhead_ledger::FileCheckpoint {
-                    durable_through: counts.lines,
-                    token: Vec::new(),
-                    prefix_hash: [0; 16],
-                    tally: serde_json::to_string(&counts)?,
-                };
-                self.ledger.close_file(id, index, &checkpoint, &[])?;
-            }
-            Err(error) => {
-                let reason = format!("{error:#}");
-                self.ledger.fail_file(id, index, &reason)?;
-                self.output.event(Event::Remark(format!("an outcome file: {reason}")));
-            }
-        }
-        Ok(())
     }
 }
 

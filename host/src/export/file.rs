@@ -1,8 +1,11 @@
 //! One file, from the first byte to closed in the ledger, however often it takes.
 
 mod ended;
+mod failing;
 mod memory;
 mod origin;
+mod outcomes;
+mod patience;
 mod renewal;
 mod sealing;
 
@@ -12,34 +15,31 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bulkhead_bulk::Error as BulkError;
 use bulkhead_ledger::{ExportId, FileArray, FileCheckpoint, Proof};
 use bulkhead_model::Instant;
-use bulkhead_ndjson::{Bases, Block, Framer};
+use bulkhead_ndjson::{Block, Framer};
 use bulkhead_pipeline::{
     Advance, Asked, Caution, CloseReason, FileKind, Intake, Lane, Tally,
 };
 
-use self::ended::{Ended, ended};
 pub(super) use self::{
     ended::JobLost,
     origin::{Origin, Shared},
+    outcomes::Outcomes,
 };
-use super::{Export, logged::bulk_error, memory::Holdings, stop::Why, stopped};
+use self::{
+    ended::{Away, Ended, can_be_mended, ended, stayed_away},
+    patience::Patience,
+};
+use super::{Export, memory::Holdings, stop::Why, stopped};
 use crate::{
-    advice::{advice, advised},
+    advice::advised,
     assemble,
     output::{Event, FileProgress},
 };
 
 /// Fresh manifests that are fetched for expired links of one file.
 const REFRESHES: u32 = 2;
-
-/// The first pause after a failure; each next one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
 /// Everything needed for one file.
 pub(super) struct FileWork {
@@ -66,16 +66,16 @@ impl FileWork {
         let tries = self.export.config.limits.file_tries;
         let mut caution = Caution::default();
         let mut refreshes = 0;
-        let mut pause = FIRST_PAUSE;
-        let mut patience = self.export.config.limits.file_wait;
+        let mut patience = Patience::new(self.export.config.limits.file_wait);
         let mut attempt = 0;
         let mut last = None;
         self.refresh_in_time().await?;
         while attempt < tries {
             attempt += 1;
+            self.origin.wait_for_tokens(&self.export.stop).await?;
             let came = self.once(&caution, attempt, &progress).await;
             self.log(&came);
-            let (error, after) = match came {
+            let (error, wait) = match came {
                 Ok((tally, _)) => {
                     progress.done(&tally);
                     return Ok(());
@@ -95,41 +95,48 @@ impl FileWork {
                     let error = anyhow::anyhow!(
                         "the file changed on the server while it was delivered"
                     );
-                    (error, None)
+                    (error, patience.pause(None))
                 }
                 Err(Ended::Expired(error)) if refreshes < REFRESHES => {
                     refreshes += 1;
                     self.refresh().await?;
-                    (error, Some(Duration::ZERO))
+                    (error, patience.pause(Some(Duration::ZERO)))
                 }
-                Err(Ended::Broken(error) | Ended::Expired(error)) => {
+                Err(Ended::Expired(error)) if !can_be_mended(&error) => {
                     return self.fail(&error, &progress).await;
                 }
+                Err(Ended::Barred(error) | Ended::Expired(error)) => {
+                    return self.set_aside(error, &progress).await;
+                }
+                Err(Ended::Broken(error)) => return self.fail(&error, &progress).await,
                 Err(Ended::SinkDied(lines, records, error)) => {
                     // What the sink died on is handed over more carefully the next time.
                     caution.learn(&lines, records);
                     self.give_up_try().await?;
-                    (error, Some(Duration::ZERO))
+                    (error, patience.pause(Some(Duration::ZERO)))
                 }
                 Err(Ended::Again(error, after)) => {
                     self.give_up_try().await?;
-                    (error, after.map(|asked| asked.min(LONGEST_PAUSE)))
+                    (error, patience.pause(after))
                 }
-                Err(Ended::Busy(error, asked)) => {
-                    let wait = asked.unwrap_or(pause.min(LONGEST_PAUSE));
-                    let Some(left) = patience.checked_sub(wait.max(FIRST_PAUSE)) else {
-                        return self.fail(&error, &progress).await;
+                Err(Ended::Away(error, asked, away)) => {
+                    self.give_up_try().await?;
+                    let Some(wait) = patience.spend(asked) else {
+                        return match away {
+                            Away::ForFile => self.fail(&error, &progress).await,
+                            Away::Host | Away::Tokens => Err(stayed_away(error)),
+                        };
                     };
-                    patience = left;
+                    if away == Away::Tokens {
+                        self.origin.hold(wait);
+                    }
                     attempt -= 1;
-                    (error, Some(wait.max(FIRST_PAUSE)))
+                    (error, wait)
                 }
             };
             tracing::info!(file = self.index, attempt, error = %format!("{error:#}"), "trying a file again");
             progress.again(attempt);
             last = Some(error);
-            let wait = after.unwrap_or(pause.min(LONGEST_PAUSE));
-            pause = pause.saturating_mul(2);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.export.stop.requested() => return Err(stopped()),
@@ -137,21 +144,6 @@ impl FileWork {
         }
         let error = last.unwrap_or_else(|| anyhow::anyhow!("no try was made"));
         self.fail(&error, &progress).await
-    }
-
-    async fn fail(
-        &self,
-        error: &anyhow::Error,
-        progress: &FileProgress,
-    ) -> anyhow::Result<()> {
-        let hint = bulk_error(error).and_then(BulkError::hint);
-        let hint = hint.or_else(|| advice(error, &self.export.chain));
-        let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
-        let reason = format!("{error:#}{hint}");
-        self.give_up_try().await?;
-        self.export.ledger.fail_file(&self.id, self.index, &reason)?;
-        progress.failed(&reason);
-        Ok(())
     }
 
     /// One try, from the last checkpoint to the end of the file. Gives its bytes too.
@@ -307,7 +299,7 @@ impl FileWork {
             FileArray::Recalled => FileKind::Recalled,
             FileArray::Replayed => FileKind::Replayed,
         };
-        let bases = Bases::new([self.export.config.source.base_url.to_string()]);
+        let bases = self.export.config.source.bases();
         let intake = Intake::new(self.index, kind, bases).asking(Arc::clone(&self.asked));
         let of = assemble::FileOf {
             export_id: self.id.as_str(),

@@ -40,6 +40,8 @@ pub(super) struct Evidence<'a> {
     pub(super) came: &'a BTreeMap<String, u64>,
     pub(super) outcomes: &'a OutcomeCounts,
     pub(super) doubt: Option<String>,
+    /// Why it is a guess that the manifest is one of nothing, if it is.
+    pub(super) guess: Option<String>,
     pub(super) met: &'a Met,
     pub(super) history: &'a BTreeMap<ResourceType, Baseline>,
     pub(super) probes: &'a BTreeMap<String, Probe>,
@@ -77,6 +79,12 @@ pub(super) fn doubt(manifest: &Manifest) -> Option<String> {
         return None;
     };
     Some(warning.to_string())
+}
+
+/// Why it is a guess that the manifest is one of nothing, if it is: only a count can confirm
+/// it then.
+pub(super) fn guess(manifest: &Manifest) -> Option<String> {
+    manifest.is_guess().then(|| Warning::EmptyByGuess.to_string())
 }
 
 /// A verdict for every type that was asked for or seen. When no type was asked for by name,
@@ -266,6 +274,11 @@ fn of_presence(evidence: &Evidence<'_>, name: &str) -> Verdict {
         Some(Probe::Refused) => return Verdict::NotGranted,
         Some(Probe::Counted(_) | Probe::Failed(_)) | None => {}
     }
+    if let Some(guess) =
+        evidence.guess.as_ref().filter(|_| !is_all || !all_none(evidence))
+    {
+        return Verdict::Doubtful(guess.clone());
+    }
     let suspicion = known.and_then(|known| match asked {
         Asked::Whole => history::was_there(known),
         Asked::Changes => history::too_quiet(known),
@@ -282,6 +295,12 @@ fn of_presence(evidence: &Evidence<'_>, name: &str) -> Verdict {
         (Asked::Whole, ProbeMode::Absent | ProbeMode::All) => Verdict::Unconfirmed,
         (Asked::Whole, ProbeMode::Off) | (Asked::Changes, _) => Verdict::Empty,
     }
+}
+
+/// Whether everything was counted, and nothing found.
+fn all_none(evidence: &Evidence<'_>) -> bool {
+    let mut probes = evidence.probes.values().peekable();
+    probes.peek().is_some() && probes.all(|probe| *probe == Probe::Counted(0))
 }
 
 /// What came refers to a type of which none came: it is there, or what refers to it is wrong.

@@ -15,8 +15,13 @@ use serde::{Deserialize, Serialize};
 use super::{Export, blamed, stopped};
 use crate::{clock, output::Event, watermark::span};
 
-/// The first wait for a server that is busy and does not say how long.
+/// The first wait for a server that is busy and does not say how long; each next one is twice
+/// as long.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
+
+/// The first wait for one that says less than this, also twice as long each time: a server that
+/// says `0` all the time is no reason for a loop.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// What a kick-off met. Journalled, because a run that goes on may never ask for it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +88,8 @@ impl Export {
             self.output.event(Event::Remark(remark));
         }
         let mut left = self.config.limits.kickoff_wait;
-        let mut pause = FIRST_WAIT;
+        let longest = self.config.limits.longest_poll;
+        let mut tried = 0;
         loop {
             let answer = self.client.kickoff(server, kickoff).await;
             self.log_kickoff(id, server, kickoff, &answer);
@@ -91,7 +97,7 @@ impl Export {
                 Ok(accepted) => return self.accepted(id, server, kickoff, &accepted),
                 Err(error) => error,
             };
-            let Some(wait) = wait_for(&error, pause, left) else {
+            let Some(wait) = wait_for(&error, tried, longest, left) else {
                 // An ambiguous failure stays an intent: the next run asks again, once.
                 if !matches!(error, BulkError::KickoffUnknown { .. }) {
                     self.ledger.fail(id, &error.to_string(), clock::now())?;
@@ -102,7 +108,7 @@ impl Export {
                 return Err(blamed(error, &format!("kicking off the export{asks}")));
             };
             left = left.saturating_sub(wait);
-            pause = pause.saturating_mul(2).min(self.config.limits.longest_poll);
+            tried += 1;
             self.output.event(Event::Remark(format!(
                 "the server is busy ({error}): the kick-off is sent again in {}",
                 span(wait)
@@ -150,22 +156,36 @@ impl Export {
 
 /// How long to wait for a server that has not begun the job, and says so. Other failures of a
 /// gateway leave open whether it has.
-fn wait_for(error: &BulkError, pause: Duration, left: Duration) -> Option<Duration> {
+fn wait_for(
+    error: &BulkError,
+    tried: u32,
+    longest: Duration,
+    left: Duration,
+) -> Option<Duration> {
     if let BulkError::Busy { status: 425 | 429 | 503, retry_after, .. } = error {
-        patience(*retry_after, pause, left)
+        patience(*retry_after, tried, longest, left)
     } else {
         None
     }
 }
 
-/// How long to wait before the kick-off is sent again: as long as the server asks, never less,
-/// else `pause`; nothing when `left` is not enough.
-fn patience(
+/// How long to wait before the same is sent again, after it was sent `tried` times before: as
+/// long as the server asks, never less, and longer each time, up to `longest`; nothing when `left`
+/// is not enough.
+pub(super) fn patience(
     asked: Option<Duration>,
-    pause: Duration,
+    tried: u32,
+    longest: Duration,
     left: Duration,
 ) -> Option<Duration> {
-    let wait = asked.unwrap_or(pause.min(left)).max(Duration::from_secs(1));
+    let grown = |first: Duration| {
+        first.saturating_mul(2_u32.saturating_pow(tried)).min(longest).min(left)
+    };
+    let wait = match asked {
+        Some(asked) => asked.max(grown(LEAST_WAIT)),
+        None => grown(FIRST_WAIT),
+    };
+    let wait = wait.max(LEAST_WAIT);
     (wait <= left).then_some(wait)
 }
 
@@ -207,19 +227,23 @@ mod tests {
     /// Items: 56. Faults: F1.
     #[test]
     fn waits_as_long_as_the_server_asks_and_never_longer_than_allowed() {
-        // name, asked, pause, left, expected; in seconds
+        // name, asked, sent before, left, expected; in seconds
         let cases = [
-            ("as asked", Some(90), 5, 1_800, Some(90)),
-            ("at once means soon", Some(0), 5, 1_800, Some(1)),
-            ("all that is left", Some(90), 5, 90, Some(90)),
-            ("longer than is left", Some(91), 5, 90, None),
-            ("nothing said", None, 5, 1_800, Some(5)),
-            ("nothing said, little left", None, 40, 30, Some(30)),
-            ("nothing left", None, 40, 0, None),
+            ("as asked", Some(90), 0, 1_800, Some(90)),
+            ("at once means soon", Some(0), 0, 1_800, Some(1)),
+            ("at once, the fifth time", Some(0), 4, 1_800, Some(16)),
+            ("at once, for ever", Some(0), 40, 1_800, Some(900)),
+            ("all that is left", Some(90), 0, 90, Some(90)),
+            ("longer than is left", Some(91), 0, 90, None),
+            ("nothing said", None, 0, 1_800, Some(5)),
+            ("nothing said, the third time", None, 2, 1_800, Some(20)),
+            ("nothing said, little left", None, 3, 30, Some(30)),
+            ("nothing left", None, 3, 0, None),
         ];
-        for (name, asked, pause, left, expected) in cases {
+        for (name, asked, tried, left, expected) in cases {
             let seconds = Duration::from_secs;
-            let found = patience(asked.map(seconds), seconds(pause), seconds(left));
+            let longest = seconds(900);
+            let found = patience(asked.map(seconds), tried, longest, seconds(left));
             assert_eq!(found, expected.map(seconds), "case: {name}");
         }
     }

@@ -8,10 +8,13 @@
 //!
 //! Whether a resource has left is the chain's filters' word: each is shown the patients that
 //! the resource was about, as it stood when it was delivered, and the cohort as it is now.
-//! Whether it is gone is the server's: it is asked for by id, and only 404 and 410 count.
+//! Whether it is gone is the server's: it is asked for by id, and only 404 and 410 count, and
+//! those only of a server that has been seen to know by id what it has just exported. Many
+//! servers know nothing but exports.
 //!
 //! Source: the project's checklist, §3.4 (who leaves), §3.5 (silent deletions); FHIR R4, "read".
 
+mod gone;
 mod left;
 mod spool;
 
@@ -21,7 +24,7 @@ use std::{
     sync::Arc,
 };
 
-use bulkhead_bulk::{Error as BulkError, Manifest};
+use bulkhead_bulk::Manifest;
 use bulkhead_ledger::{
     ExportRecord, FileArray, FileState, NewFile,
     delivered::{Delivered, Entries, Entry, ResourceKey},
@@ -31,7 +34,7 @@ use bulkhead_pipeline::Stage;
 use bulkhead_sandbox::{PluginStage, Role};
 use xxhash_rust::xxh3::xxh3_64;
 
-pub(super) use self::spool::Spool;
+pub(super) use self::{gone::unseen, spool::Spool};
 use self::{
     left::{about, is_of_someone, judged},
     spool::{private_folder, remove},
@@ -50,11 +53,6 @@ use crate::{
 
 /// Entries of the ledger looked at together.
 const CHUNK: usize = 1_000;
-
-/// Resources asked for by id before many are taken for gone: all of them up to here, each for
-/// itself, and evenly spread ones beyond, of which none may be there. If 200 of many are gone,
-/// fewer than 1.5 % of all are not, at a confidence of 95 %.
-const ASKED: usize = 200;
 
 impl Export {
     /// Calls back what has left or is gone. After every file of the server.
@@ -188,7 +186,8 @@ impl Export {
                         "more than `sync.most-deletions` ({percent} %) allows: raise it if that is right"
                     )
                 } else {
-                    "some are still there when asked for by id, or they could not be asked for"
+                    "some are still there when asked for by id, or they could not be asked for: \
+                     the server may know nothing but exports"
                         .to_owned()
                 };
                 self.output.event(Event::Remark(format!(
@@ -215,38 +214,6 @@ impl Export {
         }
         Ok(())
     }
-
-    /// Which of these the server still has, of those that are asked for; `None` when it does not
-    /// say.
-    async fn still_there(
-        &self,
-        gone: &Unseen,
-    ) -> anyhow::Result<Option<BTreeSet<ResourceKey>>> {
-        let mut there = BTreeSet::new();
-        for key in gone.asked() {
-            let path = format!("{}/{}", key.resource_type(), key.id());
-            let read = tokio::select! {
-                read = self.client.read(&path) => read,
-                () = self.stop.requested() => return Err(super::stopped()),
-            };
-            match read {
-                Ok(_) => {
-                    there.insert(key.clone());
-                    if !gone.is_told_by(&there) {
-                        break;
-                    }
-                }
-                Err(BulkError::Refused { status: 404 | 410, .. }) => {}
-                Err(error) => {
-                    // Its address names the resource, who may be a patient.
-                    let whose = error.blame().as_str();
-                    tracing::info!(whose, "a resource could not be asked for by id");
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(Some(there))
-    }
 }
 
 /// The types that the export asked for, or that came.
@@ -259,61 +226,6 @@ fn asked(
     let listed = manifest.output.iter().filter_map(|file| file.resource_type.clone());
     let listed = listed.filter(|name| wanted.covers(name.as_str()));
     Ok(kickoff.types.into_iter().chain(listed).collect())
-}
-
-/// What of one type was delivered and not seen.
-pub(super) struct Unseen {
-    pub(super) missing: Vec<ResourceKey>,
-    live: u64,
-}
-
-impl Unseen {
-    /// Whether it is more than `percent` of all. A handful is no sign of a fault, whatever
-    /// share it is.
-    pub(super) fn is_much(&self, percent: u64) -> bool {
-        let count = self.missing.len() as u64;
-        count > 20 && count * 100 > self.live * percent
-    }
-
-    /// Whether it is told of each whether it is gone: all were asked for, or none of those that were
-    /// is there.
-    pub(super) fn is_told_by(&self, there: &BTreeSet<ResourceKey>) -> bool {
-        there.is_empty() || self.missing.len() <= ASKED
-    }
-
-    /// Those to ask for by id.
-    pub(super) fn asked(&self) -> impl Iterator<Item = &ResourceKey> {
-        let step = self.missing.len().div_ceil(ASKED).max(1);
-        self.missing.iter().step_by(step)
-    }
-}
-
-/// Finds what of one type was delivered and not seen by this export of everything.
-pub(super) async fn unseen(
-    holdings: &Arc<Holdings>,
-    name: &ResourceType,
-) -> anyhow::Result<Unseen> {
-    let mut found = Unseen { missing: Vec::new(), live: 0 };
-    if holdings.is_first() {
-        // Whatever there is came with it.
-        return Ok(found);
-    }
-    let (name, holdings) = (name.clone(), Arc::clone(holdings));
-    let read = move || -> Result<Unseen, bulkhead_ledger::Error> {
-        let export = holdings.export();
-        let entries = holdings.delivered().of_type(Some(&name));
-        for entry in entries {
-            let (key, entry) = entry?;
-            if holdings.may_hold(&entry) {
-                found.live += 1;
-                if entry.seen != export {
-                    found.missing.push(key);
-                }
-            }
-        }
-        Ok(found)
-    };
-    Ok(tokio::task::spawn_blocking(read).await??)
 }
 
 /// Spools what `filters` would no longer let pass, and what `also_left` says of.

@@ -1,6 +1,6 @@
 //! From the kick-off to the manifest: waiting for the job, and what becomes of one that is gone.
 
-use bulkhead_bulk::{Error as BulkError, Job, Manifest, ManifestError};
+use bulkhead_bulk::{Error as BulkError, Job, Manifest, ManifestError, Remedy};
 use bulkhead_ledger::{ExportId, ExportRecord};
 
 use super::{
@@ -54,7 +54,9 @@ impl Export {
                 let reason = "the job is gone: expired or cancelled on the server";
                 self.vanished(&record.id, reason)
             }
-            Err(BulkError::Manifest { source: ManifestError::NotAManifest, .. }) => {
+            Err(BulkError::Manifest { source, .. })
+                if source.remedy() == Remedy::BeginAnew =>
+            {
                 let reason = "the server answers for the job, and not with a manifest";
                 self.void(&record.id)?;
                 self.ledger.abandon(&record.id, reason, clock::now())?;
@@ -63,11 +65,12 @@ impl Export {
                 self.output.event(Event::Remark(format!("{reason}; starting anew")));
                 Ok(None)
             }
-            Err(error @ (BulkError::JobFailed { .. } | BulkError::JobTimeout { .. })) => {
+            Err(error) if is_given_up(&error) => {
                 self.ledger.fail(&record.id, &error.to_string(), clock::now())?;
                 self.release(record).await?;
                 Err(blamed(error, "waiting for the export"))
             }
+            // The job stays: the next run asks for it again.
             Err(error) => Err(blamed(error, "waiting for the export")),
         }
     }
@@ -92,4 +95,12 @@ impl Export {
         self.ledger.manifested(&record.id, &json, manifest.transaction_time, &files)?;
         Ok(())
     }
+}
+
+/// Whether nothing but another export can help: the job failed, or its manifest will be the
+/// same whenever it is asked for.
+fn is_given_up(error: &BulkError) -> bool {
+    let is_unusable = |source: &ManifestError| source.remedy() == Remedy::GiveUp;
+    matches!(error, BulkError::JobFailed { .. } | BulkError::JobTimeout { .. })
+        || matches!(error, BulkError::Manifest { source, .. } if is_unusable(source))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bulkhead_sandbox::Package;
-use bulkhead_tests::Guest;
+use bulkhead_guest_builder::Guest;
 use serde_json::Value;
 
 use super::sealed::{

@@ -105,6 +105,14 @@ pub(crate) struct Exported {
     pub(crate) delete: u16,
     /// How many requests for files are too many at first.
     pub(crate) file_busy: usize,
+    /// What the first requests for files are answered, with nothing else.
+    pub(crate) file_faults: Vec<u16>,
+    /// How many requests for files of `error` find their link run out at first.
+    pub(crate) stale_outcomes: usize,
+    /// What the first requests for the capability statement are answered, at once again.
+    pub(crate) metadata_faults: Vec<u16>,
+    /// As what the manifest says that files are, when it does.
+    pub(crate) format: Option<&'static str>,
     /// When the manifest says that links run out.
     pub(crate) expires: Option<&'static str>,
     /// As what files are labelled.
@@ -129,6 +137,10 @@ impl Exported {
             polls: Vec::new(),
             delete: 202,
             file_busy: 0,
+            file_faults: Vec::new(),
+            stale_outcomes: 0,
+            metadata_faults: Vec::new(),
+            format: None,
             expires: None,
             label: NDJSON,
             organised_by: None,
@@ -138,6 +150,11 @@ impl Exported {
     fn answer(&mut self, seen: &Seen, own: &Url) -> Reply {
         let path = seen.path.as_str();
         match (seen.method.as_str(), path) {
+            ("GET", "/fhir/metadata") if !self.metadata_faults.is_empty() => {
+                let after = ("Retry-After", "0".to_owned());
+                let status = self.metadata_faults.remove(0);
+                Reply { headers: vec![after], ..Reply::new(status, "") }
+            }
             ("GET", "/fhir/metadata") => {
                 let resources: Vec<_> =
                     self.offered.iter().map(|name| json!({"type": name})).collect();
@@ -187,6 +204,17 @@ impl Exported {
                 let after = ("Retry-After", "1".to_owned());
                 Reply { headers: vec![after], ..Reply::new(503, "") }
             }
+            ("GET", path)
+                if path.starts_with("/files/") && !self.file_faults.is_empty() =>
+            {
+                Reply::new(self.file_faults.remove(0), "")
+            }
+            ("GET", path)
+                if path.starts_with("/outcomes/") && self.stale_outcomes > 0 =>
+            {
+                self.stale_outcomes -= 1;
+                Reply::new(403, "<Error><Code>AccessDenied</Code></Error>")
+            }
             ("DELETE", "/fhir/status/1") => Reply::new(self.delete, ""),
             ("GET", path) => Fake::file(&self.files, path, "/files/", self.label)
                 .or_else(|| Fake::file(&self.outcomes, path, "/outcomes/", NDJSON))
@@ -218,6 +246,9 @@ impl Exported {
             "output": listed(&self.files, "files"),
             "error": listed(&self.outcomes, "outcomes"),
         });
+        if let Some(format) = self.format {
+            manifest["outputFormat"] = format.into();
+        }
         if let Some(by) = self.organised_by {
             manifest["outputOrganizedBy"] = by.into();
             for file in manifest["output"].as_array_mut().unwrap() {

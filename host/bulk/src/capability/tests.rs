@@ -40,6 +40,23 @@ fn finds_export_however_it_is_announced() {
             "export",
             Version::V2,
         ),
+        (
+            "version 4 has the plain name",
+            json!([
+                {"name": "export", "definition": format!("{definition}group-export|4.0.0")},
+                {"name": "export-v3", "definition": format!("{definition}group-export|3.0.0")},
+            ]),
+            json!([]),
+            "export-v3",
+            Version::V2,
+        ),
+        (
+            "a reference, as before version 4 of FHIR",
+            json!([{"name": "export", "definition": {"reference": format!("{definition}group-export")}}]),
+            json!([]),
+            "export",
+            Version::V2,
+        ),
         ("nothing", json!([]), json!([]), "export", Version::V2),
     ];
     let level = Level::Group("1".to_owned());
@@ -162,4 +179,29 @@ fn leaves_out_types_and_parameters_level_by_level() {
     assert_eq!(params, ["birthdate", "name"]);
     assert_eq!(capability.publisher.as_deref(), Some("P"));
     assert_eq!(capability.implementation.as_deref(), Some("D https://u"));
+}
+
+/// Items: 1, 2.
+#[test]
+fn a_member_of_another_shape_is_as_good_as_absent() {
+    let definition = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export";
+    let body = json!({
+        "fhirVersion": "3.0.1", "instantiates": null, "publisher": ["x"],
+        "software": "S", "implementation": {"description": 7, "url": "https://ehr.example/fhir"},
+        "rest": {"operation": null, "security": {"extension": {}}, "resource": [
+            {"type": "Patient", "searchParam": {"name": "name"}, "operation": [
+                7, {"name": "patient-export", "definition": {"reference": definition}},
+            ]},
+            "Group",
+        ]},
+    });
+    let capability = Capability::read(body.to_string().as_bytes()).unwrap();
+    assert!(capability.announces(&Level::Patient));
+    assert_eq!(capability.fhir_version.as_deref(), Some("3.0.1"));
+    assert_eq!(
+        capability.implementation_url.as_deref(),
+        Some("https://ehr.example/fhir")
+    );
+    assert_eq!(capability.search_params.values().flatten().collect::<Vec<_>>(), ["name"]);
+    assert_eq!(capability.types.len(), 1);
 }

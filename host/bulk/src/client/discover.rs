@@ -1,5 +1,7 @@
 //! What the server can do, and where its tokens come from.
 
+use std::sync::PoisonError;
+
 use bulkhead_model::SafeUrl;
 use bulkhead_net::{Origin, StatusCode, header};
 use url::Url;
@@ -19,13 +21,31 @@ impl Client {
     /// Reads the capability statement, the SMART configuration and the server's time.
     ///
     /// Both documents are public; the token is sent for the first one only when the server
-    /// insists.
+    /// insists. A statement that cannot be read says nothing, which is remarked on. What was
+    /// found before stands in for an answer that cannot be had for now; only the time is then
+    /// not known.
     ///
     /// # Errors
     ///
-    /// [`Error::Network`], [`Error::Busy`], [`Error::Refused`] or [`Error::Json`] when there
-    /// is no capability statement to be had.
+    /// [`Error::Network`], [`Error::Busy`] or [`Error::Refused`] when there is no capability
+    /// statement to be had.
     pub async fn discover(&self) -> Result<Server, Error> {
+        let found = self.ask_what_it_can().await;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match (found, known.as_ref()) {
+            (Ok(server), _) => {
+                *known = Some(server.clone());
+                Ok(server)
+            }
+            (Err(error), Some(known)) if error.is_transient() => {
+                tracing::warn!(%error, "going on with what the server said before");
+                Ok(Server { date: None, ..known.clone() })
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn ask_what_it_can(&self) -> Result<Server, Error> {
         let url = join(&self.base, "metadata");
         let request = get(url, FHIR_JSON)
             .header(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
@@ -113,11 +133,10 @@ async fn capability(
     }
     let url = SafeUrl::of(&response.url);
     let body = door.document(Doing::Discover, response).await?;
-    Capability::read(&body).map_err(|source| Error::Json {
-        doing: Doing::Discover,
-        url,
-        source,
-    })
+    Ok(Capability::read(&body).unwrap_or_else(|error| {
+        tracing::warn!(%url, %error, "the capability statement cannot be read");
+        Capability::unreadable(&error)
+    }))
 }
 
 /// A path below the base, which ends in a slash. Both paths are constants that parse.

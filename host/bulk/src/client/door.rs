@@ -13,16 +13,17 @@ use crate::{
     retry_after::{http_date, retry_after},
     safe_headers::SafeHeaders,
     scope::GrantedScope,
-    settings::{Auth, Settings},
+    settings::{Auth, Bearer, Settings},
     surroundings::Surroundings,
     token::{Token, TokenCell},
 };
 
-use super::discover;
+use super::{address::Addresses, discover};
 
 pub(super) struct Door {
     net: bulkhead_net::Client,
     base: Url,
+    addresses: Addresses,
     auth: Keyring,
     /// Where the token may go, and nowhere else.
     origins: BTreeSet<Origin>,
@@ -34,8 +35,10 @@ pub(super) struct Door {
 }
 
 enum Keyring {
-    Fixed(Secret),
+    /// Others renew it.
+    Given(Bearer),
     None,
+    /// We buy it.
     Services(Box<TokenCell>),
 }
 
@@ -58,9 +61,13 @@ impl Door {
     ) -> Self {
         let auth = match &settings.auth {
             Auth::BackendServices(services) => Keyring::Services(Box::new(
-                TokenCell::new(services.clone(), surroundings.clone()),
+                TokenCell::new(services.into(), surroundings.clone()),
             )),
-            Auth::Bearer(bearer) => Keyring::Fixed(bearer.clone()),
+            Auth::Bearer(bearer) => Keyring::Given(bearer.clone()),
+            Auth::ClientSecret(secret) => Keyring::Services(Box::new(TokenCell::new(
+                secret.into(),
+                surroundings.clone(),
+            ))),
             Auth::None => Keyring::None,
         };
         let mut base = settings.base.clone();
@@ -70,6 +77,7 @@ impl Door {
         Self {
             net,
             base,
+            addresses: Addresses::new(settings),
             auth,
             origins: settings.token_origins(),
             surroundings,
@@ -82,14 +90,14 @@ impl Door {
     pub(super) fn granted_scope(&self) -> Option<GrantedScope> {
         match &self.auth {
             Keyring::Services(cell) => cell.granted(),
-            Keyring::Fixed(_) | Keyring::None => None,
+            Keyring::Given(_) | Keyring::None => None,
         }
     }
 
     /// Whether requests can be authenticated at all.
     pub(super) fn has_token(&self) -> bool {
         match self.auth {
-            Keyring::Fixed(_) | Keyring::Services(_) => true,
+            Keyring::Given(_) | Keyring::Services(_) => true,
             Keyring::None => false,
         }
     }
@@ -105,6 +113,7 @@ impl Door {
         doing: Doing,
         request: Request,
     ) -> Result<Response, Error> {
+        let request = self.readdressed(request);
         // Boxed: the client's state machine is large, and every caller's would hold it.
         let sent = Box::pin(self.net.send(self.introduced(request))).await;
         let response = sent.map_err(|source| Error::Network { doing, source })?;
@@ -142,6 +151,7 @@ impl Door {
         with: WithToken,
     ) -> Result<Response, Error> {
         let network = |source| Error::Network { doing, source };
+        let request = self.readdressed(request);
         let wanted = match with {
             WithToken::Yes => true,
             WithToken::No => false,
@@ -154,6 +164,7 @@ impl Door {
         self.trusts(request.url()).map_err(network)?;
         for last in [false, true] {
             let (bearer, token) = self.bearer().await?;
+            let refused = bearer.clone();
             let credential = Credential { bearer, origins: self.origins.clone() };
             let request = self.introduced(request.clone()).credential(credential);
             let response = Box::pin(self.net.send(request)).await.map_err(network)?;
@@ -161,12 +172,40 @@ impl Door {
             if response.status != StatusCode::UNAUTHORIZED || !response.authenticated {
                 return Ok(response);
             }
-            let Some(token) = token.filter(|_| !last) else { break };
-            if let Keyring::Services(cell) = &self.auth {
-                cell.forget(&token).await;
+            if last || !self.has_another(&refused, token).await? {
+                break;
             }
         }
         Err(Error::Unauthorized { doing, url: SafeUrl::of(request.url()) })
+    }
+
+    /// Whether there is or can be another token than the one that was refused.
+    async fn has_another(
+        &self,
+        refused: &Secret,
+        token: Option<Token>,
+    ) -> Result<bool, Error> {
+        match (&self.auth, token) {
+            (Keyring::Services(cell), Some(token)) => {
+                cell.forget(&token).await;
+                Ok(true)
+            }
+            (Keyring::Given(bearer), _) => {
+                let read = bearer.read().map_err(|source| Error::Bearer { source })?;
+                Ok(read.expose() != refused.expose())
+            }
+            (Keyring::None | Keyring::Services(_), _) => Ok(false),
+        }
+    }
+
+    /// The address by which to reach what the server calls `url`.
+    pub(super) fn mended(&self, url: Url) -> Url {
+        self.addresses.mended(url)
+    }
+
+    fn readdressed(&self, request: Request) -> Request {
+        let url = self.mended(request.url().clone());
+        request.at(url)
     }
 
     /// Refuses before a token is asked for in vain.
@@ -182,7 +221,10 @@ impl Door {
 
     async fn bearer(&self) -> Result<(Secret, Option<Token>), Error> {
         match &self.auth {
-            Keyring::Fixed(bearer) => Ok((bearer.clone(), None)),
+            Keyring::Given(bearer) => {
+                let read = bearer.read().map_err(|source| Error::Bearer { source })?;
+                Ok((read, None))
+            }
             Keyring::Services(cell) => {
                 let find = discover::token_endpoint(self, cell.token_url());
                 let token = cell.token(&self.net, find).await?;
@@ -192,6 +234,14 @@ impl Door {
             Keyring::None => {
                 Err(Error::NoTokenEndpoint { base: SafeUrl::of(&self.base) })
             }
+        }
+    }
+
+    /// Throws the token in use away: the next request asks for a fresh one.
+    pub(super) async fn renew(&self) {
+        match &self.auth {
+            Keyring::Services(cell) => cell.renew().await,
+            Keyring::Given(_) | Keyring::None => {}
         }
     }
 
@@ -244,8 +294,12 @@ impl Door {
 
 fn client_id(settings: &Settings) -> Option<(header::HeaderName, header::HeaderValue)> {
     let name = settings.client_id_header.clone()?;
-    let Auth::BackendServices(services) = &settings.auth else { return None };
-    Some((name, header::HeaderValue::from_str(&services.client_id).ok()?))
+    let client_id = match &settings.auth {
+        Auth::BackendServices(services) => &services.client_id,
+        Auth::ClientSecret(secret) => &secret.client_id,
+        Auth::Bearer(_) | Auth::None => return None,
+    };
+    Some((name, header::HeaderValue::from_str(client_id).ok()?))
 }
 
 /// The response's `Date`.

@@ -141,7 +141,8 @@ impl Client {
             Error::Network { doing, source } => {
                 Error::Network { doing, source: source.showing(&shown) }
             }
-            other @ (Error::Corrupt { .. }
+            other @ (Error::Bearer { .. }
+            | Error::Corrupt { .. }
             | Error::Encoding { .. }
             | Error::Inflated { .. }
             | Error::JobFailed { .. }
@@ -238,7 +239,8 @@ impl Walk {
     /// Whether the link to another page may be followed.
     fn follow(&self, url: &Url, next: &Url) -> Result<(), Error> {
         let fault = |source| Error::Manifest { url: SafeUrl::of(url), source };
-        let origin = Origin::of(next).ok_or_else(|| fault(ManifestError::NextUrl))?;
+        let next = self.client.door.mended(next.clone());
+        let origin = Origin::of(&next).ok_or_else(|| fault(ManifestError::NextUrl))?;
         if !self.client.settings.token_origins().contains(&origin) {
             return Err(fault(ManifestError::Elsewhere { origin }));
         }
@@ -246,7 +248,7 @@ impl Walk {
         if u32::try_from(self.seen.len()).is_ok_and(|pages| pages >= limit) {
             return Err(fault(ManifestError::Pages { limit }));
         }
-        if self.seen.contains(next) { Err(fault(ManifestError::Loop)) } else { Ok(()) }
+        if self.seen.contains(&next) { Err(fault(ManifestError::Loop)) } else { Ok(()) }
     }
 }
 

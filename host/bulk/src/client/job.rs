@@ -3,20 +3,18 @@
 use std::collections::BTreeSet;
 
 use bulkhead_model::{Instant, SafeUrl};
-use bulkhead_net::{Method, Request, Response, StatusCode, header};
+use bulkhead_net::{Method, Request, StatusCode, header};
 use url::Url;
 
 use super::{
     Cancelled, Client, Progress,
-    door::{FHIR_JSON, WithToken, date, get},
+    answer::Answer,
+    door::{FHIR_JSON, WithToken, get},
 };
 use crate::{
     error::{Doing, Error},
-    manifest::{Manifest, ManifestError, Page, PageOrigin, Warning},
-    operation_outcome::clean,
+    manifest::{Manifest, ManifestError, Warning},
     poll::{Poll, StatusReply, StatusSource, Step},
-    retry_after::http_date,
-    safe_headers::SafeHeaders,
 };
 
 /// A job that a server took on, as far as asking for it goes.
@@ -143,6 +141,16 @@ impl Client {
                 let outcome = Box::new(outcome);
                 return Err(Error::JobFailed { url: shown, status, outcome });
             }
+            Step::Refused(outcome) => {
+                let status = answer.map_or(0, |answer| answer.reply.status);
+                let outcome = Box::new(outcome);
+                return Err(Error::Refused {
+                    doing: Doing::Poll,
+                    url: shown,
+                    status,
+                    outcome,
+                });
+            }
             Step::Unreachable => {
                 return Err(Error::Unreachable { url: shown, source: None });
             }
@@ -256,7 +264,14 @@ impl Client {
         let now = self.surroundings.now();
         let jitter = self.surroundings.fraction();
         match answer {
-            Ok(answer) => Ok((poll.step(&answer.reply, now, jitter), Some(answer))),
+            Ok(answer) => {
+                let step = poll.step(&answer.reply, now, jitter);
+                // Some servers say 403 of a token that has run out.
+                if answer.reply.status == 403 && poll.is_first_doubt() {
+                    self.door.renew().await;
+                }
+                Ok((step, Some(answer)))
+            }
             Err(error) if error.is_transient() => match (poll.lost(now, jitter), error) {
                 (Step::Unreachable, Error::Network { source, .. }) => {
                     Err(Error::Unreachable {
@@ -273,39 +288,6 @@ impl Client {
             },
             Err(error) => Err(error),
         }
-    }
-
-    async fn answer(&self, response: Response) -> Result<Answer, Error> {
-        // Copied out before the body is awaited: a response is not shared between threads.
-        let headers = response.headers.clone();
-        let text = |name: &header::HeaderName| {
-            headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        };
-        let mut reply = StatusReply {
-            status: response.status.as_u16(),
-            export_status: text(&EXPORT_STATUS),
-            date: date(&response),
-            retry_after: text(&header::RETRY_AFTER),
-            progress: text(&PROGRESS),
-            headers: SafeHeaders::of(&headers),
-            body: bytes::Bytes::new(),
-        };
-        // A value that is no date (`0`) means "already expired".
-        let expires = text(&header::EXPIRES).and_then(|text| {
-            http_date(&text).or(reply.date).or(Some(self.surroundings.now()))
-        });
-        let expires = expires.or_else(|| {
-            let lifetime = self.settings.file_lifetime?;
-            Some(reply.date.unwrap_or_else(|| self.surroundings.now()).plus(lifetime))
-        });
-        let url = response.url.clone();
-        reply.body = if response.status.is_success() {
-            self.door.document(Doing::Poll, response).await?
-        } else {
-            let body = response.body.collect(self.door.error_limit()).await;
-            body.unwrap_or_default()
-        };
-        Ok(Answer { reply, expires, content_type: text(&header::CONTENT_TYPE), url })
     }
 
     /// Cancels a running job, or tells the server that its files may go.
@@ -326,34 +308,6 @@ impl Client {
     }
 }
 
-/// A status reply with what only the manifest needs.
-struct Answer {
-    reply: StatusReply,
-    expires: Option<Instant>,
-    content_type: Option<String>,
-    /// After redirects: what relative URLs are relative to.
-    url: Url,
-}
-
-impl Answer {
-    fn page(&self, number: u32, now: Instant) -> Result<Page, ManifestError> {
-        let origin = PageOrigin {
-            number,
-            date: self.reply.date.unwrap_or(now),
-            url: self.url.clone(),
-        };
-        let mut page = Page::read(&self.reply.body, &origin)?;
-        page.expires = self.expires;
-        let stated = self.content_type.as_deref().unwrap_or("application/json");
-        let essence = stated.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/json") {
-            let stated = clean(essence).unwrap_or_default();
-            page.warnings.push(Warning::ContentType(stated));
-        }
-        Ok(page)
-    }
-}
-
 /// Whether an error is about one page of a manifest, so that the pages before it stand.
 /// Pages that lead in a circle speak against all of them.
 fn spoils_one_page(error: &Error) -> bool {
@@ -363,11 +317,13 @@ fn spoils_one_page(error: &Error) -> bool {
         | Error::JobTimeout { .. }
         | Error::Unreachable { .. }
         | Error::Network { doing: Doing::Poll, .. }
+        | Error::Refused { doing: Doing::Poll, .. }
         | Error::Unauthorized { doing: Doing::Poll, .. } => true,
         Error::Manifest { source, .. } => {
             !matches!(source, ManifestError::Loop | ManifestError::Pages { .. })
         }
-        Error::Busy { .. }
+        Error::Bearer { .. }
+        | Error::Busy { .. }
         | Error::Corrupt { .. }
         | Error::Encoding { .. }
         | Error::Inflated { .. }
@@ -388,7 +344,3 @@ fn spoils_one_page(error: &Error) -> bool {
         | Error::Unauthorized { .. } => false,
     }
 }
-
-const EXPORT_STATUS: header::HeaderName =
-    header::HeaderName::from_static("x-export-status");
-const PROGRESS: header::HeaderName = header::HeaderName::from_static("x-progress");

@@ -106,7 +106,11 @@ impl Client {
         let parent = path.strip_suffix("$export").unwrap_or_default();
         url.set_path(&format!("{}{parent}${segment}", self.base.path()));
         let post = *method == Method::POST;
-        let style = Style { version, since: self.settings.since_style };
+        let style = Style {
+            version,
+            since: self.settings.since_style,
+            commas: self.settings.filter_commas,
+        };
         if !post {
             kickoff.write_query(&mut url, style);
         }
@@ -165,7 +169,7 @@ impl Client {
             .text(&header::CONTENT_LOCATION)
             .filter(|text| !text.trim().is_empty())
             .and_then(|text| response.url.join(text.trim()).ok());
-        let Some(status_url) = location else {
+        let Some(status_url) = location.map(|url| self.door.mended(url)) else {
             let status = response.status.as_u16();
             return Err(Error::NoStatusUrl { url, status });
         };

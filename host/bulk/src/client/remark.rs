@@ -3,7 +3,8 @@
 //!
 //! Remarks, never refusals: absence from a capability statement proves nothing.
 
-use bulkhead_model::{Level, ResourceType};
+use bulkhead_model::{Level, ResourceType, SafeUrl};
+use url::Url;
 
 use super::{Client, Server};
 use crate::{
@@ -11,13 +12,15 @@ use crate::{
     kickoff::Kickoff,
     profile::Profile,
     scope::{Coverage, GrantedScope},
-    settings::{Auth, SinceStyle},
+    settings::{Auth, Settings, SinceStyle},
 };
 
 impl Client {
     /// What speaks against `kickoff` in the server's own words, one remark a line.
     pub fn remarks(&self, server: &Server, kickoff: &Kickoff) -> Vec<String> {
-        let mut remarks = of_kickoff(&server.capability, kickoff);
+        let mut remarks = server.capability.remarks.clone();
+        remarks.extend(of_kickoff(&server.capability, kickoff));
+        remarks.extend(alias(&self.settings, &server.capability));
         if self.settings.since_style == SinceStyle::Unsupported && kickoff.since.is_some()
         {
             remarks.push(
@@ -54,6 +57,27 @@ impl Client {
     }
 }
 
+/// Another name by which the server calls itself, and of which the operator says nothing.
+fn alias(settings: &Settings, capability: &Capability) -> Option<String> {
+    let own = Url::parse(capability.implementation_url.as_ref()?).ok()?;
+    let name = |url: &Url| {
+        let path = url.path().trim_end_matches('/').to_owned();
+        (url.host_str().map(str::to_owned), url.port(), path)
+    };
+    let is_known = [&settings.base]
+        .into_iter()
+        .chain(&settings.aliases)
+        .any(|known| name(known) == name(&own));
+    let is_url = matches!(own.scheme(), "http" | "https");
+    (is_url && !is_known).then(|| {
+        format!(
+            "the server calls itself `{}`: if references in its data begin so, add it to \
+             `source.base-aliases`",
+            SafeUrl::of(&own)
+        )
+    })
+}
+
 fn of_kickoff(capability: &Capability, kickoff: &Kickoff) -> Vec<String> {
     let mut remarks = Vec::new();
     let level = &kickoff.level;
@@ -65,6 +89,13 @@ fn of_kickoff(capability: &Capability, kickoff: &Kickoff) -> Vec<String> {
         for name in kickoff.types.iter().filter(|name| !offered.contains(*name)) {
             remarks.push(format!("the server does not offer `{name}` for this export"));
         }
+    }
+    if kickoff.type_filters.iter().any(|filter| filter.contains(',')) {
+        remarks.push(
+            "a filter has a comma, which servers read in different ways: if it finds nothing, try \
+             the other way of `source.type-filter-commas`"
+                .to_owned(),
+        );
     }
     for filter in &kickoff.type_filters {
         for parameter in unlisted(capability, filter) {
@@ -103,6 +134,34 @@ mod tests {
 
     use super::*;
 
+    /// Items: 109.
+    #[test]
+    fn another_name_of_the_server_is_remarked_on_until_it_is_known() {
+        let base = "https://ehr.example/fhir/";
+        let cases = [
+            ("none", None, None),
+            ("the same", Some("https://ehr.example/fhir"), None),
+            ("the same in clear text", Some("http://ehr.example/fhir/"), None),
+            ("no address", Some("urn:uuid:1"), None),
+            ("known", Some("https://old.example/r4"), None),
+            ("another", Some("https://in.example/r4"), Some("`https://in.example/r4`")),
+        ];
+        for (case, stated, expected) in cases {
+            let settings = Settings {
+                aliases: vec!["https://old.example/r4/".parse().unwrap()],
+                ..Settings::new(base.parse().unwrap())
+            };
+            let capability = Capability {
+                implementation_url: stated.map(str::to_owned),
+                ..Capability::default()
+            };
+            let found = alias(&settings, &capability);
+            assert_eq!(found.is_some(), expected.is_some(), "case: {case}");
+            let says = found.unwrap_or_default();
+            assert!(says.contains(expected.unwrap_or_default()), "case: {case}: {says}");
+        }
+    }
+
     /// Items: 1, 4, 5, 6.
     #[test]
     fn remarks_on_what_the_server_does_not_say_it_can() {
@@ -140,6 +199,7 @@ mod tests {
                 filtered("Patient?_lastUpdated=gt2000"),
                 0,
             ),
+            ("a comma", &stated, filtered("Patient?birthdate=1,2"), 1),
             ("another parameter", &stated, filtered("Patient?birthdate=1&name=x"), 1),
             ("a type that lists none", &stated, filtered("Device?type=x"), 0),
         ];

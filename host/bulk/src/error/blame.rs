@@ -32,7 +32,8 @@ impl Error {
     /// Whose turn it is to change something.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Key { .. }
+            Self::Bearer { .. }
+            | Self::Key { .. }
             | Self::NoTokenEndpoint { .. }
             | Self::Path { .. }
             | Self::Refused { status: 401 | 403, .. }
@@ -72,6 +73,79 @@ impl Error {
         }
     }
 
+    /// Whether it is about signing in, and says nothing of what was to be asked for.
+    pub fn is_of_token(&self) -> bool {
+        match self {
+            Self::Bearer { .. }
+            | Self::Key { .. }
+            | Self::NoTokenEndpoint { .. }
+            | Self::TokenRefused { .. } => true,
+            Self::Busy { doing, .. }
+            | Self::Json { doing, .. }
+            | Self::Network { doing, .. }
+            | Self::Refused { doing, .. } => *doing == Doing::Token,
+            Self::Corrupt { .. }
+            | Self::Encoding { .. }
+            | Self::Inflated { .. }
+            | Self::JobFailed { .. }
+            | Self::JobGone { .. }
+            | Self::JobTimeout { .. }
+            | Self::KickoffUnknown { .. }
+            | Self::Locked { .. }
+            | Self::Manifest { .. }
+            | Self::MediaType { .. }
+            | Self::Mismatch { .. }
+            | Self::NoStatusUrl { .. }
+            | Self::Path { .. }
+            | Self::Settings { .. }
+            | Self::TooLarge { .. }
+            | Self::Unauthorized { .. }
+            | Self::Unreachable { .. } => false,
+        }
+    }
+
+    /// Whether a change of settings or rights lets the same request succeed, so that nothing
+    /// that took long to make should be given up for it.
+    pub fn is_mendable(&self) -> bool {
+        match self {
+            Self::Network { source, .. } => {
+                source.is_tls()
+                    || matches!(
+                        source,
+                        bulkhead_net::Error::Address { .. }
+                            | bulkhead_net::Error::Credential { .. }
+                            | bulkhead_net::Error::Insecure { .. }
+                    )
+            }
+            // What refuses in FHIR's words is the server, not storage whose links run out.
+            Self::Refused { status: 401 | 403, outcome, .. } => outcome.is_fhir,
+            Self::Unauthorized { .. } => true,
+            Self::Busy { .. }
+            | Self::Corrupt { .. }
+            | Self::Encoding { .. }
+            | Self::Inflated { .. }
+            | Self::JobFailed { .. }
+            | Self::JobGone { .. }
+            | Self::JobTimeout { .. }
+            | Self::Json { .. }
+            | Self::KickoffUnknown { .. }
+            | Self::Locked { .. }
+            | Self::Manifest { .. }
+            | Self::MediaType { .. }
+            | Self::Mismatch { .. }
+            | Self::NoStatusUrl { .. }
+            | Self::Path { .. }
+            | Self::Refused { .. }
+            | Self::Settings { .. }
+            | Self::TooLarge { .. }
+            | Self::Unreachable { .. } => false,
+            Self::Bearer { .. }
+            | Self::Key { .. }
+            | Self::NoTokenEndpoint { .. }
+            | Self::TokenRefused { .. } => true,
+        }
+    }
+
     /// What an operator could do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -86,6 +160,15 @@ impl Error {
             Self::Locked { extension, .. } => Some(format!(
                 "if the file can be read all the same, add `{extension}` to ignore-extensions"
             )),
+            Self::Bearer { .. } => {
+                Some("write a fresh token where `source.auth.bearer` says".to_owned())
+            }
+            Self::Manifest { source: ManifestError::Elsewhere { origin }, .. }
+            | Self::Network {
+                source: bulkhead_net::Error::Credential { origin }
+                    | bulkhead_net::Error::Insecure { origin, .. },
+                ..
+            } if !origin.is_https() && !origin.is_loopback() => Some(WRONG_BASE.to_owned()),
             Self::Manifest { source: ManifestError::Elsewhere { origin }, .. } => {
                 Some(format!("if this is right, add `{origin}` to trusted-origins"))
             }
@@ -124,6 +207,11 @@ impl Error {
         }
     }
 }
+
+/// A token must never be offered to clear text for a server's slip.
+const WRONG_BASE: &str = "the server, behind a proxy, writes addresses that begin with http://: \
+    say in `source.rewrite` what they begin with and what they should begin with, or let its \
+    people mend its base address";
 
 fn refusal_hint(complaint: Complaint, status: u16) -> Option<String> {
     let text = match complaint {

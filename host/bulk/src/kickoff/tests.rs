@@ -3,7 +3,7 @@
 use super::*;
 
 fn style(version: Version) -> Style {
-    Style { version, since: SinceStyle::Seconds }
+    Style { version, since: SinceStyle::Seconds, commas: FilterCommas::Escaped }
 }
 
 fn kickoff() -> Kickoff {
@@ -34,7 +34,7 @@ fn writes_queries_in_the_dialect_of_the_edition() {
             "version 2",
             Version::V2,
             "_since=2026-11-22T09%3A00%3A00Z&_type=Patient%2CObservation\
-             &_typeFilter=Observation%3Fcode%3Da%2Cb&_typeFilter=Patient%3Factive%3Dtrue\
+             &_typeFilter=Observation%3Fcode%3Da%252Cb&_typeFilter=Patient%3Factive%3Dtrue\
              &includeAssociatedData=LatestProvenanceResources",
         ),
     ];
@@ -43,6 +43,23 @@ fn writes_queries_in_the_dialect_of_the_edition() {
         kickoff().write_query(&mut url, style(version));
         assert_eq!(url.query(), Some(expected), "case: {name}");
         assert_eq!(url.path(), "/fhir/$export", "case: {name}");
+    }
+}
+
+/// Items: 50.
+#[test]
+fn commas_of_filters_are_plain_where_the_operator_or_the_edition_says_so() {
+    let plain = FilterCommas::Plain;
+    let cases = [
+        ("escaped", style(Version::V2), "Observation?code=a%2Cb"),
+        ("plain", Style { commas: plain, ..style(Version::V3) }, "Observation?code=a,b"),
+        ("version 4", style(Version::V4), "Observation?code=a,b"),
+    ];
+    for (name, style, expected) in cases {
+        let body = kickoff().body(style);
+        let parameters = body["parameter"].as_array().unwrap();
+        let filter = parameters.iter().find(|one| one["name"] == "_typeFilter").unwrap();
+        assert_eq!(filter["valueString"], expected, "case: {name}");
     }
 }
 
@@ -60,10 +77,11 @@ fn writes_bodies_in_the_dialect_of_the_edition() {
     let kickoff =
         Kickoff { patients: vec!["p1".to_owned(), "Patient/p2".to_owned()], ..kickoff() };
     let since = json!({"name": "_since", "valueInstant": "2026-11-22T09:00:00Z"});
-    let filters = [
-        json!({"name": "_typeFilter", "valueString": "Observation?code=a,b"}),
-        json!({"name": "_typeFilter", "valueString": "Patient?active=true"}),
-    ];
+    let filters = |comma: &str| {
+        let coded = format!("Observation?code=a{comma}b");
+        [coded.as_str(), "Patient?active=true"]
+            .map(|filter| json!({"name": "_typeFilter", "valueString": filter}))
+    };
     let patients = [
         json!({"name": "patient", "valueReference": {"reference": "Patient/p1"}}),
         json!({"name": "patient", "valueReference": {"reference": "Patient/p2"}}),
@@ -73,12 +91,14 @@ fn writes_bodies_in_the_dialect_of_the_edition() {
         (
             "version 3",
             Version::V3,
+            "%2C",
             vec![json!({"name": "_type", "valueString": "Patient,Observation"})],
             json!({"name": "includeAssociatedData", "valueCode": code}),
         ),
         (
             "version 4",
             Version::V4,
+            ",",
             vec![
                 json!({"name": "_type", "valueString": "Patient"}),
                 json!({"name": "_type", "valueString": "Observation"}),
@@ -86,10 +106,10 @@ fn writes_bodies_in_the_dialect_of_the_edition() {
             json!({"name": "includeAssociatedData", "valueCoding": {"code": code}}),
         ),
     ];
-    for (name, version, types, code) in cases {
+    for (name, version, comma, types, code) in cases {
         let mut expected = vec![since.clone()];
         expected.extend(types);
-        expected.extend(filters.clone());
+        expected.extend(filters(comma));
         expected.push(code);
         expected.extend(patients.clone());
         let expected = json!({"resourceType": "Parameters", "parameter": expected});
@@ -147,7 +167,7 @@ fn writes_since_as_a_server_takes_it_and_never_later_than_it_is() {
             ..Kickoff::new(Level::System)
         };
         let mut url = Url::parse("https://ehr.example/fhir/$export").unwrap();
-        kickoff.write_query(&mut url, Style { version: Version::V2, since });
+        kickoff.write_query(&mut url, Style { since, ..style(Version::V2) });
         assert_eq!(url.query(), expected, "case: {name}");
     }
 }

@@ -43,16 +43,25 @@ impl Page {
         serde_json::from_slice::<RawPage>(body).is_ok_and(|raw| raw.is_manifest())
     }
 
+    /// Whether `body` is meant to be a manifest, however well it is made.
+    pub(crate) fn may_be(body: &[u8]) -> bool {
+        match serde_json::from_slice::<RawPage>(body) {
+            Ok(raw) => raw.is_manifest(),
+            Err(_) => is_misshapen(body),
+        }
+    }
+
     /// Reads a manifest of any edition.
     ///
     /// Strict where files could be lost (a file without URL), lenient elsewhere.
     pub(crate) fn read(body: &[u8], origin: &PageOrigin) -> Result<Self, ManifestError> {
-        // A page for people, an empty body: no manifest that is damaged, but none.
-        if !body.trim_ascii_start().starts_with(b"{") {
-            return Err(ManifestError::NotAManifest);
-        }
-        let raw: RawPage = serde_json::from_slice(body)
-            .map_err(|source| ManifestError::Json { source })?;
+        let raw: RawPage = serde_json::from_slice(body).map_err(|source| {
+            if is_misshapen(body) {
+                ManifestError::Shape { source }
+            } else {
+                ManifestError::Json { source }
+            }
+        })?;
         if !raw.is_manifest() {
             return Err(ManifestError::NotAManifest);
         }
@@ -64,6 +73,9 @@ impl Page {
         let mut warnings = Vec::new();
         if raw.output.is_none() {
             warnings.push(Warning::OutputMissing);
+            if !raw.states_access() {
+                warnings.push(Warning::EmptyByGuess);
+            }
         }
         let transaction_time =
             time(raw.transaction_time.as_ref(), origin.date, &mut warnings);
@@ -140,6 +152,7 @@ fn is_outcome(file: &OutputFile) -> bool {
 struct RawPage {
     transaction_time: Option<Value>,
     requires_access_token: Option<Value>,
+    request: Option<Value>,
     output: Option<Vec<RawFile>>,
     deleted: Option<Vec<RawFile>>,
     error: Option<Vec<RawFile>>,
@@ -152,20 +165,35 @@ struct RawPage {
 }
 
 impl RawPage {
-    /// One of the three required members alone is no proof: servers leave out one, and a
+    /// One of the required members alone is no proof: servers leave out one or two, and a
     /// deleted job has been answered with 200 and `{}`. Nothing to deliver is believed only
     /// of what is a manifest otherwise.
     fn is_manifest(&self) -> bool {
         let time = self.transaction_time.as_ref().and_then(Value::as_str);
         let time = time.is_some_and(|text| text.parse::<Instant>().is_ok());
-        let access = match &self.requires_access_token {
+        // Older HAPI states no more than these two of an export of nothing.
+        let request = self.request.as_ref().is_some_and(Value::is_string);
+        let output = self.output.is_some();
+        let votes = [time, request, output, self.states_access()];
+        votes.into_iter().filter(|vote| *vote).count() >= 2
+    }
+
+    fn states_access(&self) -> bool {
+        match &self.requires_access_token {
             Some(Value::Bool(_)) => true,
             Some(Value::String(text)) => text == "true" || text == "false",
             Some(_) | None => false,
-        };
-        let output = self.output.is_some();
-        u8::from(time) + u8::from(access) + u8::from(output) >= 2
+        }
     }
+}
+
+/// Whether `body`, which is no page, is an object with a manifest's members all the same.
+fn is_misshapen(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Map<String, Value>>(body).is_ok_and(|object| {
+        ["output", "requiresAccessToken", "transactionTime"]
+            .iter()
+            .any(|name| object.contains_key(*name))
+    })
 }
 
 #[derive(Deserialize)]

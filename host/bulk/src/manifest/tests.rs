@@ -73,6 +73,25 @@ fn reads_manifests_of_every_edition() {
     }
 }
 
+/// Items: 70, 76, 78.
+/// Faults: F41.
+#[test]
+fn a_manifest_of_time_and_request_alone_is_one_of_nothing_by_guess() {
+    let time = r#""transactionTime":"2026-11-22T09:00:00Z""#;
+    let request = r#""request":"https://ehr.example/fhir/$export""#;
+    let access = r#""requiresAccessToken":true"#;
+    let cases = [
+        ("as older HAPI", format!("{{{time},{request}}}"), true),
+        ("with access", format!("{{{time},{request},{access}}}"), false),
+        ("with an empty output", format!("{{{time},{request},\"output\":[]}}"), false),
+    ];
+    for (name, body, expected) in cases {
+        let manifest = manifest(&[&body]);
+        assert_eq!(manifest.is_guess(), expected, "case: {name}");
+        assert_eq!(manifest.files().count(), 0, "case: {name}");
+    }
+}
+
 /// Items: 70, 78, 87, 93.
 #[test]
 fn refuses_what_is_no_manifest() {
@@ -89,6 +108,12 @@ fn refuses_what_is_no_manifest() {
             "parquet",
             r#"{"requiresAccessToken":true,"output":[],"outputFormat":"application/parquet"}"#,
             "Format",
+        ),
+        ("an output that is none", r#"{"output":{"type":"Patient"}}"#, "Shape"),
+        (
+            "request alone",
+            r#"{"request":"https://ehr.example/fhir/$export"}"#,
+            "NotAManifest",
         ),
         ("output alone", r#"{"output":[]}"#, "NotAManifest"),
         ("time alone", r#"{"transactionTime":"2026-11-22T09:00:00Z"}"#, "NotAManifest"),

@@ -46,10 +46,17 @@ struct RawRefusal {
 impl TokenResponse {
     pub(super) fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
         let raw: RawToken = serde_json::from_slice(body)?;
-        let bearer =
-            raw.token_type.as_deref().is_none_or(|t| t.eq_ignore_ascii_case("bearer"));
-        if !bearer {
-            return Err(serde::de::Error::custom("token_type is not `bearer`"));
+        if let Some(stated) = &raw.token_type {
+            let begins =
+                stated.get(..6).is_some_and(|b| b.eq_ignore_ascii_case("bearer"));
+            if !begins {
+                return Err(serde::de::Error::custom("token_type is not `bearer`"));
+            }
+            if stated.len() > 6 {
+                // Apigee writes `BearerToken`.
+                let stated = clean(stated).unwrap_or_default();
+                tracing::warn!(%stated, "token_type is not `bearer`; taken as it");
+            }
         }
         Ok(Self {
             bearer: Secret::new(raw.access_token.as_bytes()),
@@ -111,6 +118,11 @@ mod tests {
             ("no number", r#"{"access_token":"t","expires_in":"NaN"}"#, Some(300)),
             ("infinite", r#"{"access_token":"t","expires_in":"inf"}"#, Some(300)),
             ("list", r#"{"access_token":"t","expires_in":[1]}"#, Some(300)),
+            (
+                "a word of its own",
+                r#"{"access_token":"t","token_type":"BearerToken","expires_in":60}"#,
+                Some(60),
+            ),
             ("other type", r#"{"access_token":"t","token_type":"mac"}"#, None),
             ("no token", r#"{"token_type":"bearer"}"#, None),
         ];

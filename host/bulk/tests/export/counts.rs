@@ -22,7 +22,7 @@ async fn a_count_is_asked_for_with_the_token_and_within_bounds() {
         _ => reply(403, &[], ""),
     })
     .await;
-    let client = client(settings(&server.url, Auth::Bearer(Secret::new("t0ken"))));
+    let client = client(settings(&server.url, Auth::Bearer(Secret::new("t0ken").into())));
     let kind = |name: &str| name.parse::<ResourceType>().unwrap();
     let count = client.count(&kind("Observation"), None, None).await.unwrap();
     assert_eq!(count, 7);

@@ -24,7 +24,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 fn bearer() -> Auth {
-    Auth::Bearer(Secret::new("t0ken"))
+    Auth::Bearer(Secret::new("t0ken").into())
 }
 
 fn manifest(access: bool, urls: &[&str]) -> String {
@@ -73,6 +73,11 @@ async fn files_arrive_whole_however_they_are_packed() {
         ("unlabelled gzip", reply(200, &["Content-Type: application/gzip"], gzip(LINES))),
         ("several members", reply(200, labelled, members)),
         ("labelled gzip that is plain", reply(200, labelled, LINES)),
+        ("a label of storage", reply(200, &["Content-Encoding: aws-chunked"], LINES)),
+        (
+            "a label of storage, and gzip",
+            reply(200, &["Content-Encoding: gzip,aws-chunked"], gzip(LINES)),
+        ),
     ];
     for (name, answer) in cases {
         let (_server, client, manifest) = one_file(answer).await;
@@ -129,6 +134,12 @@ async fn broken_files_are_errors_that_say_whether_to_try_again() {
             "storage error",
             reply(200, &["Content-Type: application/xml"], "<E/>"),
             Fault::MediaType,
+            false,
+        ),
+        (
+            "storage's word for a link that ran out",
+            reply(400, &[], "<Error><Code>ExpiredToken</Code></Error>"),
+            Fault::Expired,
             false,
         ),
         ("brotli", reply(200, &["Content-Encoding: br"], "x"), Fault::Encoding, false),

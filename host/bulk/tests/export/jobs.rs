@@ -105,7 +105,7 @@ async fn reads_stay_below_the_base_and_searches_end() {
         reply(200, &[], json!({"resourceType": "Bundle", "link": link}).to_string())
     })
     .await;
-    let client = client(settings(&server.url, Auth::Bearer(Secret::new("t0ken"))));
+    let client = client(settings(&server.url, Auth::Bearer(Secret::new("t0ken").into())));
     for path in
         ["../admin", "/fhirx/Group", "https://stranger.example/fhir/Group/1", "//h/x"]
     {
@@ -152,7 +152,7 @@ async fn no_stranger_sees_the_token_by_way_of_a_status_or_a_page() {
         "output": [], "link": [{"relation": "next", "url": elsewhere}],
     });
     let server = Server::start(move |_, _, _| reply(200, &[], page.to_string())).await;
-    let client = client(settings(&server.url, Auth::Bearer(Secret::new("t0ken"))));
+    let client = client(settings(&server.url, Auth::Bearer(Secret::new("t0ken").into())));
     for error in [
         client.wait(&elsewhere, |_| {}).await.map(|_| ()).unwrap_err(),
         client.cancel(&elsewhere).await.map(|_| ()).unwrap_err(),

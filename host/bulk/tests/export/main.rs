@@ -9,6 +9,7 @@
 
 mod auth;
 mod counts;
+mod discovery;
 mod files;
 mod jobs;
 mod kickoffs;
@@ -40,7 +41,7 @@ pub(crate) const POLL: PollLimits = PollLimits {
     job_timeout: Duration::from_hours(1),
     failures: 10,
     failure_time: Duration::from_secs(1),
-    bare_500s: 3,
+    doubts: 3,
 };
 
 pub(crate) fn settings(base: &Url, auth: Auth) -> Settings {

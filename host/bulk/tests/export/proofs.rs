@@ -43,7 +43,7 @@ async fn one_file(
         }
     })
     .await;
-    let settings = settings(&server.url, Auth::Bearer(Secret::new("t0ken")));
+    let settings = settings(&server.url, Auth::Bearer(Secret::new("t0ken").into()));
     (server, settings)
 }
 

@@ -98,7 +98,7 @@ async fn jobs_that_fail_or_vanish_are_neither_asked_again_nor_taken_for_empty() 
     let mut rows = Vec::new();
     let failures = [
         ("500", Answer::status(500).outcome(["processing"])),
-        ("400", Answer::status(400)),
+        ("400", Answer::status(400).outcome(["invalid"])),
         ("422", Answer::status(422).outcome(["invalid"])),
     ];
     for (name, answer) in failures {
@@ -106,6 +106,23 @@ async fn jobs_that_fail_or_vanish_are_neither_asked_again_nor_taken_for_empty() 
         rows.push(row(format!("F3 {name}"), polls(fault), error("JobFailed")).shown_by(
             |seen| asked(seen) == 2 && seen.cancelled == Some(Ok(Cancelled::Accepted)),
         ));
+    }
+    // Whoever says it in words that are not FHIR's is asked three times.
+    let unclear = [
+        ("bare 400", Answer::status(400), "JobFailed"),
+        ("exception", Answer::status(500).outcome(["exception"]), "JobFailed"),
+        ("404 with an exception", Answer::status(404).outcome(["exception"]), "JobGone"),
+        ("410 with a timeout", Answer::status(410).outcome(["timeout"]), "JobGone"),
+        ("bare 403", Answer::status(403), "Refused"),
+    ];
+    for (name, answer, end) in unclear {
+        let fault = Fault::on(On::Poll).after(1).per(Per::Job).answer(answer.clone());
+        rows.push(
+            row(format!("F4 {name}"), polls(fault), error(end))
+                .shown_by(|seen| asked(seen) == 4),
+        );
+        let fault = Fault::on(On::Poll).times(2).answer(answer);
+        rows.push(row(format!("F4 {name}, twice"), polls(fault), End::Complete));
     }
     for status in [404, 410] {
         let fault = Fault::on(On::Poll).times(1).vanish(status);
@@ -121,9 +138,12 @@ async fn jobs_that_fail_or_vanish_are_neither_asked_again_nor_taken_for_empty() 
         ("html", Content::Html, "Manifest/NotAManifest"),
     ];
     for (name, body, end) in nothings {
-        let answer = Answer::status(200).body(body);
+        let answer = Answer::status(200).body(body.clone());
         let fault = Fault::on(On::Manifest).answer(answer);
         rows.push(row(format!("F4 {name}"), polls(fault), error(end)));
+        let answer = Answer::status(200).body(body);
+        let fault = Fault::on(On::Manifest).times(2).answer(answer);
+        rows.push(row(format!("F4 {name}, twice"), polls(fault), End::Complete));
     }
     check(rows).await;
 }

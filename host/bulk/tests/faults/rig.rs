@@ -35,7 +35,7 @@ pub(crate) const POLL: PollLimits = PollLimits {
     job_timeout: Duration::from_hours(1),
     failures: 10,
     failure_time: Duration::from_millis(5),
-    bare_500s: 3,
+    doubts: 3,
 };
 
 /// How often the caller tries what may pass.

@@ -60,6 +60,9 @@ pub(super) fn secrets(config: &Config) -> Vec<SecretPlace> {
         AuthConfig::Bearer(token) => {
             add("source.auth.bearer".to_owned(), token, Task::SigningIn);
         }
+        AuthConfig::ClientSecret(client) => {
+            add("source.auth.client-secret".to_owned(), &client.secret, Task::SigningIn);
+        }
         AuthConfig::None => {}
     }
     if let Some(identity) = &config.source.network.identity {

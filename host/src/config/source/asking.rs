@@ -1,6 +1,8 @@
 //! How the server is asked, and with which options of the kick-off.
 
-use bulkhead_bulk::{Defaults, Handling, KickoffMethod, SinceStyle, Version};
+use bulkhead_bulk::{
+    Defaults, FilterCommas, Handling, KickoffMethod, SinceStyle, Version,
+};
 use bulkhead_model::{Instant, ResourceType};
 
 use super::Reader;
@@ -14,6 +16,8 @@ pub(crate) struct Asking {
     pub(crate) version: Version,
     /// How `_since` is written.
     pub(crate) since_style: SinceStyle,
+    /// How commas within a filter are written.
+    pub(crate) filter_commas: FilterCommas,
     /// What the server is to do with parameters that it does not know.
     pub(crate) handling: Handling,
     /// Only what changed before this.
@@ -57,6 +61,12 @@ pub(super) fn read(source: &Reader<'_>, defaults: &Defaults) -> Asking {
         Some(_) => SinceStyle::Seconds,
         None => defaults.since_style.unwrap_or_default(),
     };
+    let commas = source.word("type-filter-commas", &["escaped", "plain"]);
+    let filter_commas = match commas.as_deref() {
+        Some("plain") => FilterCommas::Plain,
+        Some(_) => FilterCommas::Escaped,
+        None => defaults.type_filter_commas.unwrap_or_default(),
+    };
     let handling = match source.word("handling", &["strict", "lenient"]).as_deref() {
         Some("lenient") => Handling::Lenient,
         Some(_) => Handling::Strict,
@@ -68,6 +78,7 @@ pub(super) fn read(source: &Reader<'_>, defaults: &Defaults) -> Asking {
         method,
         version,
         since_style,
+        filter_commas,
         handling,
         until: source.parsed("until"),
         elements: elements(source),

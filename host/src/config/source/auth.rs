@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bulkhead_bulk::{Defaults, TokenEndpoint};
+use bulkhead_bulk::{Defaults, SecretPlace, TokenEndpoint};
 use bulkhead_net::header::HeaderName;
 use url::Url;
 
@@ -16,6 +16,8 @@ pub(crate) enum AuthConfig {
     BackendServices(Box<ServicesConfig>),
     /// A token that was given by other means.
     Bearer(SecretSource),
+    /// Client credentials with a secret.
+    ClientSecret(Box<SecretConfig>),
     /// An open server.
     None,
 }
@@ -39,6 +41,23 @@ pub(crate) struct ServicesConfig {
     pub(crate) client_id_header: Option<HeaderName>,
 }
 
+/// What client credentials with a secret need.
+#[derive(Clone, Debug)]
+pub(crate) struct SecretConfig {
+    /// As registered.
+    pub(crate) client_id: String,
+    /// The secret.
+    pub(crate) secret: SecretSource,
+    /// Where it stands in a request.
+    pub(crate) place: SecretPlace,
+    /// Where to ask for tokens, when discovery is not to be trusted.
+    pub(crate) token_url: Option<TokenEndpoint>,
+    /// What to ask for; `Some("")` asks for nothing.
+    pub(crate) scope: Option<String>,
+    /// The header that names the client in every request.
+    pub(crate) client_id_header: Option<HeaderName>,
+}
+
 pub(super) fn read(
     source: &Reader<'_>,
     folder: &Path,
@@ -54,6 +73,9 @@ pub(super) fn read(
         return bearer.map_or(AuthConfig::None, AuthConfig::Bearer);
     }
     let client_id = auth.required_text("client-id", "as registered with the server");
+    if auth.has("client-secret") {
+        return with_secret(&auth, client_id, folder, defaults);
+    }
     let key = if auth.is_table("key") {
         secrets::read(&auth.section("key"), folder)
     } else {
@@ -63,10 +85,7 @@ pub(super) fn read(
         );
         None
     };
-    let default_header = defaults.client_id_header.as_ref();
-    let client_id_header = auth
-        .parsed("client-id-header")
-        .or_else(|| default_header.and_then(|name| name.parse().ok()));
+    let client_id_header = client_id_header(&auth, defaults);
     let (kid, jwks_url) = (auth.text("kid"), auth.parsed("jwks-url"));
     let token_url = auth.parsed::<TokenEndpoint>("token-url");
     let scope = auth.text("scope").or_else(|| defaults.scope.clone());
@@ -85,4 +104,50 @@ pub(super) fn read(
         }
         _ => AuthConfig::None,
     }
+}
+
+fn with_secret(
+    auth: &Reader<'_>,
+    client_id: Option<String>,
+    folder: &Path,
+    defaults: &Defaults,
+) -> AuthConfig {
+    let secret = if auth.is_table("client-secret") {
+        secrets::read(&auth.section("client-secret"), folder)
+    } else {
+        let message =
+            "`source.auth.client-secret` must be `{ file = \"…\" }` or `{ env = \"…\" }`";
+        auth.problem_at("client-secret", message);
+        None
+    };
+    if auth.has("key") {
+        let message = "`source.auth` has a `key` and a `client-secret`: leave one out";
+        auth.problem_at("key", message);
+    }
+    let place = match auth.word("client-secret-in", &["header", "body"]).as_deref() {
+        Some("body") => SecretPlace::Body,
+        _ => SecretPlace::Header,
+    };
+    let client_id_header = client_id_header(auth, defaults);
+    let token_url = auth.parsed::<TokenEndpoint>("token-url");
+    let scope = auth.text("scope").or_else(|| defaults.scope.clone());
+    auth.finish();
+    match (client_id, secret) {
+        (Some(client_id), Some(secret)) => {
+            AuthConfig::ClientSecret(Box::new(SecretConfig {
+                client_id,
+                secret,
+                place,
+                token_url,
+                scope,
+                client_id_header,
+            }))
+        }
+        _ => AuthConfig::None,
+    }
+}
+
+fn client_id_header(auth: &Reader<'_>, defaults: &Defaults) -> Option<HeaderName> {
+    let default = defaults.client_id_header.as_ref();
+    auth.parsed("client-id-header").or_else(|| default.and_then(|name| name.parse().ok()))
 }

@@ -3,9 +3,10 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -18,8 +19,15 @@ use futures::{StreamExt as _, stream::BoxStream};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
 
-use super::ended::{Ended, download_ended};
-use crate::export::replay::{Reader, SealedFile};
+use super::ended::{Ended, download_ended, waits_for_a_setting};
+use crate::{
+    clock,
+    export::{
+        replay::{Reader, SealedFile},
+        stop::Stop,
+        stopped,
+    },
+};
 
 /// Where a file's bytes come from.
 #[derive(Clone, Debug)]
@@ -46,6 +54,28 @@ pub(in crate::export) struct Shared {
     is_label_told: AtomicBool,
     /// A fresh manifest brought links that had run out as well: its word for that is none.
     is_refresh_vain: AtomicBool,
+    /// Until when nobody asks for a token. Never held across an await.
+    no_token_until: Mutex<Option<Instant>>,
+    /// Files that wait for a setting: how many, and what the first of them met.
+    aside: Mutex<Option<(u64, anyhow::Error)>>,
+}
+
+impl Shared {
+    /// Notes a file that waits for a setting.
+    pub(super) fn set_aside(&self, error: anyhow::Error) {
+        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *aside {
+            Some((count, _)) => *count += 1,
+            None => *aside = Some((1, error)),
+        }
+    }
+
+    /// Why the run must stop although all other files are through, if it must.
+    pub(in crate::export) fn take_aside(&self) -> Option<anyhow::Error> {
+        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, error) = aside.take()?;
+        Some(waits_for_a_setting(count, error))
+    }
 }
 
 impl Origin {
@@ -96,6 +126,39 @@ impl Origin {
     pub(super) fn mend(&self, handled: &mut [Handled]) {
         if let Some(sealed) = self.sealed() {
             sealed.mend(handled);
+        }
+    }
+
+    /// Lets no file ask for a token for a while.
+    pub(super) fn hold(&self, wait: Duration) {
+        if let Self::Remote { shared, .. } = self {
+            let until = clock::now().plus(wait);
+            let mut held =
+                shared.no_token_until.lock().unwrap_or_else(PoisonError::into_inner);
+            *held = (*held).max(Some(until));
+        }
+    }
+
+    /// Waits while no file is to ask for a token.
+    pub(super) async fn wait_for_tokens(&self, stop: &Stop) -> anyhow::Result<()> {
+        let Self::Remote { shared, .. } = self else { return Ok(()) };
+        loop {
+            let held =
+                *shared.no_token_until.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = clock::now();
+            let Some(until) = held.filter(|until| *until > now) else { return Ok(()) };
+            tokio::select! {
+                () = tokio::time::sleep(until.since(now)) => {}
+                () = stop.requested() => return Err(stopped()),
+            }
+        }
+    }
+
+    /// What it tells the other files of the same manifest.
+    pub(super) const fn shared(&self) -> Option<&Arc<Shared>> {
+        match self {
+            Self::Everything { .. } | Self::Local(_) | Self::Sealed(_) => None,
+            Self::Remote { shared, .. } => Some(shared),
         }
     }
 

@@ -16,6 +16,7 @@ struct Case {
     tally: Tally,
     outcomes: OutcomeCounts,
     doubt: Option<String>,
+    guess: Option<String>,
     met: Met,
     history: BTreeMap<ResourceType, Baseline>,
     probes: BTreeMap<String, Probe>,
@@ -59,6 +60,7 @@ impl Case {
             tally,
             outcomes: OutcomeCounts::default(),
             doubt: None,
+            guess: None,
             met: Met::default(),
             history: BTreeMap::new(),
             probes: BTreeMap::new(),
@@ -101,6 +103,7 @@ impl Case {
             came: &came(&self.tally),
             outcomes: &self.outcomes,
             doubt: self.doubt.clone(),
+            guess: self.guess.clone(),
             met: &self.met,
             history: &self.history,
             probes: &self.probes,
@@ -224,6 +227,20 @@ fn every_piece_of_evidence_has_its_verdict() {
                 ..new()
             },
             Verdict::OutcomesUnread(3),
+        ),
+        (
+            "a guess of nothing",
+            Case { guess: Some("x".into()), ..absent() },
+            Verdict::Doubtful("x".into()),
+        ),
+        (
+            "a guess of nothing, which a count confirms",
+            Case {
+                guess: Some("x".into()),
+                probes: probed(Probe::Counted(0)),
+                ..absent()
+            },
+            Verdict::EmptyConfirmed,
         ),
         (
             "a doubtful manifest",
