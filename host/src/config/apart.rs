@@ -92,6 +92,9 @@ fn secrets(config: &Config) -> Vec<(String, &SecretSource)> {
         AuthConfig::Bearer(token) => {
             found.push(("`source.auth.bearer`".to_owned(), token))
         }
+        AuthConfig::ClientSecret(of) => {
+            found.push(("`source.auth.client-secret`".to_owned(), &of.secret));
+        }
         AuthConfig::None => {}
     }
     if let Some(identity) = &config.source.network.identity {

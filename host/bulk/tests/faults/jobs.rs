@@ -135,7 +135,7 @@ async fn jobs_that_fail_or_vanish_are_neither_asked_again_nor_taken_for_empty() 
     }
     let nothings = [
         ("empty object", Content::Json(json!({})), "Manifest/NotAManifest"),
-        ("html", Content::Html, "Manifest/NotAManifest"),
+        ("html", Content::Html, "Manifest/Json"),
     ];
     for (name, body, end) in nothings {
         let answer = Answer::status(200).body(body.clone());
