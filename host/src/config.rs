@@ -31,7 +31,7 @@ pub(crate) use quarantine::QuarantineConfig;
 pub(crate) use reader::parse_duration as duration;
 pub(crate) use secrets::SecretSource;
 pub(crate) use settings::{
-    BackfillWay, LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig,
+    BackfillWay, Incomplete, LeftPolicy, LimitsConfig, ProbeMode, Remembers, SyncConfig,
     UnprovenFiles, omission,
 };
 pub(crate) use source::{AuthConfig, SecretConfig, ServicesConfig, SourceConfig};

@@ -23,6 +23,8 @@ pub(crate) struct SyncConfig {
     pub(crate) probe_tolerance: u64,
     /// What becomes of files that would look the same if they had been cut short.
     pub(crate) unproven_files: UnprovenFiles,
+    /// What becomes of resources that came with elements left out, unasked.
+    pub(crate) incomplete: Incomplete,
     /// Types whose omission is accepted.
     pub(crate) accept_omission: Vec<ResourceType>,
     /// How long ended exports stay in the ledger.
@@ -100,6 +102,16 @@ pub(crate) enum UnprovenFiles {
     Hold,
 }
 
+/// What becomes of resources that came with elements left out, unasked, and would replace whole
+/// ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Incomplete {
+    /// They are delivered: the server tags all that it has.
+    Deliver,
+    /// They are not delivered, and hold the watermark of their type.
+    Hold,
+}
+
 /// What this machine may spend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LimitsConfig {
@@ -134,6 +146,10 @@ pub(crate) fn sync(sync: &Reader<'_>) -> SyncConfig {
         {
             Some("accept") => UnprovenFiles::Accept,
             _ => UnprovenFiles::Hold,
+        },
+        incomplete: match sync.word("incomplete", &["hold", "deliver"]).as_deref() {
+            Some("deliver") => Incomplete::Deliver,
+            _ => Incomplete::Hold,
         },
         accept_omission: accept_omission(sync),
         // A year and a month: what was done a year ago can still be shown.

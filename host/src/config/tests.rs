@@ -90,10 +90,11 @@ fn reads_every_section() {
 
 #[test]
 fn what_proves_that_all_came_is_read_and_strict_where_nothing_is_said() {
-    use crate::config::{ProbeMode, UnprovenFiles};
+    use crate::config::{Incomplete, ProbeMode, UnprovenFiles};
     let sync = parse(WHOLE).unwrap().sync;
     assert_eq!((sync.probe, sync.probe_tolerance), (ProbeMode::Absent, 1));
     assert_eq!(sync.unproven_files, UnprovenFiles::Hold);
+    assert_eq!(sync.incomplete, Incomplete::Hold);
     assert!(sync.accept_omission.is_empty());
     assert_eq!(sync.keep_history.as_secs(), 400 * 86_400);
     assert_eq!(sync.export_log.map(bulkhead_model::ByteSize::bytes), Some(64 << 20));
@@ -109,11 +110,12 @@ fn what_proves_that_all_came_is_read_and_strict_where_nothing_is_said() {
     );
 
     let keys = "overlap = \"10m\"\nprobe = \"all\"\nprobe-tolerance = 0\n\
-        unproven-files = \"accept\"\naccept-omission = [\"AuditEvent\", \"*\"]\n\
+        unproven-files = \"accept\"\nincomplete = \"deliver\"\naccept-omission = [\"AuditEvent\", \"*\"]\n\
         keep-history = \"30d\"";
     let sync = parse(&WHOLE.replace("overlap = \"10m\"", keys)).unwrap().sync;
     assert_eq!((sync.probe, sync.probe_tolerance), (ProbeMode::All, 0));
     assert_eq!(sync.unproven_files, UnprovenFiles::Accept);
+    assert_eq!(sync.incomplete, Incomplete::Deliver);
     let accepted: Vec<&str> =
         sync.accept_omission.iter().map(bulkhead_model::ResourceType::as_str).collect();
     assert_eq!(accepted, ["AuditEvent", "Resource"]);

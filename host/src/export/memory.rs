@@ -46,6 +46,7 @@ use looks::{looked_at, looks};
 
 use self::incomplete::{INCOMPLETE, Shape, is_incomplete};
 use super::{Export, kickoff_of};
+use crate::config::Incomplete;
 
 /// What the destination of one chain holds, during one export.
 #[derive(Debug)]
@@ -87,9 +88,13 @@ impl Export {
     ) -> anyhow::Result<Option<Arc<Holdings>>> {
         let Some(delivered) = &self.delivered else { return Ok(None) };
         let mut holdings = Holdings::new(delivered, &self.ledger, record, is_comparable)?;
-        if !kickoff_of(record)?.elements.is_empty() {
-            holdings.shape = Shape::Elements;
-        }
+        holdings.shape = if !kickoff_of(record)?.elements.is_empty() {
+            Shape::Elements
+        } else if self.config.sync.incomplete == Incomplete::Deliver {
+            Shape::Any
+        } else {
+            Shape::Whole
+        };
         Ok(Some(Arc::new(holdings)))
     }
 }

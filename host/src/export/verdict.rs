@@ -192,7 +192,8 @@ impl Suspicion {
             }
             Self::Incomplete { resources } => format!(
                 "{resources} came with elements left out that nobody asked to leave out, and were \
-                 not delivered over whole ones"
+                 not delivered over whole ones; if the server tags all that it has, set \
+                 `sync.incomplete = \"deliver\"`"
             ),
             Self::Quiet { runs, resources, in_runs } => format!(
                 "none came {runs} times in a row, after {resources} in {in_runs} incremental \

@@ -49,4 +49,12 @@ fn what_comes_incomplete_never_replaces_what_was_delivered_whole() {
     server.control.put(&changed.to_string()).unwrap();
     site.run().expect(0);
     assert_eq!(held(&site)[key]["language"], "en");
+
+    // Who knows that the server does so to all that it has may have it so.
+    server.control.advance(HOUR);
+    server.control.put(&cut(whole).to_string()).unwrap();
+    site.run().expect(3);
+    site.edit("bulkhead.toml", "[limits]", "[sync]\nincomplete = \"deliver\"\n[limits]");
+    site.run().expect(0);
+    assert!(held(&site)[key]["code"].is_null());
 }

@@ -72,6 +72,7 @@ impl Case {
                 probe: ProbeMode::Absent,
                 probe_tolerance: 10,
                 unproven_files: UnprovenFiles::Hold,
+                incomplete: crate::config::Incomplete::Hold,
                 accept_omission: Vec::new(),
                 keep_history: Duration::ZERO,
                 remembers: crate::config::Remembers::Resources,

@@ -17,6 +17,8 @@ pub(in crate::export) const INCOMPLETE: &str = "incomplete";
 /// What was asked for of each resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
+    /// Whatever the server makes of it.
+    Any,
     /// Some of its elements.
     Elements,
     /// All of it.
@@ -30,6 +32,7 @@ impl Holdings {
         entry.state == State::Live
             && match self.shape {
                 // What this very definition brought has the same elements.
+                Shape::Any => false,
                 Shape::Elements => !self.is_of_now(entry),
                 Shape::Whole => true,
             }
