@@ -83,13 +83,14 @@ fn new(
 mod tests {
     use super::*;
 
+    type Names<'a> = &'a [&'a str];
+
     /// Items: 4, 45.
     #[test]
     fn new_is_what_is_offered_now_and_was_not_and_never_came_whole() {
         let kinds = |names: &[&str]| -> BTreeSet<ResourceType> {
             names.iter().map(|name| name.parse().unwrap()).collect()
         };
-        type Names<'a> = &'a [&'a str];
         // name, before, now, watermarks, expected
         let cases: &[(&str, Names<'_>, Names<'_>, Names<'_>, Names<'_>)] = &[
             ("the same", &["Patient"], &["Patient"], &[], &[]),

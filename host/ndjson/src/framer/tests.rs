@@ -2,10 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn frame(
-    chunks: &[&[u8]],
-    limits: FramerLimits,
-) -> (Vec<Vec<(u64, String)>>, (u64, u64)) {
+/// Lines of a block: number and text.
+type Shown = Vec<(u64, String)>;
+
+fn frame(chunks: &[&[u8]], limits: FramerLimits) -> (Vec<Shown>, (u64, u64)) {
     let mut framer = Framer::new(limits);
     let mut blocks = Vec::new();
     for chunk in chunks {
