@@ -111,6 +111,9 @@ async fn a_child_dies_with_its_parent() {
     let child = told.find_map(|line| Some(line.unwrap().split_once(SPINS)?.1.to_owned()));
     let child: u32 = child.unwrap().parse().unwrap();
     assert!(is_alive(child));
+    // One that still waits for an answer ends with its socket.
+    let before = computed(child);
+    until(|| computed(child) > before + 10).await;
     parent.kill().unwrap();
     parent.wait().unwrap();
     let gone = until(|| !is_alive(child));
@@ -275,6 +278,14 @@ fn is_alive(process: u32) -> bool {
     let status = status.unwrap_or_default();
     let state = status.lines().find_map(|line| line.strip_prefix("State:\t"));
     state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+}
+
+/// Processor time that a process has used by itself, in hundredths of a second.
+fn computed(process: u32) -> u64 {
+    let stat = fs_err::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The name before it may hold blanks.
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    fields.split(' ').nth(11).unwrap().parse().unwrap()
 }
 
 async fn until(is_so: impl Fn() -> bool) {
