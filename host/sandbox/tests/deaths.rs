@@ -222,12 +222,14 @@ fn says(dir: &Path, manifest: &str, more: &[u8]) {
 }
 
 /// Children that compile as they should, and say what lies in `dir`: first `describes`, later
-/// `judges`. They tell their environment; what they are told they keep, each in a file of its
-/// own, unless there is `spins`.
+/// `judges`. They tell their outputs and environment; what they are told they keep, each in a file
+/// of its own, unless there is `spins`.
 fn liar(dir: &Path) -> Children {
     let script = format!(
         "if [ \"$1\" = compile ]; then exec {compiler} compile; fi\n\
          if mkdir {dir}/first; then cat {dir}/describes >&0; else cat {dir}/judges >&0; fi\n\
+         outputs=\"$(readlink /proc/$$/fd/1) $(readlink /proc/$$/fd/2)\"\n\
+         echo \"$outputs\" > {dir}/$$.outputs\n\
          cat /proc/$$/environ > {dir}/$$.environment\n\
          if [ -e {dir}/spins ]; then while :; do :; done; fi\n\
          exec cat > {dir}/$$.told",
