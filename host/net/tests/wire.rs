@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use bulkhead_model::Secret;
 use bulkhead_net::{
-    Client, Config, Credential, Error, Framing, Origin, RedirectFault, Request, header,
+    Call, ClearText, Client, Config, Credential, Destination, DestinationConfig, Error,
+    Framing, Method, Origin, Place, RedirectFault, Request, header,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -301,4 +302,46 @@ async fn patient_requests_wait_while_their_origin_is_hushed_and_others_do_not() 
     client.send(Request::get(url.join("other").unwrap())).await.unwrap();
     assert!(heads.recv().await.unwrap().starts_with("GET /other"));
     assert!(heads.try_recv().is_err());
+}
+
+/// Attacks: 36.
+#[tokio::test]
+async fn a_destination_that_stops_within_its_body_ends_with_the_time_of_the_call() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let allow = vec!["127.0.0.0/8".parse().unwrap()];
+    let place = Place::new(url, allow, ClearText::OnThisMachine).unwrap();
+    let config = DestinationConfig {
+        idle_timeout: Duration::from_mins(10),
+        ..DestinationConfig::default()
+    };
+    let destination = Destination::new(place, config).unwrap();
+    let call = Call {
+        method: Method::GET,
+        target: "/".to_owned(),
+        headers: header::HeaderMap::new(),
+        authorization: None,
+        body: Vec::new(),
+        within: Duration::from_millis(100),
+        response_bytes: 9,
+    };
+    let stops = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(socket.read_u8().await.unwrap());
+        }
+        let begins = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab";
+        socket.write_all(begins).await.unwrap();
+        // Until the other side has had enough.
+        while socket.read_u8().await.is_ok() {}
+    };
+    let sent = async {
+        let sent = destination.send(call).await;
+        drop(destination);
+        sent
+    };
+    let both = async { tokio::join!(sent, stops) };
+    let (sent, ()) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    assert!(matches!(sent, Err(Error::Timeout { .. })), "{sent:?}");
 }

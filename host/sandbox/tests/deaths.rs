@@ -111,6 +111,9 @@ async fn a_child_dies_with_its_parent() {
     let child = told.find_map(|line| Some(line.unwrap().split_once(SPINS)?.1.to_owned()));
     let child: u32 = child.unwrap().parse().unwrap();
     assert!(is_alive(child));
+    // One that still waits for an answer ends with its socket.
+    let before = computed(child);
+    until(|| computed(child) > before + 10).await;
     parent.kill().unwrap();
     parent.wait().unwrap();
     let gone = until(|| !is_alive(child));
@@ -219,12 +222,14 @@ fn says(dir: &Path, manifest: &str, more: &[u8]) {
 }
 
 /// Children that compile as they should, and say what lies in `dir`: first `describes`, later
-/// `judges`. They tell their environment; what they are told they keep, each in a file of its
-/// own, unless there is `spins`.
+/// `judges`. They tell their outputs and environment; what they are told they keep, each in a file
+/// of its own, unless there is `spins`.
 fn liar(dir: &Path) -> Children {
     let script = format!(
         "if [ \"$1\" = compile ]; then exec {compiler} compile; fi\n\
          if mkdir {dir}/first; then cat {dir}/describes >&0; else cat {dir}/judges >&0; fi\n\
+         outputs=\"$(readlink /proc/$$/fd/1) $(readlink /proc/$$/fd/2)\"\n\
+         echo \"$outputs\" > {dir}/$$.outputs\n\
          cat /proc/$$/environ > {dir}/$$.environment\n\
          if [ -e {dir}/spins ]; then while :; do :; done; fi\n\
          exec cat > {dir}/$$.told",
@@ -275,6 +280,14 @@ fn is_alive(process: u32) -> bool {
     let status = status.unwrap_or_default();
     let state = status.lines().find_map(|line| line.strip_prefix("State:\t"));
     state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+}
+
+/// Processor time that a process has used by itself, in hundredths of a second.
+fn computed(process: u32) -> u64 {
+    let stat = fs_err::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The name before it may hold blanks.
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    fields.split(' ').nth(11).unwrap().parse().unwrap()
 }
 
 async fn until(is_so: impl Fn() -> bool) {

@@ -8,7 +8,7 @@
 )]
 
 use std::{
-    io::Read as _,
+    io::{BufRead as _, BufReader, Read as _},
     os::{fd::OwnedFd, unix::net::UnixStream},
     process::Command,
 };
@@ -29,6 +29,42 @@ fn a_compiler_has_threads_and_nothing_else_besides() {
 #[test]
 fn landlock_holds_by_itself() {
     assert_eq!(told("without-files"), "folder: refused\nlink: refused\n");
+}
+
+/// Attacks: 11, 39, 41.
+#[test]
+fn what_the_kernel_counts_of_a_child_is_bounded() {
+    // Processor time of a guest is given call by call, by the parent.
+    let cases =
+        [("bounded-compiles", "30", None), ("bounded-runs", "unlimited", Some("0"))];
+    for (kind, seconds, processes) in cases {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        // On a machine that keeps cores, where it may.
+        let dumps = "ulimit -c unlimited 2> /dev/null; exec \"$0\" \"$1\"";
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", dumps, env!("CARGO_BIN_EXE_sandbox-prisoner"), kind])
+            .stdin(OwnedFd::from(theirs))
+            .spawn()
+            .unwrap();
+        let mut told = String::new();
+        BufReader::new(&ours).read_line(&mut told).unwrap();
+        let limits = fs_err::read_to_string(format!("/proc/{}/limits", child.id()));
+        drop(ours);
+        assert!(child.wait().unwrap().success(), "{kind}");
+        assert_eq!(told, "NotDumpable\n", "{kind}: nobody may trace it");
+        let limits = limits.unwrap();
+        let most = |name: &str| {
+            let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().to_owned()
+        };
+        assert_eq!(most("Max cpu time"), seconds, "{kind}");
+        for name in ["Max file size", "Max core file size", "Max open files"] {
+            assert_eq!(most(name), "0", "{kind}: {name}");
+        }
+        if let Some(processes) = processes {
+            assert_eq!(most("Max processes"), processes, "{kind}");
+        }
+    }
 }
 
 fn expected(thread: &str) -> String {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use bulkhead_sandbox::Package;
 use bulkhead_guest_builder::Guest;
+use bulkhead_sandbox::Package;
 use serde_json::Value;
 
 use super::sealed::{

@@ -28,7 +28,7 @@ fn main() {
 mod linux {
     use std::{
         fs::File,
-        io::{self, Write as _},
+        io::{self, Read as _, Write as _},
         net::UdpSocket,
         os::fd::{AsFd as _, AsRawFd as _},
         process::Command,
@@ -36,9 +36,12 @@ mod linux {
     };
 
     use bulkhead_sandbox::child::jail::{self, Bounds, Work};
+    use rustix::process::dumpable_behavior;
 
     pub(super) fn main() {
         match std::env::args().nth(1).as_deref() {
+            Some("bounded-compiles") => bounded(Work::Compile),
+            Some("bounded-runs") => bounded(Work::Run),
             Some("compiles") => prisoner(Work::Compile),
             Some("runs") => prisoner(Work::Run),
             Some("without-files") => without_files(),
@@ -53,9 +56,11 @@ mod linux {
     fn without_files() {
         let mut socket = socket();
         jail::close_files().unwrap();
+        // Names of its own: what a prisoner without walls made must not be there for the next.
+        let own = format!("/tmp/bulkhead-jail-{}", std::process::id());
         let tries = [
-            ("folder", fs_err::create_dir("/tmp/bulkhead-jail-folder")),
-            ("link", fs_err::os::unix::fs::symlink("x", "/tmp/bulkhead-jail-link")),
+            ("folder", fs_err::create_dir(format!("{own}-folder"))),
+            ("link", fs_err::os::unix::fs::symlink("x", format!("{own}-link"))),
         ];
         for (name, done) in tries {
             let kind = done.err().map(|error| error.kind());
@@ -63,6 +68,17 @@ mod linux {
             let outcome = if is_refused { "refused" } else { "done" };
             writeln!(socket, "{name}: {outcome}").unwrap();
         }
+    }
+
+    /// Puts all walls up and waits until its parent has looked at its limits.
+    fn bounded(work: Work) {
+        let mut socket = socket();
+        jail::bound(&Bounds { memory: MEMORY, cpu_seconds: 30 }, work).unwrap();
+        let shown = dumpable_behavior().unwrap();
+        jail::close_files().unwrap();
+        jail::close_calls(work, socket.as_raw_fd()).unwrap();
+        writeln!(socket, "{shown:?}").unwrap();
+        let _ = socket.read(&mut [0]);
     }
 
     const MEMORY: u64 = 256 << 20;

@@ -92,11 +92,17 @@ fn enclose(
         .flatten()
         .map(|Missing(what)| what)
         .collect();
+    suffices(isolation, &missing).map(|()| (linked, walls))
+}
+
+/// Whether a guest may run without the walls that are `missing`.
+fn suffices(
+    isolation: Isolation,
+    missing: &[String],
+) -> std::result::Result<(), Refusal> {
     match isolation {
-        Isolation::ProcessUnconfined => Ok((linked, walls)),
-        Isolation::InProcess | Isolation::Process if missing.is_empty() => {
-            Ok((linked, walls))
-        }
+        Isolation::ProcessUnconfined => Ok(()),
+        Isolation::InProcess | Isolation::Process if missing.is_empty() => Ok(()),
         Isolation::InProcess | Isolation::Process => {
             Err(Refusal::Walls(missing.join(" and ")))
         }
@@ -182,6 +188,32 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
     loop {
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Attacks: 11.
+    #[test]
+    fn no_wall_may_be_missing_unless_the_operator_says_so() {
+        let lacking = |names: &[&str]| -> Vec<String> {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
+        let cases = [
+            ("all there", Isolation::Process, lacking(&[]), None),
+            ("one", Isolation::Process, lacking(&["landlock"]), Some("landlock")),
+            ("both", Isolation::Process, lacking(&["a", "b"]), Some("a and b")),
+            ("waived", Isolation::ProcessUnconfined, lacking(&["a", "b"]), None),
+        ];
+        for (name, isolation, missing, expected) in cases {
+            let refused = match suffices(isolation, &missing) {
+                Ok(()) => None,
+                Err(Refusal::Walls(missing) | Refusal::Link(missing)) => Some(missing),
+            };
+            assert_eq!(refused.as_deref(), expected, "case: {name}");
         }
     }
 }

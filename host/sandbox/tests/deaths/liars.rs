@@ -89,7 +89,7 @@ async fn a_child_that_answers_another_call_is_never_taken_for_configured() {
 
 /// Attacks: 41.
 #[tokio::test]
-async fn a_child_has_no_environment() {
+async fn a_child_has_neither_environment_nor_outputs() {
     let _turn = TURN.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let guest = Guest::new(Role::Filter);
@@ -108,6 +108,13 @@ async fn a_child_has_no_environment() {
     };
     // The one that is for its allocator.
     assert_eq!(String::from_utf8_lossy(&environment), "MIMALLOC_ARENA_RESERVE=65536\0");
+    let mut outputs = files(dir.path(), "outputs");
+    // One that was ended early may have told nothing.
+    outputs.retain(|outputs| !outputs.is_empty());
+    assert!(!outputs.is_empty());
+    for outputs in outputs {
+        assert_eq!(String::from_utf8_lossy(&outputs), "/dev/null /dev/null\n");
+    }
 }
 
 /// Attacks: 1, 11.

@@ -30,13 +30,18 @@ async fn a_plugin_of_too_many_parts_is_not_loaded() {
         let each = "(core instance (instantiate $m))".repeat(count);
         format!("(component (core module $m {module}) {each})")
     };
-    // Handles of a resource of its own, of which the host's table knows nothing.
+    // A hundred handles of a resource of its own, of which the host's table knows nothing.
     let handles = r#"(component
       (type $r (resource (rep i32)))
       (core func $new (canon resource.new $r))
       (core module $m
         (import "" "new" (func $new (param i32) (result i32)))
-        (func $start (loop $l (drop (call $new (i32.const 1))) (br $l)))
+        (func $start (local $left i32)
+          (local.set $left (i32.const 100))
+          (loop $l
+            (drop (call $new (i32.const 1)))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (br_if $l (local.get $left))))
         (start $start))
       (core instance (instantiate $m (with "" (instance (export "new" (func $new)))))))"#;
     let limits = Limits { instances: 4, memories: 3, tables: 3, ..tight() };

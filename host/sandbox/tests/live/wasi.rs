@@ -68,9 +68,25 @@ async fn what_is_asked_for_at_once_is_bounded() {
         (i64.extend_i32_u (i32.add (i32.const 4095) (local.get $len))) (i32.const 2048))";
     let random = "(call $random
         (i64.extend_i32_u (i32.add (i32.const 4095) (local.get $len))) (i32.const 2048))";
+    // The same handle, again and again.
+    let waits = "
+      (global.set $out (call $sleep (i64.const 0)))
+      (local.set $left (i32.const 4097))
+      (loop $l
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (i32.store (i32.add (i32.const 32768) (i32.mul (local.get $left) (i32.const 4)))
+          (global.get $out))
+        (br_if $l (local.get $left)))
+      (global.set $top (i32.const 65536))
+      (drop (memory.grow (i32.const 1)))
+      (call $poll (i32.const 32768) (i32.add (i32.const 4095) (local.get $len))
+        (i32.const 2048))";
     let sandbox = Sandbox::new(None).unwrap();
-    for (name, on_batch) in [("writes zeros", zeros), ("draws", random)] {
-        let limits = Limits { cpu: Duration::from_secs(5), ..tight() };
+    for (name, on_batch) in
+        [("writes zeros", zeros), ("draws", random), ("waits for handles", waits)]
+    {
+        let cpu = Duration::from_secs(5);
+        let limits = Limits { cpu, handles: 10_000, ..tight() };
         let plugin = load_within(&sandbox, on_batch, &["wasi"], limits).await.unwrap();
         let mut stage = PluginStage::new(plugin);
         assert_eq!(
