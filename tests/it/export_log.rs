@@ -78,10 +78,10 @@ fn the_export_log_holds_every_event_in_order_and_no_secret() {
     assert_eq!(first[4].1["totalErrorFileCount"], 1);
     assert_eq!(
         (&first[5].1["itemType"], &first[7].1["itemType"]),
-        (&Value::from("output"), &Value::from("error"),)
+        (&Value::from("error"), &Value::from("output"),)
     );
-    assert_eq!(first[6].1["fileSize"], line("Patient").len());
-    assert_eq!(first[6].1["resourceCount"], 1);
+    assert_eq!(first[8].1["fileSize"], line("Patient").len());
+    assert_eq!(first[8].1["resourceCount"], 1);
     let bytes = line("Patient").len() + outcome().body.len();
     let end = &first[9].1;
     assert_eq!((&end["files"], &end["resources"]), (&Value::from(2), &Value::from(2)));
@@ -98,15 +98,15 @@ fn the_export_log_holds_every_event_in_order_and_no_secret() {
         "status_page_complete",
         "manifest_complete",
         "download_request",
-        "download_error",
-        "download_request",
         "download_complete",
+        "download_request",
+        "download_error",
     ];
     let second = &both[first.len()..];
     assert_eq!(names(second), expected);
     assert_ne!(second[0].2, first[0].2);
-    assert_eq!(second[5].1["code"], 500);
-    assert!(second[5].1["responseHeaders"]["content-length"].is_string());
+    assert_eq!(second[7].1["code"], 500);
+    assert!(second[7].1["responseHeaders"]["content-length"].is_string());
 
     // A refused kick-off is an event too.
     exported.lock().unwrap().busy = 1;

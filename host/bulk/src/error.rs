@@ -308,18 +308,15 @@ impl Error {
 
     /// Whether a file's link may have expired, so that a fresh manifest may help.
     pub fn is_expired_link(&self) -> bool {
-        match self {
-            Self::Unauthorized { doing: Doing::Download, .. }
-            | Self::Refused {
-                doing: Doing::Download,
-                status: 401 | 403 | 404 | 410,
-                ..
-            } => true,
-            Self::Refused { doing: Doing::Download, outcome, .. } => {
-                outcome.is_expired_link
-            }
-            _ => false,
-        }
+        let says_so = |status: u16, outcome: &Outcome| {
+            matches!(status, 401 | 403 | 404 | 410) || outcome.is_expired_link
+        };
+        matches!(self, Self::Unauthorized { doing: Doing::Download, .. })
+            || matches!(
+                self,
+                Self::Refused { doing: Doing::Download, status, outcome, .. }
+                    if says_so(*status, outcome)
+            )
     }
 
     /// The origin to list as trusted, when the token was withheld from it.

@@ -181,7 +181,7 @@ impl Kickoff {
             Version::V1 => Lists::Joined,
             Version::Auto | Version::V2 | Version::V3 | Version::V4 => Lists::Repeated,
         };
-        let escapes = match (version, style.commas) {
+        let is_escaped = match (version, style.commas) {
             // There a comma cannot be meant otherwise.
             (Version::V4, _) => false,
             // Joined by commas, no other comma may stand.
@@ -190,9 +190,9 @@ impl Kickoff {
                 commas == FilterCommas::Escaped
             }
         };
-        let escaped = |filter: &String| filter.replace(',', "%2C");
-        let written: Vec<String> = if escapes {
-            self.type_filters.iter().map(escaped).collect()
+        let escape = |filter: &String| filter.replace(',', "%2C");
+        let written: Vec<String> = if is_escaped {
+            self.type_filters.iter().map(escape).collect()
         } else {
             self.type_filters.clone()
         };

@@ -28,12 +28,12 @@ impl Addresses {
     }
 
     /// The address by which to reach what the server calls `url`.
-    pub(super) fn mended(&self, url: Url) -> Url {
-        let rewritten = self.rewritten(&url).unwrap_or_else(|| url.clone());
+    pub(super) fn mended(&self, url: &Url) -> Url {
+        let rewritten = self.rewritten(url).unwrap_or_else(|| url.clone());
         let mended = self.secured(&rewritten).unwrap_or(rewritten);
-        if mended != url && !self.is_told.swap(true, Ordering::Relaxed) {
+        if mended != *url && !self.is_told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                written = %SafeUrl::of(&url), used = %SafeUrl::of(&mended),
+                written = %SafeUrl::of(url), used = %SafeUrl::of(&mended),
                 "the server writes addresses of itself that are not right; they are mended"
             );
         }
@@ -164,7 +164,7 @@ mod tests {
         ];
         for (name, base, rewrite, written, expected) in cases {
             let settings = Settings { rewrite, ..Settings::new(base.parse().unwrap()) };
-            let found = Addresses::new(&settings).mended(written.parse().unwrap());
+            let found = Addresses::new(&settings).mended(&written.parse().unwrap());
             assert_eq!(found.as_str(), expected, "case: {name}");
         }
     }

@@ -199,12 +199,12 @@ impl Door {
     }
 
     /// The address by which to reach what the server calls `url`.
-    pub(super) fn mended(&self, url: Url) -> Url {
+    pub(super) fn mended(&self, url: &Url) -> Url {
         self.addresses.mended(url)
     }
 
     fn readdressed(&self, request: Request) -> Request {
-        let url = self.mended(request.url().clone());
+        let url = self.mended(request.url());
         request.at(url)
     }
 

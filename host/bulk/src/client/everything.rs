@@ -239,7 +239,7 @@ impl Walk {
     /// Whether the link to another page may be followed.
     fn follow(&self, url: &Url, next: &Url) -> Result<(), Error> {
         let fault = |source| Error::Manifest { url: SafeUrl::of(url), source };
-        let next = self.client.door.mended(next.clone());
+        let next = self.client.door.mended(next);
         let origin = Origin::of(&next).ok_or_else(|| fault(ManifestError::NextUrl))?;
         if !self.client.settings.token_origins().contains(&origin) {
             return Err(fault(ManifestError::Elsewhere { origin }));

@@ -169,7 +169,7 @@ impl Client {
             .text(&header::CONTENT_LOCATION)
             .filter(|text| !text.trim().is_empty())
             .and_then(|text| response.url.join(text.trim()).ok());
-        let Some(status_url) = location.map(|url| self.door.mended(url)) else {
+        let Some(status_url) = location.map(|url| self.door.mended(&url)) else {
             let status = response.status.as_u16();
             return Err(Error::NoStatusUrl { url, status });
         };

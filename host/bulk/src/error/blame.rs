@@ -119,7 +119,6 @@ impl Error {
             }
             // What refuses in FHIR's words is the server, not storage whose links run out.
             Self::Refused { status: 401 | 403, outcome, .. } => outcome.is_fhir,
-            Self::Unauthorized { .. } => true,
             Self::Busy { .. }
             | Self::Corrupt { .. }
             | Self::Encoding { .. }
@@ -142,7 +141,8 @@ impl Error {
             Self::Bearer { .. }
             | Self::Key { .. }
             | Self::NoTokenEndpoint { .. }
-            | Self::TokenRefused { .. } => true,
+            | Self::TokenRefused { .. }
+            | Self::Unauthorized { .. } => true,
         }
     }
 
