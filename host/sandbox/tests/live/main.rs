@@ -15,6 +15,7 @@
     reason = "what holds of guests holds wherever they live"
 )]
 
+mod artifacts;
 mod compiling;
 mod deterministic;
 mod features;
