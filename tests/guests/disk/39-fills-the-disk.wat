@@ -2,6 +2,7 @@
 ;; does = "a sink that writes into one artifact until the disk is full, and tries to commit what there is"
 ;; role = "sink"
 ;; asks = ["artifacts"]
+;; counts = { artifact-not-written = 2 }
 ;; goes-on = "the write fails, the artifact is closed, and nothing of it appears"
 ;; -- imports
 (import "bulkhead:plugin/artifacts@0.1.0" "create"

@@ -2,6 +2,7 @@
 ;; does = "a sink that commits artifacts over links which somebody planted in its store: a folder, a file, a hard link"
 ;; role = "sink"
 ;; asks = ["artifacts"]
+;; counts = { artifact-not-written = 2 }
 ;; goes-on = "a planted folder is not entered, and what replaces a link is the link, not what it leads to"
 ;; -- imports
 (import "bulkhead:plugin/artifacts@0.1.0" "create"
