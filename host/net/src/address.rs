@@ -78,10 +78,11 @@ fn class_v6(address: Ipv6Addr) -> AddressClass {
     }
     match address.segments() {
         [0xfe80..=0xfebf, ..] => AddressClass::LinkLocal,
-        // Local-use NAT64, 64:ff9b:1::/48: leads to IPv4 addresses that only the network knows.
-        [0x0064, 0xff9b, 1, ..] => AddressClass::Private,
-        // Unique local, and site-local, which is deprecated and still routed by some.
-        [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => AddressClass::Private,
+        // Unique local, and site-local, which is deprecated and still routed by some; local-use
+        // NAT64, 64:ff9b:1::/48, which leads to IPv4 addresses that only the network knows.
+        [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] | [0x0064, 0xff9b, 1, ..] => {
+            AddressClass::Private
+        }
         // Documentation, Teredo (embeds an obscured IPv4 address), ORCHID, benchmarks.
         [0x2001, 0x0db8 | 0x0000 | 0x0010..=0x002f, ..]
         | [0x2001, 0x0002, 0, ..]

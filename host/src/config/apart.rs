@@ -90,7 +90,7 @@ fn secrets(config: &Config) -> Vec<(String, &SecretSource)> {
             found.push(("`source.auth.key`".to_owned(), &services.key));
         }
         AuthConfig::Bearer(token) => {
-            found.push(("`source.auth.bearer`".to_owned(), token))
+            found.push(("`source.auth.bearer`".to_owned(), token));
         }
         AuthConfig::ClientSecret(of) => {
             found.push(("`source.auth.client-secret`".to_owned(), &of.secret));
