@@ -2,6 +2,7 @@
 //! fails. Nothing of them runs on, and the next call gets a fresh guest.
 
 use bulkhead_guest_builder::Guest;
+use bulkhead_ndjson::Bases;
 use bulkhead_pipeline::{Batch, FileKind, Intake, Sink as _, Stage as _, Tally, Verdict};
 use bulkhead_sandbox::{Isolation, Plugin, PluginSink, PluginStage};
 
@@ -82,6 +83,6 @@ fn batch(len: usize) -> Batch {
         })
     };
     let block = blocks((0..len).map(line), len).remove(0);
-    let mut intake = Intake::new(0, FileKind::Output(None), Default::default());
+    let mut intake = Intake::new(0, FileKind::Output(None), Bases::default());
     intake.take(&block, &mut Tally::default()).unwrap().batch.unwrap()
 }

@@ -328,8 +328,8 @@ fn a_purge_removes_entries_and_bodies_for_good() {
     assert_eq!(purged, json!({"entries": 1, "sealed": 1, "files": 1, "done": true}));
     assert_eq!((list(&site).len(), unsealed(&site).len()), (0, 0));
     let log = site.read(".bulkhead/audit.ndjson");
-    let purges = log.lines().filter(|line| line.contains("purge-quarantine"));
-    assert_eq!(purges.count(), 2, "each stands in the audit log");
+    let told = log.lines().filter(|line| line.contains("purge-quarantine"));
+    assert_eq!(told.count(), 2, "each stands in the audit log");
     assert_eq!(fs_err::read_dir(site.path(".bulkhead/quarantine")).unwrap().count(), 0);
     let nothing = quarantine(&site, &["replay", "--identity", "key.txt"]).expect(0);
     assert_eq!(nothing.out, "There is nothing to replay.\n");

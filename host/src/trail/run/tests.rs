@@ -48,7 +48,7 @@ fn what_guests_died_of_and_asked_for_in_vain_is_written_down() {
         since: None,
     };
     ledger.begin(&export).unwrap();
-    let used = |interface: &str, name: &str, calls, refused| PluginUse {
+    let called = |interface: &str, name: &str, calls, refused| PluginUse {
         stage: "sink".to_owned(),
         digest: "d".to_owned(),
         interface: interface.to_owned(),
@@ -58,10 +58,10 @@ fn what_guests_died_of_and_asked_for_in_vain_is_written_down() {
         refused,
     };
     let uses = [
-        used(DEATHS, "plugin-memory", 2, 0),
-        used("outbound-http", "dwh", 5, 0),
-        used("outbound-http", "", 0, 3),
-        used("artifacts", "", 0, 1),
+        called(DEATHS, "plugin-memory", 2, 0),
+        called("outbound-http", "dwh", 5, 0),
+        called("outbound-http", "", 0, 3),
+        called("artifacts", "", 0, 1),
     ];
     ledger.note_uses(&id, &uses, at).unwrap();
     let trail = Trail::new(&ledger);
