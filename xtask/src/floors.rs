@@ -91,9 +91,8 @@ fn floor(member: &Member) -> &str {
         return "guests";
     }
     match folder.split_once('/') {
-        Some(("host", name)) => name,
-        // What sandbox's own tests make guests with, so that it must not see the host.
-        Some(("tests", name @ "guest-builder")) => name,
+        // What sandbox's own tests make guests with must not see the host.
+        Some(("host", name) | ("tests", name @ "guest-builder")) => name,
         Some((shared, _)) => shared,
         None => folder,
     }
