@@ -95,13 +95,13 @@ async fn serve(answer: Vec<(u8, u8, Vec<u8>)>) -> Url {
 async fn a_stream_that_is_reset_is_an_error_and_never_the_end_of_a_body() {
     let head = (HEADERS, END_HEADERS, OK.to_vec());
     let some = (DATA, 0, b"hel".to_vec());
-    let rest = (DATA, END_STREAM, b"lo".to_vec());
+    let last = (DATA, END_STREAM, b"lo".to_vec());
     let reset = |code: u32| (RST_STREAM, 0, code.to_be_bytes().to_vec());
     // Of no stream that was opened anything was done.
     let away = (GOAWAY, 0, vec![0; 8]);
     // name, frames, whether the body is whole
     let cases = [
-        ("whole", vec![head.clone(), some.clone(), rest.clone()], true),
+        ("whole", vec![head.clone(), some.clone(), last.clone()], true),
         ("reset by a fault", vec![head.clone(), some.clone(), reset(2)], false),
         ("reset without a fault", vec![head.clone(), some.clone(), reset(0)], false),
         ("cancelled", vec![head.clone(), some.clone(), reset(8)], false),
