@@ -189,7 +189,7 @@ async fn a_child_that_was_taken_over_gets_nothing_that_was_not_granted() {
         ("drops a writer it has not", b"\x01\x08\0\0\0\0".to_vec(), Err(Crash::Trap)),
         ("answers another call", said(b"\x05\x01"), Err(Crash::Contract)),
         ("answers as another role", said(changes), Err(Crash::Contract)),
-        ("says it has started", b"\x03".to_vec(), Err(Crash::Contract)),
+        ("says it has started", STARTED.to_vec(), Err(Crash::Contract)),
         ("says more than a value", said(b"\x04\x01\0\0\0\0\0\0"), Err(Crash::Contract)),
         ("dies of what it likes", died(b"\x01\x0a"), Err(memory)),
     ];
@@ -208,10 +208,13 @@ async fn a_child_that_was_taken_over_gets_nothing_that_was_not_granted() {
     assert_eq!(children_of(std::process::id()), Vec::new());
 }
 
+/// That the guest is there, and that its start took nothing.
+const STARTED: &[u8] = b"\x03\0\0\0\0\0\0\0\0\0";
+
 /// Lays down what children say: that the walls are up and the guest has started; then the first
 /// its manifest, the others that they are configured, and `more`.
 fn says(dir: &Path, manifest: &str, more: &[u8]) {
-    let begun = [frame(b"\x01\x01\x07\0\0\0\x01"), frame(b"\x03")].concat();
+    let begun = [frame(b"\x01\x01\x07\0\0\0\x01"), frame(STARTED)].concat();
     let len = u32::try_from(manifest.len()).unwrap().to_le_bytes();
     let told = frame(&[b"\x04", len.as_slice(), manifest.as_bytes()].concat());
     let configured = frame(b"\0\x03\x01\0\0\0\0\0\0\0\0\0");

@@ -161,7 +161,7 @@ impl Guest {
                 match Exports::of(self.role, &mut self.store, &instance) {
                     Ok(exports) => {
                         self.exports = Some(exports);
-                        Ok(Word::Started)
+                        Ok(Word::Started { took: self.took() })
                     }
                     Err(error) => Ok(Word::Unlinked(format!("{error:#}"))),
                 }

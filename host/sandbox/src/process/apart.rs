@@ -146,7 +146,7 @@ impl Apart {
             Ok(
                 Word::Ask(_)
                 | Word::Died { .. }
-                | Word::Started
+                | Word::Started { .. }
                 | Word::Told(_)
                 | Word::Unlinked(_),
             ) => Err(Crash::Contract),
@@ -186,7 +186,7 @@ impl Apart {
 /// Whether a guest is there.
 fn started(said: Result<Word, Crash>) -> Result<(), Error> {
     match said {
-        Ok(Word::Started) => Ok(()),
+        Ok(Word::Started { .. }) => Ok(()),
         Ok(Word::Unlinked(why)) => Err(unlinked(&why)),
         Ok(Word::Answer { .. } | Word::Ask(_) | Word::Died { .. } | Word::Told(_)) => {
             Err(Error::Died { crash: Crash::Contract })
@@ -282,9 +282,11 @@ impl Line {
                     self.took = took;
                     return Ok(Word::Answer { answer, took });
                 }
-                word @ (Word::Started | Word::Told(_) | Word::Unlinked(_)) => {
-                    return Ok(word);
+                Word::Started { took } => {
+                    self.took = took;
+                    return Ok(Word::Started { took });
                 }
+                word @ (Word::Told(_) | Word::Unlinked(_)) => return Ok(word),
             };
             drop(heard);
             // A guest that calls what is not there traps; this one did not even that.

@@ -79,8 +79,8 @@ pub(crate) enum Word {
     Ask(Ask),
     /// The guest died.
     Died { crash: Crash, took: Took },
-    /// The guest is there.
-    Started,
+    /// The guest is there, and what its start took.
+    Started { took: Took },
     /// The guest's manifest.
     Told(String),
     /// The guest is not what its role must be: the engine's words.
@@ -232,7 +232,7 @@ choice!(Word {
     0 Answer { answer, took },
     1 Ask(ask),
     2 Died { crash, took },
-    3 Started,
+    3 Started { took },
     4 Told(manifest),
     5 Unlinked(why),
 });

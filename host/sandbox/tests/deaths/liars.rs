@@ -9,7 +9,7 @@ use bulkhead_sandbox::{
     Error, Isolation, Limits, PluginSink, PluginStage, Role, Sandbox,
 };
 
-use super::{ASKS, CLOCK, TURN, frame, liar, says};
+use super::{ASKS, CLOCK, STARTED, TURN, frame, liar, says};
 use crate::guest::{Ground, Guest, batch, tight};
 
 /// Attacks: 22, 23.
@@ -79,7 +79,7 @@ async fn a_child_that_answers_another_call_is_never_taken_for_configured() {
     says(dir.path(), &guest.manifest.to_string(), b"");
     // That it is there; then the answer to `open`.
     let done = frame(b"\0\x05\x01\0\0\0\0\0\0\0\0\0");
-    let begun = [frame(b"\x01\x01\x07\0\0\0\x01"), frame(b"\x03"), done].concat();
+    let begun = [frame(b"\x01\x01\x07\0\0\0\x01"), frame(STARTED), done].concat();
     fs_err::write(dir.path().join("judges"), begun).unwrap();
     let sandbox = Sandbox::new(None).unwrap().with_children(liar(dir.path()));
     let sandbox = sandbox.isolating(Isolation::Process);
