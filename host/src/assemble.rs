@@ -5,7 +5,7 @@ mod lane;
 mod sandbox;
 mod signed;
 mod source;
-mod state;
+pub(crate) mod state;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -379,7 +379,13 @@ pub(crate) fn stores(config: &Config, chain: &ChainConfig) -> anyhow::Result<Sto
     let mut stores = BTreeMap::new();
     for name in granted {
         if let Some(url) = config.stores.get(name) {
-            stores.insert(name, Arc::new(Store::open(name, url, &chain.name)?));
+            let store = Store::open(name, url, &chain.name);
+            let store = store.map_err(|error| {
+                anyhow::Error::new(error).context(Failure::refused(format!(
+                    "`stores.{name}` cannot be written to"
+                )))
+            })?;
+            stores.insert(name, Arc::new(store));
         }
     }
     Ok(stores.into_values().collect())

@@ -1,7 +1,7 @@
 //! `bulkhead.toml`: read whole, every problem reported at once with its line and what to
 //! write instead. A [`Config`] in hand is a configuration that can be used.
 
-mod apart;
+pub(crate) mod apart;
 mod chain;
 mod cohorts;
 mod destinations;
@@ -172,8 +172,15 @@ fn stores(root: &Reader<'_>, folder: &Path) -> BTreeMap<String, String> {
     let mut stores = BTreeMap::new();
     for (name, store) in root.named("stores") {
         if let Some(url) = store.required_text("url", "a directory or a `file:` URL") {
-            let is_address =
-                url::Url::parse(&url).is_ok_and(|url| url.scheme().len() > 1);
+            let scheme = url::Url::parse(&url).map(|url| url.scheme().to_owned());
+            let is_address = scheme.as_ref().is_ok_and(|scheme| scheme.len() > 1);
+            if is_address && scheme.is_ok_and(|scheme| scheme != "file") {
+                let message = format!(
+                    "`stores.{name}.url` is `{url}`: this version writes to local folders \
+                     alone; name one, or a `file:` URL"
+                );
+                store.problem_at("url", message);
+            }
             let address =
                 if is_address { url } else { folder.join(url).display().to_string() };
             stores.insert(name, address);

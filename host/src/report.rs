@@ -269,7 +269,16 @@ impl Report {
             .iter()
             .filter(|(name, verdict)| self.moves(name, verdict))
             .count();
-        if let Some(effective) = self.effective {
+        if let Some(effective) = self.effective
+            && moved == 0
+            && !self.verdicts.is_empty()
+        {
+            writeln!(
+                out,
+                "No watermark of {} types moved; it would have been {effective}.",
+                self.verdicts.len()
+            )?;
+        } else if let Some(effective) = self.effective {
             writeln!(
                 out,
                 "Watermark of {moved} of {} types: {effective}.",
@@ -372,7 +381,7 @@ mod tests {
         assert!(text.contains(
             "! Patient: incomplete: the granted scope does not cover it\n    not asked for by name; "
         ));
-        assert!(text.contains("Watermark of 0 of 2 types"));
+        assert!(text.contains("No watermark of 2 types moved"));
         let evidence = report.render_evidence();
         assert!(evidence.contains("  Device: none came, "), "{evidence}");
         assert!(evidence.contains("    nothing was noted\n"), "{evidence}");

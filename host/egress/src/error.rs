@@ -100,7 +100,7 @@ impl Error {
                 Some("free some space and run again: it goes on where it was")
             }
             Self::Open { .. } => Some(
-                "create the directory, or let the user who runs bulkhead write to it",
+                "it must be a folder that the user who runs bulkhead can write to, and not anybody (`chmod o-w`)",
             ),
             Self::UnknownScheme { .. } => {
                 Some("write `file:///an/absolute/path` or a path")

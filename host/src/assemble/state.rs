@@ -5,8 +5,6 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use crate::failure::Failure;
 
 /// Makes the state folder (0700) when it is not there, and looks whose it is.
@@ -15,8 +13,23 @@ use crate::failure::Failure;
 ///
 /// A [`Failure`] when it is another user's, or others may write to it.
 pub(super) fn own(state: &Path) -> anyhow::Result<()> {
-    make(state)
-        .with_context(|| format!("making the state folder {}", state.display()))?;
+    make(state).map_err(|error| {
+        let what = format!("making the state folder {}: {error}", state.display());
+        let hint = "name a folder that can be made as `state.path`, or make it";
+        Failure::refused(what).hint(hint)
+    })?;
+    look(state)
+}
+
+/// Looks whose the state folder is, when it is there.
+///
+/// # Errors
+///
+/// A [`Failure`] when it is another user's, or others may write to it.
+pub(crate) fn look(state: &Path) -> anyhow::Result<()> {
+    if !state.exists() {
+        return Ok(());
+    }
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
@@ -41,8 +54,37 @@ pub(super) fn own(state: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What forbids to write to the folder of a store, as far as it shows before one tries.
+pub(crate) fn flaw_of_store(address: &str) -> Option<String> {
+    let folder = match url::Url::parse(address) {
+        Ok(url) if url.scheme() == "file" => url.to_file_path().ok()?,
+        Ok(url) if url.scheme().len() > 1 => return None,
+        Ok(_) | Err(_) => address.into(),
+    };
+    let found = fs_err::metadata(&folder).ok()?;
+    if !found.is_dir() {
+        return Some(format!("{} is no folder", folder.display()));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        if found.mode() & ANYBODY_WRITES != 0 {
+            let shown = folder.display();
+            return Some(format!(
+                "anybody may write to {shown}, and could change what was delivered: \
+                 `chmod o-w {shown}`"
+            ));
+        }
+    }
+    None
+}
+
 #[cfg(unix)]
 const OTHERS_WRITE: u32 = 0o022;
+
+/// A group that may write to a store is the operator's choice.
+#[cfg(unix)]
+const ANYBODY_WRITES: u32 = 0o002;
 
 fn make(state: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();

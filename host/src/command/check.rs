@@ -10,8 +10,8 @@ use bulkhead_sandbox::Sandbox;
 use crate::{
     assemble,
     cohort::{self, Cohorts},
-    config::{ChainConfig, CohortSource, Config, Pinning, QuarantineConfig},
-    failure::Exit,
+    config::{ChainConfig, CohortSource, Config, Pinning, QuarantineConfig, apart},
+    failure::{Exit, Failure},
 };
 
 /// Load the configuration, every plugin and every grant, and contact no server.
@@ -44,8 +44,27 @@ impl Check {
             source.level,
             source.base_url
         )?;
-        if let Err(error) = assemble::client(&config) {
+        let known = problems.len();
+        for (setting, secret) in apart::secrets(&config) {
+            // Those of plugins and destinations are read with their stages.
+            if setting.starts_with("`source.")
+                && let Err(error) = secret.read()
+            {
+                problems.push(format!("{setting}: {}", whole(&error)));
+            }
+        }
+        if problems.len() == known
+            && let Err(error) = assemble::client(&config)
+        {
             problems.push(format!("{error:#}"));
+        }
+        if let Err(error) = assemble::state::look(&config.state) {
+            problems.push(format!("`state.path`: {}", whole(&error)));
+        }
+        for (name, address) in &config.stores {
+            if let Some(flaw) = assemble::state::flaw_of_store(address) {
+                problems.push(format!("`stores.{name}.url`: {flaw}"));
+            }
         }
         let cohorts = read_cohorts(&config, &mut text, &mut problems)?;
         writeln!(text, "{}", quarantine(&config.quarantine))?;
@@ -66,6 +85,12 @@ impl Check {
         }
         Ok(Exit::Refused.into())
     }
+}
+
+/// What is wrong and what to do, in one line.
+fn whole(error: &anyhow::Error) -> String {
+    let hint = error.downcast_ref::<Failure>().and_then(|of| of.hint.as_deref());
+    hint.map_or_else(|| format!("{error:#}"), |hint| format!("{error:#} ({hint})"))
 }
 
 fn read_cohorts(

@@ -98,6 +98,14 @@ impl Run {
     ) -> anyhow::Result<Vec<(Report, Option<Instant>)>> {
         let pinning = if self.dev { Pinning::Waived } else { Pinning::Required };
         let config = Arc::new(Config::read(&self.config, pinning)?);
+        for name in &self.accept_omission {
+            config.source.expect(name, "--accept-omission")?;
+        }
+        if let Wanted::Types(types) = wanted {
+            for name in types {
+                config.source.expect(name, "--type")?;
+            }
+        }
         let chains: Vec<_> =
             config.chains_named(self.chain.as_deref())?.into_iter().cloned().collect();
         let ready = Ready::configured(Arc::clone(&config), output).await?;

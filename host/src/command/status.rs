@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::{
     config::{Config, Pinning, omission},
     export::is_replay,
+    failure::Failure,
     report::{Report, count},
 };
 
@@ -55,8 +56,12 @@ impl Status {
         }
         let ledger = Ledger::open_read_only(path)?;
         if let Some(id) = &self.report {
-            let record =
-                ledger.export(&id.parse()?)?.context("no such export in the ledger")?;
+            let unknown = || {
+                Failure::refused(format!("the ledger has no export `{id}`"))
+                    .hint("`bulkhead status` lists them")
+            };
+            let record = ledger.export(&id.parse().map_err(|_| unknown())?)?;
+            let record = record.ok_or_else(unknown)?;
             let json = record
                 .report
                 .context("this export has no report: it is not completed")?;
@@ -70,6 +75,7 @@ impl Status {
             return Ok(ExitCode::SUCCESS);
         }
         if let Some(name) = &self.why {
+            config.source.expect(name, "--why")?;
             let found = why::look(&ledger, name, config.sync.overlap)?;
             if self.json {
                 let found: Vec<_> = found.iter().map(why::Why::json).collect();

@@ -82,7 +82,8 @@ fn trusted(config: &Config) -> Vec<(String, &Path)> {
     found
 }
 
-fn secrets(config: &Config) -> Vec<(String, &SecretSource)> {
+/// Every secret that is named, with the setting that names it.
+pub(crate) fn secrets(config: &Config) -> Vec<(String, &SecretSource)> {
     let mut found: Vec<(String, &SecretSource)> =
         config.keys.iter().map(|(name, key)| (format!("`keys.{name}`"), key)).collect();
     match &config.source.auth {

@@ -24,8 +24,21 @@ impl SecretSource {
     ///
     /// # Errors
     ///
-    /// A [`Failure`] that says where it should be.
+    /// A [`Failure`] that says where it should be, also when nothing is there.
     pub(crate) fn read(&self) -> anyhow::Result<Secret> {
+        let secret = self.read_any()?;
+        if secret.expose().is_empty() {
+            let where_from = match self {
+                Self::Env(name) => format!("the variable `{name}` of the environment"),
+                Self::File(path) => path.display().to_string(),
+            };
+            let what = format!("{where_from} should hold a secret and is empty");
+            return Err(Failure::refused(what).hint("write the secret there").into());
+        }
+        Ok(secret)
+    }
+
+    fn read_any(&self) -> anyhow::Result<Secret> {
         match self {
             Self::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| {
                 Failure::refused(format!("the environment has no variable `{name}`"))
@@ -36,6 +49,7 @@ impl SecretSource {
                 // As a secret from the first: it is wiped, with its line end, when this returns.
                 let read = fs_err::read(path).map(Secret::new).map_err(|error| {
                     Failure::refused(format!("reading a secret: {error}"))
+                        .hint("name a file that the user who runs bulkhead can read")
                 })?;
                 warn_if_open(path);
                 Ok(Secret::new(read.expose().trim_ascii_end()))

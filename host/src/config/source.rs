@@ -21,6 +21,7 @@ pub(crate) use self::{
     network::NetworkConfig,
 };
 use super::reader::Reader;
+use crate::{failure::Failure, watermark::all_types};
 
 /// Where data comes from.
 #[derive(Clone, Debug)]
@@ -71,6 +72,25 @@ impl SourceConfig {
         }
     }
 
+    /// Refuses a type of a command's option that no export asks for.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] that says which there are.
+    pub(crate) fn expect(
+        &self,
+        name: &ResourceType,
+        option: &str,
+    ) -> Result<(), Failure> {
+        let is_all = *name == all_types();
+        if is_all || self.types.is_empty() || self.types.contains(name) {
+            return Ok(());
+        }
+        let types: Vec<&str> = self.types.iter().map(ResourceType::as_str).collect();
+        let what = format!("`{name}` of {option} is not among `source.types`");
+        Err(Failure::refused(what).hint(format!("they are {}", types.join(", "))))
+    }
+
     /// What references to the server's own resources begin with.
     pub(crate) fn bases(&self) -> Bases {
         let all = [&self.base_url].into_iter().chain(&self.base_aliases);
@@ -110,11 +130,12 @@ pub(crate) fn read(root: &Reader<'_>, folder: &Path) -> SourceConfig {
     let base_url = base_url(&source);
     let name = source.text("name").unwrap_or_else(|| base_url.to_string());
     let types = types(&source);
+    let rewrite = rewrite(&source, &base_url);
     let config = SourceConfig {
         name,
         base_url,
         base_aliases: base_aliases(&source),
-        rewrite: rewrite(&source),
+        rewrite,
         level: level(&source),
         type_filters: asking::type_filters(&source, &types),
         types,
@@ -164,28 +185,53 @@ fn base_url(source: &Reader<'_>) -> Url {
 fn base_aliases(source: &Reader<'_>) -> Vec<Url> {
     let mut aliases = Vec::new();
     for text in source.texts("base-aliases").unwrap_or_default() {
-        match text.parse::<Url>() {
-            Ok(url) if matches!(url.scheme(), "http" | "https") => aliases.push(url),
-            Ok(_) | Err(_) => source.problem_at(
-                "base-aliases",
-                format!("`{text}` in `source.base-aliases` must begin with https:// or http://"),
-            ),
+        match plain(&text) {
+            Ok(url) => aliases.push(url),
+            Err(why) => {
+                let message = format!("`{text}` in `source.base-aliases` {why}");
+                source.problem_at("base-aliases", message);
+            }
         }
     }
     aliases
 }
 
-fn rewrite(source: &Reader<'_>) -> Option<Rewrite> {
+/// An address as a server writes one of its own.
+fn plain(text: &str) -> Result<Url, &'static str> {
+    let url = text.parse::<Url>().map_err(|_| NOT_PLAIN)?;
+    let is_plain = matches!(url.scheme(), "http" | "https")
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if is_plain { Ok(url) } else { Err(NOT_PLAIN) }
+}
+
+const NOT_PLAIN: &str =
+    "must be an address, as https://ehr.example.org/, without user, password, `?` or `#`";
+
+fn rewrite(source: &Reader<'_>, base_url: &Url) -> Option<Rewrite> {
     let table = source.section("rewrite");
     if !table.is_present() {
         return None;
     }
     let what = "what addresses begin with, for example http://fhir:8080/";
-    table.required_text("from", what);
-    table.required_text("to", "what they should begin with");
-    let (from, to) = (table.parsed::<Url>("from"), table.parsed::<Url>("to"));
+    let from = table.required_text("from", what);
+    let to = table.required_text("to", "what they should begin with");
     table.finish();
+    let read = |key: &str, text: Option<String>| {
+        let url = plain(&text?).map_err(|why| {
+            table.problem_at(key, format!("`source.rewrite.{key}` {why}"));
+        });
+        url.ok()
+    };
+    let (from, to) = (read("from", from), read("to", to));
     let rewrite = Rewrite { from: from?, to: to? };
+    if base_url.as_str().starts_with(rewrite.from.as_str()) {
+        let message = "`source.rewrite.from` is what `source.base-url` begins with: write the \
+                       right address as `source.base-url`";
+        table.problem_at("from", message);
+    }
     if rewrite.from.scheme() == "https" && rewrite.to.scheme() != "https" {
         let message = "`source.rewrite` must not lead from https to clear text";
         source.problem_at("rewrite", message);

@@ -182,9 +182,9 @@ impl Error {
                     "set scope to what the client is registered for, or to nothing".to_owned()
                 }
                 (_, Some(offset)) if offset.abs() > 30 => format!(
-                    "check client-id and key; the server's clock is {offset} s off ours"
+                    "check client-id and the key or secret; with a key, clocks must agree: the server's is {offset} s off ours"
                 ),
-                _ => "check client-id, the key and its registration with the server".to_owned(),
+                _ => "check client-id, the key or secret and its registration with the server".to_owned(),
             }),
             Self::Refused { outcome, status, .. } => refusal_hint(outcome.complaint(), *status),
             Self::Inflated { .. } | Self::TooLarge { .. } => Some("raise the limit if the file is right".to_owned()),

@@ -49,7 +49,8 @@ impl Scene {
             let path = plugins.join(format!("{name}.wasm"));
             if !path.is_file() {
                 let what = format!("there is no plugin at {}", path.display());
-                let hint = "`cargo xtask demo` builds the plugins first";
+                let hint = "`cargo xtask demo` builds the plugins first; if they are \
+                            elsewhere, name their folder with `--plugins DIR`";
                 return Err(Failure::refused(what).hint(hint).into());
             }
         }
@@ -217,7 +218,8 @@ impl Scene {
              the same command again                      the next day: an incremental export\n  \
              bulkhead status -c {dir}/bulkhead.toml      past exports and watermarks\n  \
              bulkhead check -c {dir}/bulkhead.toml       what each plugin asks and gets\n  \
-             {dir}/bulkhead.toml                         the configuration, to change and run\n  \
+             {dir}/bulkhead.toml                         the configuration, to read: each demo writes it anew, and \
+             its server ends with it\n  \
              rm -r {dir}                                 begin anew\n\
              (`bulkhead` is target/release/bulkhead in a checkout.)"
         )

@@ -13,6 +13,8 @@ use anyhow::Context;
 use bulkhead_sandbox::{Package, Sandbox};
 use serde::Serialize;
 
+use crate::failure::Failure;
+
 use super::{
     diff::{Diff, Version},
     report::{Described, Report},
@@ -97,8 +99,10 @@ impl Inspect {
                 Report::of(file, &package, described, signed)
             }
             Err(bulkhead_sandbox::Error::Read { source }) => {
-                let reading = format!("reading {}", file.display());
-                return Err(anyhow::Error::new(source).context(reading));
+                let what = format!("reading {}: {source}", file.display());
+                let hint =
+                    "name the file of a plugin, as `bulkhead plugin build` makes it";
+                return Err(Failure::refused(what).hint(hint).into());
             }
             Err(error) => {
                 let len = fs_err::metadata(file).map_or(0, |found| found.len());

@@ -69,6 +69,9 @@ pub(super) fn read(
     }
     if auth.is_table("bearer") {
         let bearer = secrets::read(&auth.section("bearer"), folder);
+        for key in ["key", "client-secret"] {
+            leave_out(&auth, key, "bearer");
+        }
         auth.finish();
         return bearer.map_or(AuthConfig::None, AuthConfig::Bearer);
     }
@@ -78,6 +81,9 @@ pub(super) fn read(
     }
     let key = if auth.is_table("key") {
         secrets::read(&auth.section("key"), folder)
+    } else if !auth.has("key") {
+        auth.problem("`[source.auth]` has neither a `key` nor a `client-secret`");
+        None
     } else {
         auth.problem_at(
             "key",
@@ -85,6 +91,7 @@ pub(super) fn read(
         );
         None
     };
+    leave_out(&auth, "client-secret-in", "key");
     let client_id_header = client_id_header(&auth, defaults);
     let (kid, jwks_url) = (auth.text("kid"), auth.parsed("jwks-url"));
     let token_url = auth.parsed::<TokenEndpoint>("token-url");
@@ -106,6 +113,15 @@ pub(super) fn read(
     }
 }
 
+/// Says that `key` does not go with `other`, when both are there.
+fn leave_out(auth: &Reader<'_>, key: &str, other: &str) {
+    if auth.has(key) {
+        let message =
+            format!("`source.auth` has a `{key}` and a `{other}`: leave one out");
+        auth.problem_at(key, message);
+    }
+}
+
 fn with_secret(
     auth: &Reader<'_>,
     client_id: Option<String>,
@@ -120,9 +136,8 @@ fn with_secret(
         auth.problem_at("client-secret", message);
         None
     };
-    if auth.has("key") {
-        let message = "`source.auth` has a `key` and a `client-secret`: leave one out";
-        auth.problem_at("key", message);
+    for key in ["key", "kid", "jwks-url"] {
+        leave_out(auth, key, "client-secret");
     }
     let place = match auth.word("client-secret-in", &["header", "body"]).as_deref() {
         Some("body") => SecretPlace::Body,
