@@ -269,21 +269,13 @@ impl Report {
             .iter()
             .filter(|(name, verdict)| self.moves(name, verdict))
             .count();
-        if let Some(effective) = self.effective
-            && moved == 0
-            && !self.verdicts.is_empty()
-        {
-            writeln!(
-                out,
-                "No watermark of {} types moved; it would have been {effective}.",
-                self.verdicts.len()
-            )?;
-        } else if let Some(effective) = self.effective {
-            writeln!(
-                out,
-                "Watermark of {moved} of {} types: {effective}.",
-                self.verdicts.len()
-            )?;
+        if let Some(effective) = self.effective {
+            let all = self.verdicts.len();
+            if moved == 0 && all > 0 {
+                writeln!(out, "No watermark of {all} types moved to {effective}.")?;
+            } else {
+                writeln!(out, "Watermark of {moved} of {all} types: {effective}.")?;
+            }
         }
         for (name, path) in &self.stores {
             writeln!(out, "Output in store `{name}`: {path}")?;

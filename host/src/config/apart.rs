@@ -196,7 +196,7 @@ mod tests {
             ("one that is not there yet", one("new/deep"), None),
             ("one elsewhere", one(&beside), None),
             ("another store", two("out-too"), None),
-            ("a bucket", one("s3://state"), None),
+            ("a bucket", one("s3://state"), Some("local folders alone")),
             ("the state folder", one("state"), Some("holds the state folder")),
             ("within it", one("state/new"), Some("lies in it")),
             ("through a link", one("to-state/x"), Some("lies in it")),
