@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::failure::Failure;
+use crate::{config::apart, failure::Failure};
 
 /// Makes the state folder (0700) when it is not there, and looks whose it is.
 ///
@@ -56,11 +56,7 @@ pub(crate) fn look(state: &Path) -> anyhow::Result<()> {
 
 /// What forbids to write to the folder of a store, as far as it shows before one tries.
 pub(crate) fn flaw_of_store(address: &str) -> Option<String> {
-    let folder = match url::Url::parse(address) {
-        Ok(url) if url.scheme() == "file" => url.to_file_path().ok()?,
-        Ok(url) if url.scheme().len() > 1 => return None,
-        Ok(_) | Err(_) => address.into(),
-    };
+    let folder = apart::folder(address)?;
     let found = fs_err::metadata(&folder).ok()?;
     if !found.is_dir() {
         return Some(format!("{} is no folder", folder.display()));
@@ -102,6 +98,26 @@ mod tests {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
     use super::*;
+
+    #[test]
+    fn a_store_that_cannot_be_trusted_is_told_before_a_run() {
+        let ground = tempfile::tempdir().unwrap();
+        let store = ground.path().join("out");
+        let address = store.to_str().unwrap();
+        assert_eq!(flaw_of_store(address), None, "it is made by the run");
+        fs_err::create_dir(&store).unwrap();
+        for (mode, expected) in [(0o755, None), (0o775, None), (0o777, Some("chmod o-w"))]
+        {
+            fs_err::set_permissions(&store, Permissions::from_mode(mode)).unwrap();
+            let flaw = flaw_of_store(address);
+            assert_eq!(flaw.is_some(), expected.is_some(), "{mode:o}: {flaw:?}");
+            assert!(expected.is_none_or(|text| flaw.unwrap().contains(text)));
+        }
+        let file = ground.path().join("file");
+        fs_err::write(&file, "").unwrap();
+        let flaw = flaw_of_store(&format!("file://{}", file.display())).unwrap();
+        assert!(flaw.contains("is no folder"), "{flaw}");
+    }
 
     /// Attacks: 48.
     #[test]

@@ -118,7 +118,7 @@ pub(crate) fn secrets(config: &Config) -> Vec<(String, &SecretSource)> {
 }
 
 /// The folder of a store's address; `None` when it is no folder of this machine.
-fn folder(address: &str) -> Option<PathBuf> {
+pub(crate) fn folder(address: &str) -> Option<PathBuf> {
     match url::Url::parse(address) {
         Ok(url) if url.scheme() == "file" => url.to_file_path().ok(),
         Ok(url) if url.scheme().len() > 1 => None,

@@ -115,6 +115,20 @@ pub(crate) fn named(
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_secret_that_is_empty_is_none() {
+        let ground = tempfile::tempdir().unwrap();
+        let path = ground.path().join("secret");
+        for (text, is_some) in [("s", true), ("s\n", true), ("", false), ("\n", false)] {
+            fs_err::write(&path, text).unwrap();
+            let read = SecretSource::File(path.clone()).read();
+            assert_eq!(read.is_ok(), is_some, "{text:?}");
+            if let Err(error) = read {
+                assert!(error.to_string().contains("is empty"), "{error}");
+            }
+        }
+    }
+
     /// Items: 31.
     #[test]
     fn a_secret_is_open_when_anybody_may_read_it() {

@@ -44,6 +44,7 @@ impl FileWork {
         })
         .await
     }
+
     /// Writes down what the sink has taken and not yet made durable, once it is much.
     pub(super) async fn write_ahead(&self, lane: &mut Lane) -> anyhow::Result<()> {
         let Some(holdings) = &self.holdings else { return Ok(()) };

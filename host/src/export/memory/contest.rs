@@ -42,23 +42,13 @@ impl Holdings {
         through: u64,
         handled: &[Handled],
     ) -> Result<(), Error> {
-        self.land(file, through, handled)?;
+        self.write_ahead(file, through, handled)?;
         self.sync()
     }
 
     /// Makes durable what was written ahead, without holding others up.
     pub(crate) fn sync(&self) -> Result<(), Error> {
         self.delivered.put(Draft::default(), Durable::Now)
-    }
-
-    /// Writes down what is not durable yet; if it never is, the next try tells it apart.
-    pub(crate) fn write_ahead(
-        &self,
-        file: u32,
-        through: u64,
-        handled: &[Handled],
-    ) -> Result<(), Error> {
-        self.land(file, through, handled)
     }
 
     /// [`Holdings::write_ahead`] where nothing need be waited for: nearly always in a first
@@ -92,7 +82,13 @@ impl Holdings {
         self.is_comparable && !self.marks.is_empty()
     }
 
-    fn land(&self, file: u32, through: u64, handled: &[Handled]) -> Result<(), Error> {
+    /// Writes down what is not durable yet; if it never is, the next try tells it apart.
+    pub(crate) fn write_ahead(
+        &self,
+        file: u32,
+        through: u64,
+        handled: &[Handled],
+    ) -> Result<(), Error> {
         let mut seen = Draft::default();
         let keys = self.flight().take_seen(file, through);
         if !keys.is_empty() {
