@@ -1,5 +1,6 @@
 //! An artifact in the making.
 
+mod ahead;
 mod waited;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
 use bulkhead_pipeline::{Batch, Positions};
 use cap_std::fs::{File, OpenOptions};
 
+use self::ahead::Ahead;
 pub(crate) use self::waited::Waited;
 use crate::{ArtifactName, Compression, Digest, Error, Store, encoder::Encoder};
 
@@ -40,6 +42,7 @@ pub(crate) struct Scratch {
     store: Arc<Store>,
     name: String,
     file: File,
+    ahead: Ahead,
 }
 
 impl Scratch {
@@ -52,10 +55,11 @@ impl Scratch {
             options.mode(0o600);
         }
         let file = store.scratch().open_with(&name, &options)?;
-        Ok(Self { store, name, file })
+        Ok(Self { store, name, file, ahead: Ahead::default() })
     }
 
     fn publish(&self, name: &ArtifactName, waited: &Waited) -> io::Result<()> {
+        self.ahead.finish()?;
         self.file.sync_all()?;
         self.store.publish(&self.name, name, waited)
     }
@@ -63,7 +67,9 @@ impl Scratch {
 
 impl Write for Scratch {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let written = self.file.write(bytes)?;
+        self.ahead.wrote(&self.file, written);
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
