@@ -208,9 +208,10 @@ fn memberships<'a>(
     let of_kind: Vec<u8> = batch.kinds().names().map(kind_flags).collect();
     batch.records().iter().map(move |record| {
         let patients = &record.envelope.patients;
+        let of = patients.membership(cohort);
         let flag = |bit: u8, is_set: bool| if is_set { bit } else { 0 };
         let bits = of_kind.get(usize::from(record.kind)).copied().unwrap_or_default()
-            | flag(Membership::PRIMARY_IS_MEMBER, patients.primary_is_member(cohort))
+            | flag(Membership::PRIMARY_IS_MEMBER, of.primary_is_member)
             | flag(Membership::PRIMARY_NAMED, !patients.primary.is_empty())
             | flag(Membership::PRIMARY_UNRESOLVED, patients.primary_unresolved)
             | flag(Membership::UNRESOLVED, patients.unresolved)
@@ -218,8 +219,8 @@ fn memberships<'a>(
         let count = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
         Membership::of(
             count(patients.linked.len()),
-            count(patients.members(cohort)),
-            count(patients.outsiders(cohort)),
+            count(of.members),
+            count(of.outsiders),
         )
         .with_flags(bits)
     })

@@ -64,9 +64,9 @@ pub fn remember(delivered: &Delivered, advance: &Advance) -> anyhow::Result<()> 
             raw: one.raw,
             content: one.content,
             patients: Patients {
-                primary: patients.primary.clone(),
-                linked: patients.linked.clone(),
-                mentioned: patients.mentioned.clone(),
+                primary: patients.primary.to_vec(),
+                linked: patients.linked.to_vec(),
+                mentioned: patients.mentioned.to_vec(),
                 primary_unresolved: patients.primary_unresolved,
                 unresolved: patients.unresolved,
             },

@@ -20,14 +20,15 @@ pub(crate) fn now() -> Instant {
     Instant::from_unix_ms(LATEST.fetch_max(ms, Ordering::Relaxed).max(ms))
 }
 
-/// Fills `bytes` from the system's randomness.
+/// Fills `bytes` from the system's randomness. The cryptographic library would measure the jitter
+/// of the clock first, which takes 30 ms before the first request.
 ///
 /// # Panics
 ///
 /// When the system has none: nothing that needs it may go on then.
 #[expect(clippy::expect_used, reason = "without randomness no token request is safe")]
 pub(crate) fn random(bytes: &mut [u8]) {
-    aws_lc_rs::rand::fill(bytes).expect("the system gives randomness");
+    getrandom::fill(bytes).expect("the system gives randomness");
 }
 
 /// The clock as the floors below take it.

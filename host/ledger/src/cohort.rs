@@ -10,6 +10,9 @@ use rusqlite::{OptionalExtension, params, types::Type};
 
 use crate::{Error, Ledger};
 
+/// Patients in one row: 64 KiB of them.
+const PIECE: usize = 4096;
+
 impl Ledger {
     /// The members of `cohort` as last kept for `stream`; `None` when none were.
     ///
@@ -30,18 +33,25 @@ impl Ledger {
                 .optional()?;
             let Some(snapshot) = snapshot else { return Ok(None) };
             let members = connection
-                .prepare_cached("SELECT key FROM cohort_member WHERE snapshot = ?1")?
+                .prepare_cached(
+                    "SELECT keys FROM cohort_piece WHERE snapshot = ?1 ORDER BY piece",
+                )?
                 .query_map([snapshot], |row| {
-                    let key: Vec<u8> = row.get(0)?;
-                    let damaged = |key: Vec<u8>| {
-                        let why =
-                            format!("{} bytes of a patient's hash", key.len()).into();
-                        rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, why)
-                    };
-                    <[u8; 16]>::try_from(key).map(PatientKey::from_bytes).map_err(damaged)
+                    let keys = row.get_ref(0)?.as_blob()?;
+                    let (keys, left) = keys.as_chunks();
+                    if !left.is_empty() {
+                        let why = format!("{} bytes of a patient's hash", left.len());
+                        let kind = Type::Blob;
+                        return Err(rusqlite::Error::FromSqlConversionFailure(
+                            0,
+                            kind,
+                            why.into(),
+                        ));
+                    }
+                    Ok(keys.iter().copied().map(PatientKey::from_bytes).collect())
                 })?
-                .collect::<Result<_, _>>()?;
-            Ok(Some(members))
+                .collect::<Result<Vec<Vec<PatientKey>>, _>>()?;
+            Ok(Some(members.into_iter().flatten().collect()))
         })
     }
 
@@ -55,7 +65,7 @@ impl Ledger {
         &self,
         stream: &str,
         cohort: &str,
-        members: impl IntoIterator<Item = PatientKey>,
+        members: &BTreeSet<PatientKey>,
     ) -> Result<(), Error> {
         self.write(|tx| {
             tx.prepare_cached(
@@ -69,10 +79,15 @@ impl Ledger {
                 )?
                 .query_row([stream, cohort], |row| row.get(0))?;
             let mut insert = tx.prepare_cached(
-                "INSERT OR IGNORE INTO cohort_member (snapshot, key) VALUES (?1, ?2)",
+                "INSERT INTO cohort_piece (snapshot, piece, keys) VALUES (?1, ?2, ?3)",
             )?;
-            for member in members {
-                insert.execute(params![snapshot, member.to_bytes()])?;
+            let mut members = members.iter().map(|member| member.to_bytes());
+            for number in 0_i64.. {
+                let piece: Vec<[u8; 16]> = members.by_ref().take(PIECE).collect();
+                if piece.is_empty() {
+                    break;
+                }
+                insert.execute(params![snapshot, number, piece.as_flattened()])?;
             }
             Ok(())
         })

@@ -99,11 +99,41 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0004_recalled.sql"),
     include_str!("schema/0005_audit.sql"),
     include_str!("schema/0006_sealed.sql"),
+    include_str!("schema/0007_cohort_pieces.sql"),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_that_had_a_row_each_are_kept_in_the_order_of_their_keys()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let mut connection = Connection::open_in_memory()?;
+        for step in MIGRATIONS.iter().take(6) {
+            connection.execute_batch(step)?;
+        }
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.pragma_update(None, "user_version", 6)?;
+        connection.execute_batch(
+            "INSERT INTO cohort_snapshot (seq, stream, cohort) VALUES (1, 's', 'a'), (2, 's', 'b');
+             INSERT INTO cohort_member (snapshot, key) VALUES
+                 (1, x'00000000000000000000000000000002'),
+                 (1, x'00000000000000000000000000000001'),
+                 (2, x'00000000000000000000000000000003');",
+        )?;
+        migrate(&mut connection).map_err(|fault| fault.at(std::path::Path::new("x")))?;
+        let pieces = connection
+            .prepare(
+                "SELECT snapshot, hex(keys) FROM cohort_piece ORDER BY snapshot, piece",
+            )?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<Vec<(i64, String)>, _>>()?;
+        let expected = [(1, 1), (1, 2), (2, 3)]
+            .map(|(snapshot, key)| (snapshot, format!("{key:032X}")));
+        assert_eq!(pieces, expected);
+        Ok(())
+    }
 
     #[test]
     fn a_ledger_of_the_first_step_becomes_a_current_one_and_keeps_what_it_holds()

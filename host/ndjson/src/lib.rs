@@ -16,7 +16,7 @@ mod reference;
 mod scan;
 
 pub use content::content_hash;
-pub use envelope::{Envelope, Patients};
+pub use envelope::{Envelope, Membership, PatientList, Patients};
 pub use framer::{Block, Framer, FramerLimits, Line, Passed};
 pub use peek::{Malformed, Peek};
 pub use reference::Bases;

@@ -88,14 +88,19 @@ impl Peek {
     ///
     /// As [`Peek::read`], but never [`Malformed::Utf8`].
     pub fn read_str(&self, line: &str) -> Result<Envelope, Malformed> {
-        let found = self.walk(line, self.expected)?;
+        let mut found = self.found(line);
+        walk(line, &mut found, self.expected)?;
         let kind = found.kind();
         if kind == self.expected_type {
             return found.finish();
         }
         match tree(kind) {
             None if self.expected.is_none() => found.finish(),
-            other => self.walk(line, other)?.finish(),
+            other => {
+                let mut found = self.found(line);
+                walk(line, &mut found, other)?;
+                found.finish()
+            }
         }
     }
 
@@ -107,17 +112,23 @@ impl Peek {
     /// As [`Peek::read`].
     pub fn identify(&self, line: &[u8]) -> Result<Envelope, Malformed> {
         let text = std::str::from_utf8(line).map_err(|_| Malformed::Utf8)?;
-        self.walk(text, None)?.finish()
+        let mut found = self.found(text);
+        walk(text, &mut found, None)?;
+        found.finish()
     }
 
-    fn walk<'a>(
-        &'a self,
-        line: &'a str,
-        root: Option<&'static Node>,
-    ) -> Result<Found<'a>, Malformed> {
-        let found = Found::new(line, &self.bases);
-        Walk::new(line, found).resource(root).map_err(|_| Malformed::Json)
+    fn found<'a>(&'a self, line: &'a str) -> Found<'a> {
+        Found::new(line, &self.expected_type, &self.bases)
     }
+}
+
+/// Gathers where it is: what a walk finds is large, and to hand it back would copy it.
+fn walk<'l>(
+    line: &'l str,
+    found: &mut Found<'l>,
+    root: Option<&'static Node>,
+) -> Result<(), Malformed> {
+    Walk::new(line, found).resource(root).map_err(|_| Malformed::Json)
 }
 
 #[cfg(test)]

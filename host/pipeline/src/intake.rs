@@ -6,7 +6,9 @@ mod wanted;
 use std::sync::Arc;
 
 use bulkhead_model::{PatientKey, ResourceType};
-use bulkhead_ndjson::{Bases, Block, Envelope, Line, Malformed, Patients, Peek};
+use bulkhead_ndjson::{
+    Bases, Block, Envelope, Line, Malformed, PatientList, Patients, Peek,
+};
 use bytes::Bytes;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -126,7 +128,7 @@ impl Intake {
         let mut refused = Vec::new();
         let mut last_line = 0;
         // One check for the whole block is far cheaper than one a line.
-        let text = std::str::from_utf8(&block.bytes).ok();
+        let text = simdutf8::basic::from_utf8(&block.bytes).ok();
         for line in &block.lines {
             let Some(raw) = self.pass_over(line, block)? else { continue };
             last_line = line.number();
@@ -371,7 +373,7 @@ fn text_at<'a>(body: &'a Bytes, span: &std::ops::Range<u32>) -> &'a str {
 fn bare(seq: u64, kind: u16, key: &Key, change: Change) -> Record {
     let name = key.resource_type.as_str();
     let own = (name == "Patient").then(|| PatientKey::of(&key.id));
-    let own: Vec<PatientKey> = own.into_iter().collect();
+    let own: PatientList = own.into_iter().collect();
     let patients = Patients { primary: own.clone(), linked: own, ..Patients::default() };
     // Type and id are plain text: nothing in them needs an escape.
     let (before, between) = (r#"{"resourceType":""#, r#"","id":""#);

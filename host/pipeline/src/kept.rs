@@ -12,7 +12,7 @@
 use std::{fmt, ops::Range, sync::Arc};
 
 use bulkhead_model::{Instant, PatientKey};
-use bulkhead_ndjson::{Envelope, Patients, content_hash};
+use bulkhead_ndjson::{Envelope, PatientList, Patients, content_hash};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -169,7 +169,7 @@ impl Source {
     /// The bare key in place of the line, and what is known of it. `None` when it is damaged.
     pub(crate) fn restore(&self) -> Option<(Bytes, Envelope)> {
         let keys =
-            |hex: &[Hex]| hex.iter().map(|hex| key(hex)).collect::<Option<Vec<_>>>();
+            |hex: &[Hex]| hex.iter().map(|hex| key(hex)).collect::<Option<PatientList>>();
         let mut text = String::from(r#"{"resourceType":""#);
         let resource_type = push(&mut text, &self.resource_type)?;
         let id = match &self.id {

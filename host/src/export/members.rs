@@ -98,13 +98,13 @@ impl Members {
             if held.is_none_or(|held| !all.is_subset(held)) {
                 let both = all.iter().chain(held.into_iter().flatten());
                 let both: BTreeSet<PatientKey> = both.copied().collect();
-                ledger.set_cohort_snapshot(stream, &held_name(name), both)?;
+                ledger.set_cohort_snapshot(stream, &held_name(name), &both)?;
             }
             if let Some(Some(before)) = self.before.get(name) {
                 let stay: BTreeSet<PatientKey> =
                     before.intersection(&all).copied().collect();
                 if ledger.cohort_snapshot(stream, name)?.as_ref() != Some(&stay) {
-                    ledger.set_cohort_snapshot(stream, name, stay)?;
+                    ledger.set_cohort_snapshot(stream, name, &stay)?;
                 }
             }
             let known = ledger.cohort_snapshot(stream, &begun_name(name))?;
@@ -117,7 +117,7 @@ impl Members {
                 (Run::Resumed, None) => BTreeSet::new(),
             };
             if known.as_ref() != Some(&begun) {
-                ledger.set_cohort_snapshot(stream, &begun_name(name), begun)?;
+                ledger.set_cohort_snapshot(stream, &begun_name(name), &begun)?;
             }
         }
         Ok(())
@@ -136,7 +136,7 @@ impl Members {
                 if ledger.cohort_snapshot(stream, name)?.as_ref() == Some(to) {
                     return Ok(());
                 }
-                ledger.set_cohort_snapshot(stream, name, to.iter().copied())
+                ledger.set_cohort_snapshot(stream, name, to)
             };
             match run {
                 Run::Whole => {

@@ -56,7 +56,8 @@ impl Ahead {
 
     /// Waits for a sync that is being made; gives the failure if any failed.
     pub(super) fn finish(&self) -> io::Result<()> {
-        let mut failed = self.syncing.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed =
+            self.syncing.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.take().map_or(Ok(()), Err)
     }
 }

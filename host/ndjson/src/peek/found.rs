@@ -8,7 +8,7 @@ use bulkhead_model::{Instant, PatientKey, ResourceType};
 
 use super::Malformed;
 use crate::{
-    envelope::{Envelope, FEW, Patients},
+    envelope::{Envelope, FEW, PatientList, Patients},
     path::Role,
     reference::{Bases, Target, target},
 };
@@ -16,6 +16,8 @@ use crate::{
 /// What a walk has found so far.
 pub(super) struct Found<'l> {
     line: &'l str,
+    /// The type that the file announces, which is one; "" when it announces none.
+    announced: &'l str,
     bases: &'l Bases,
     has_type: bool,
     resource_type: Option<Range<u32>>,
@@ -54,9 +56,10 @@ enum Named {
 }
 
 impl<'l> Found<'l> {
-    pub(super) fn new(line: &'l str, bases: &'l Bases) -> Self {
+    pub(super) fn new(line: &'l str, announced: &'l str, bases: &'l Bases) -> Self {
         Self {
             line,
+            announced,
             bases,
             has_type: false,
             resource_type: None,
@@ -124,7 +127,8 @@ impl<'l> Found<'l> {
             return Err(bad);
         }
         let kind = self.kind();
-        if !ResourceType::is_valid(kind) {
+        let is_announced = kind == self.announced && !kind.is_empty();
+        if !is_announced && !ResourceType::is_valid(kind) {
             return Err(Malformed::ResourceType);
         }
         if let (true, Some(id)) = (kind == "Patient", self.text(self.id.as_ref())) {
@@ -202,14 +206,14 @@ impl Logical {
 
 /// Adds a patient. Beyond a few, repetitions wait for [`distinct`]: a Group can have a member
 /// for every patient of the server, and comparing each with all would take hours.
-fn add(keys: &mut Vec<PatientKey>, key: PatientKey) {
+fn add(keys: &mut PatientList, key: PatientKey) {
     if keys.len() >= FEW || !keys.contains(&key) {
         keys.push(key);
     }
 }
 
 /// Leaves every patient once, in the order of first mention.
-fn distinct(keys: &mut Vec<PatientKey>) {
+fn distinct(keys: &mut PatientList) {
     if keys.len() >= FEW {
         let mut seen = HashSet::with_capacity(keys.len());
         keys.retain(|key| seen.insert(*key));

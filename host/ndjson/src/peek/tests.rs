@@ -6,14 +6,14 @@ use std::ops::Range;
 use bulkhead_model::PatientKey;
 
 use super::*;
-use crate::Patients;
+use crate::{PatientList, Patients};
 
 fn peek(line: &str) -> Result<Envelope, Malformed> {
     let bases = Bases::new(["https://ehr.example/fhir".to_owned()]);
     Peek::new("Observation".parse().ok().as_ref(), bases).read(line.as_bytes())
 }
 
-fn keys(ids: &[&str]) -> Vec<PatientKey> {
+fn keys(ids: &[&str]) -> PatientList {
     ids.iter().map(|id| PatientKey::of(id)).collect()
 }
 
@@ -361,9 +361,9 @@ fn a_group_of_many_has_each_member_once_and_in_order() {
     let line = format!(r#"{{"resourceType":"Group","member":[{}]}}"#, members.join(","));
     let patients = peek(&line).expect("a group").patients;
     let expected: Vec<PatientKey> = ids.iter().map(|id| PatientKey::of(id)).collect();
-    assert_eq!(patients.linked, expected);
+    assert_eq!(patients.linked.as_slice(), expected);
     let all_but_one = expected.iter().skip(1).copied().collect();
-    assert_eq!(patients.outsiders(&all_but_one), 1);
+    assert_eq!(patients.membership(&all_but_one).outsiders, 1);
 }
 
 #[test]
@@ -371,10 +371,10 @@ fn an_outsider_counts_once_however_often_and_wherever_it_is_named() {
     let many: Vec<PatientKey> =
         (0..40).map(|number| PatientKey::of(&number.to_string())).collect();
     for (name, len) in [("few", 4), ("many", 40)] {
-        let all = many.get(..len).unwrap_or_default().to_vec();
+        let all = PatientList::from_slice(many.get(..len).unwrap_or_default());
         let patients =
             Patients { linked: all.clone(), mentioned: all, ..Patients::default() };
         let inside = many.iter().take(1).copied().collect();
-        assert_eq!(patients.outsiders(&inside), len - 1, "case: {name}");
+        assert_eq!(patients.membership(&inside).outsiders, len - 1, "case: {name}");
     }
 }

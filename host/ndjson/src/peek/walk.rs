@@ -14,10 +14,10 @@ use crate::{
 };
 
 /// A walk over one line.
-pub(super) struct Walk<'l> {
+pub(super) struct Walk<'l, 'f> {
     line: &'l str,
     scan: Scanner<'l>,
-    found: Found<'l>,
+    found: &'f mut Found<'l>,
 }
 
 /// Where a value stands.
@@ -47,16 +47,14 @@ impl Place {
     const CONTAINED: Self = Self { node: None, shape: Shape::Contained };
 }
 
-impl<'l> Walk<'l> {
-    pub(super) const fn new(line: &'l str, found: Found<'l>) -> Self {
+impl<'l, 'f> Walk<'l, 'f> {
+    /// Over `line`; what is found goes to `found`.
+    pub(super) const fn new(line: &'l str, found: &'f mut Found<'l>) -> Self {
         Self { line, scan: Scanner::new(line), found }
     }
 
     /// Walks over the whole line, which is a resource whose paths are `root`'s.
-    pub(super) fn resource(
-        mut self,
-        root: Option<&'static Node>,
-    ) -> Result<Found<'l>, Syntax> {
+    pub(super) fn resource(mut self, root: Option<&'static Node>) -> Result<(), Syntax> {
         if self.scan.value()? != Value::Object {
             return Err(Syntax);
         }
@@ -80,8 +78,7 @@ impl<'l> Walk<'l> {
             }
             has_key = self.scan.next_key()?;
         }
-        self.scan.end()?;
-        Ok(self.found)
+        self.scan.end()
     }
 
     /// `meta`: the moment of the last change, and no references but in extensions.

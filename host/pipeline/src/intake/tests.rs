@@ -199,7 +199,7 @@ fn deletions_become_keys_with_the_patient_they_are() {
         ]
     );
     let own = &batch.records()[0].envelope.patients.primary;
-    assert_eq!(own, &[PatientKey::of("1")]);
+    assert_eq!(own.as_slice(), &[PatientKey::of("1")]);
     assert_eq!(codes(&taken), [(2, "", "not-a-delete"), (3, "", "not-a-bundle")]);
     assert_eq!((tally.total().read, tally.total().read_deletions), (6, 3));
     tally.of("Patient").delivered = 2;

@@ -313,7 +313,7 @@ fn what_is_kept_goes_through_a_chain_again_and_is_known_as_what_it_was() {
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
     let watch = each("watch", move |record| {
-        let about = record.envelope.patients.linked.clone();
+        let about = record.envelope.patients.linked.to_vec();
         log.lock().unwrap().push((record.id().map(str::to_owned), about));
         Verdict::Drop
     });

@@ -51,12 +51,13 @@ pub(crate) fn memberships(batch: &Batch, cohort: &PatientSet) -> cohorts::Member
     for record in batch.records() {
         let patients = &record.envelope.patients;
         columns.patients.push(saturated(patients.linked.len()));
-        columns.members.push(saturated(patients.members(cohort)));
-        columns.outsiders.push(saturated(patients.outsiders(cohort)));
+        let membership = patients.membership(cohort);
+        columns.members.push(saturated(membership.members));
+        columns.outsiders.push(saturated(membership.outsiders));
         let kind = of_kind.get(usize::from(record.kind)).copied();
-        columns
-            .flags
-            .push(kind.unwrap_or(PATIENT_BEARING) | record_flags(record, cohort));
+        let is_member = flag(PRIMARY_IS_MEMBER, membership.primary_is_member);
+        let flags = kind.unwrap_or(PATIENT_BEARING) | is_member | record_flags(record);
+        columns.flags.push(flags);
     }
     columns
 }
@@ -71,14 +72,16 @@ fn kind_flags(kind: &str) -> u8 {
     bearing | if has_primary { PRIMARY_PATH } else { 0 }
 }
 
-fn record_flags(record: &Record, cohort: &PatientSet) -> u8 {
+fn record_flags(record: &Record) -> u8 {
     let patients = &record.envelope.patients;
-    let flag = |bit: u8, is_set: bool| if is_set { bit } else { 0 };
-    flag(PRIMARY_IS_MEMBER, patients.primary_is_member(cohort))
-        | flag(PRIMARY_NAMED, !patients.primary.is_empty())
+    flag(PRIMARY_NAMED, !patients.primary.is_empty())
         | flag(PRIMARY_UNRESOLVED, patients.primary_unresolved)
         | flag(UNRESOLVED, patients.unresolved)
         | flag(KEY_ONLY, record.change != Change::Upsert)
+}
+
+const fn flag(bit: u8, is_set: bool) -> u8 {
+    if is_set { bit } else { 0 }
 }
 
 fn saturated(count: usize) -> u16 {

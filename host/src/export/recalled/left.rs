@@ -66,9 +66,9 @@ fn shown(
         id: Some(at(id, id + key.id().len())?),
         last_updated: entry.last_updated,
         patients: Patients {
-            primary: of.primary.clone(),
-            linked: of.linked.clone(),
-            mentioned: of.mentioned.clone(),
+            primary: of.primary.as_slice().into(),
+            linked: of.linked.as_slice().into(),
+            mentioned: of.mentioned.as_slice().into(),
             primary_unresolved: of.primary_unresolved,
             unresolved: of.unresolved,
         },

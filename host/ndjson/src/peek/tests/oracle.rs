@@ -60,7 +60,7 @@ fn resource<'l>(
     root: Option<&'static Node>,
     bases: &'l Bases,
 ) -> Result<Found<'l>, Malformed> {
-    let mut found = Found::new(line, bases);
+    let mut found = Found::new(line, "", bases);
     for (name, tree) in fields {
         match (name.as_str(), tree) {
             ("resourceType", _) => found.resource_type(tree.span(line)),
