@@ -132,7 +132,7 @@ pub fn lines(bytes: &Bytes) -> Vec<Bytes> {
         block_lines: usize::MAX,
         ..FramerLimits::default()
     });
-    framer.push(bytes);
+    framer.push(bytes.clone());
     let (block, _) = framer.finish();
     let Some(block) = block else { return Vec::new() };
     let whole = |line: &Line| match line {

@@ -14,6 +14,7 @@ use bulkhead_pipeline::{
     LaneLimits, Memory, Pause, Positions, Receipt, Sink, SinkError, Stage, Tally,
 };
 use bulkhead_sandbox::{Grants, Limits, Package, Plugin, Resources, Sandbox};
+use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 
 use crate::data::{File, target};
@@ -33,7 +34,7 @@ pub const KEY_BYTES: &[u8] = b"a key of 32 bytes for benchmarks";
 /// Cuts a file into blocks as a run does. A block that is dropped before the next is taken
 /// gives its memory back to the framer, as in a run.
 pub fn blocks(file: &File) -> impl Iterator<Item = Block> + '_ {
-    let mut chunks = file.bytes.chunks(CHUNK);
+    let mut chunks = chunks(file);
     let mut framer = Some(Framer::new(FramerLimits::default()));
     std::iter::from_fn(move || {
         loop {
@@ -46,6 +47,15 @@ pub fn blocks(file: &File) -> impl Iterator<Item = Block> + '_ {
                 None => return framer.take()?.finish().0,
             }
         }
+    })
+}
+
+/// The bytes of a file as they arrive.
+fn chunks(file: &File) -> impl Iterator<Item = Bytes> + '_ {
+    let mut rest = file.bytes.clone();
+    std::iter::from_fn(move || {
+        let len = rest.len().min(CHUNK);
+        (len > 0).then(|| rest.split_to(len))
     })
 }
 
@@ -111,7 +121,7 @@ pub async fn travel_with(
     }
     lane.open().await?;
     let mut framer = Framer::new(FramerLimits::default());
-    for chunk in file.bytes.chunks(CHUNK) {
+    for chunk in chunks(file) {
         framer.push(chunk);
         while let Some(block) = framer.next_block() {
             if let Some(advance) = lane.take(&block).await? {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bulkhead_ndjson::{
     Bases, Block, Framer, FramerLimits, Line, Malformed, Peek, content_hash,
 };
+use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -33,7 +34,7 @@ fn framed<'a>(
     let mut framer = Framer::new(limits);
     let mut blocks = Vec::new();
     for chunk in chunks {
-        framer.push(chunk);
+        framer.push(Bytes::copy_from_slice(chunk));
         while let Some(block) = framer.next_block() {
             blocks.push(block);
         }

@@ -300,7 +300,7 @@ pub(crate) fn blocks(
 ) -> Vec<Block> {
     let mut framer = Framer::new(FramerLimits { block_lines, ..FramerLimits::default() });
     for line in lines {
-        framer.push(format!("{line}\n").as_bytes());
+        framer.push(format!("{line}\n").into());
     }
     let mut blocks: Vec<Block> = std::iter::from_fn(|| framer.next_block()).collect();
     blocks.extend(framer.finish().0);

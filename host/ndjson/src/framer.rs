@@ -85,6 +85,8 @@ pub struct Block {
 /// Cuts a byte stream into blocks.
 #[derive(Debug)]
 pub struct Framer {
+    /// What arrived and is in no block yet.
+    pending: Bytes,
     buffer: BytesMut,
     /// The memory of the block before. When whoever had that block is done with it, the next
     /// one is gathered there: fresh memory costs a page fault every 4 KiB.
@@ -133,6 +135,7 @@ impl Framer {
             passed: Passed::default(),
         };
         Self {
+            pending: Bytes::new(),
             buffer: BytesMut::new(),
             spare: BytesMut::new(),
             scanned: 0,
@@ -147,34 +150,35 @@ impl Framer {
     }
 
     /// Takes what arrived. Call [`Framer::next_block`] until it gives nothing before the next.
-    pub fn push(&mut self, chunk: &[u8]) {
-        if self.buffer.capacity() - self.buffer.len() < chunk.len() {
-            // Room for the rest of a block at once: grown bit by bit, it would be copied again
-            // and again. Memory that is not written to is only promised.
-            let block = self.open.limits.block_bytes.min(MOST_ROOM);
-            let missing = block.saturating_sub(self.buffer.len());
-            self.buffer.reserve(missing.saturating_add(chunk.len()));
-        }
-        self.buffer.extend_from_slice(chunk);
+    pub fn push(&mut self, chunk: Bytes) {
+        // None when the caller has asked to the end.
+        let left = std::mem::replace(&mut self.pending, chunk);
+        self.copy(&left);
     }
 
     /// The next whole block, if enough has arrived.
     pub fn next_block(&mut self) -> Option<Block> {
-        if self.at_start {
-            if self.buffer.len() < BOM.len() && BOM.starts_with(&self.buffer) {
+        loop {
+            if self.has_begun() {
+                while self.end_next_line() {
+                    if self.open.is_full()
+                        && let Some(block) = self.cut(self.scanned)
+                    {
+                        return Some(block);
+                    }
+                }
+                self.discard_overlong();
+            }
+            if self.pending.is_empty() {
                 return None;
             }
-            self.skip_bom();
+            // What the block surely lacks, then little by little: what is copied beyond its end is
+            // copied once more, into the next.
+            let lacks = self.open.limits.block_bytes.saturating_sub(self.buffer.len());
+            let step = lacks.max(STEP).min(self.pending.len());
+            let next = self.pending.split_to(step);
+            self.copy(&next);
         }
-        while self.end_next_line() {
-            if self.open.is_full()
-                && let Some(block) = self.cut(self.scanned)
-            {
-                return Some(block);
-            }
-        }
-        self.discard_overlong();
-        None
     }
 
     /// The last block, and what was passed over in all. A last line needs no line end.
@@ -183,6 +187,8 @@ impl Framer {
     /// it has not, nothing is lost: the last block then holds all that is left, whatever the
     /// limits say.
     pub fn finish(mut self) -> (Option<Block>, Passed) {
+        let left = std::mem::take(&mut self.pending);
+        self.copy(&left);
         if self.at_start {
             self.skip_bom();
         }
@@ -195,6 +201,32 @@ impl Framer {
         let lines = self.open.next(end);
         let block = (!lines.is_empty()).then_some(Block { bytes, lines });
         (block, self.open.passed)
+    }
+
+    fn copy(&mut self, bytes: &[u8]) {
+        if self.buffer.capacity() - self.buffer.len() < bytes.len() {
+            // Room for the rest of a block at once: grown bit by bit, it would be copied again
+            // and again. Memory that is not written to is only promised.
+            let missing = self.room().saturating_sub(self.buffer.len());
+            self.buffer.reserve(missing.max(bytes.len()));
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Bytes that a usual block takes up.
+    fn room(&self) -> usize {
+        self.open.limits.block_bytes.min(MOST_ROOM).saturating_add(SLACK)
+    }
+
+    /// Whether it is known if the file begins with a byte order mark, which is cut off then.
+    fn has_begun(&mut self) -> bool {
+        if self.at_start {
+            if self.buffer.len() < BOM.len() && BOM.starts_with(&self.buffer) {
+                return false;
+            }
+            self.skip_bom();
+        }
+        true
     }
 
     fn skip_bom(&mut self) {
@@ -222,8 +254,8 @@ impl Framer {
     /// Cuts the block that ends at `end`; what follows stays. `None` when it has no lines.
     fn cut(&mut self, end: usize) -> Option<Block> {
         let bytes = self.buffer.split_to(end);
-        // What follows is little: less than a chunk. It moves to where the next block will be.
-        let room = self.open.limits.block_bytes.min(MOST_ROOM).saturating_add(SLACK);
+        // What follows is little: less than a step. It moves to where the next block will be.
+        let room = self.room();
         let mut next = std::mem::take(&mut self.spare);
         if !next.try_reclaim(room) {
             next = BytesMut::with_capacity(room.max(self.buffer.len()));
@@ -233,6 +265,7 @@ impl Framer {
         self.spare = std::mem::replace(&mut self.buffer, next);
         self.scanned = self.scanned.saturating_sub(end);
         let lines = self.open.next(end);
+        self.open.lines.reserve(lines.len());
         (!lines.is_empty()).then(|| Block { bytes: bytes.freeze(), lines })
     }
 
@@ -249,8 +282,11 @@ impl Framer {
     }
 }
 
-/// Bytes of room beyond a block: for the line that fills it, and the chunk that brings it.
-const SLACK: usize = 256 << 10;
+/// Bytes that are copied at a time once a block lacks only the end of a line.
+const STEP: usize = 4 << 10;
+
+/// Bytes of room beyond a block: for the line that fills it, and the step that brings its end.
+const SLACK: usize = 64 << 10;
 
 impl OpenBlock {
     const fn is_full(&self) -> bool {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bulkhead_ndjson::{Bases, Block, Framer, FramerLimits};
+use bytes::Bytes;
 use futures::{FutureExt as _, executor::block_on, future::BoxFuture, future::ready};
 
 use crate::{
@@ -103,7 +104,7 @@ pub(crate) fn blocks(text: &[u8], block_lines: usize) -> Vec<Block> {
     let limits =
         FramerLimits { block_lines, line_bytes: 1000, ..FramerLimits::default() };
     let mut framer = Framer::new(limits);
-    framer.push(text);
+    framer.push(Bytes::copy_from_slice(text));
     let mut blocks: Vec<Block> = std::iter::from_fn(|| framer.next_block()).collect();
     blocks.extend(framer.finish().0);
     blocks

@@ -217,7 +217,7 @@ impl FileWork {
             let Some(chunk) = chunk else { break };
             let chunk = chunk?;
             bytes += chunk.len() as u64;
-            framer.push(&chunk);
+            framer.push(chunk);
             while let Some(block) = framer.next_block() {
                 self.take(lane, &block).await?;
                 progress.advance(lane.tally(), wire.load(Ordering::Relaxed));

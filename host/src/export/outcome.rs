@@ -229,7 +229,7 @@ pub(super) async fn read(
     let mut bytes = 0;
     while let Some(chunk) = download.try_next().await? {
         bytes += chunk.len() as u64;
-        framer.push(&chunk);
+        framer.push(chunk);
         while let Some(block) = framer.next_block() {
             counts.take(&block, names);
         }
@@ -249,7 +249,7 @@ mod tests {
         let names = ["Condition", "Observation", "Patient"].map(str::to_owned).into();
         let mut framer = Framer::new(FramerLimits::default());
         let text = lines.join("\n");
-        framer.push(text.as_bytes());
+        framer.push(text.into());
         let mut counts = OutcomeCounts::default();
         if let Some(block) = framer.finish().0 {
             counts.take(&block, &names);

@@ -30,7 +30,7 @@ fn open(dir: &std::path::Path) -> Arc<Store> {
 
 fn batch(lines: &str) -> Batch {
     let mut framer = Framer::new(FramerLimits::default());
-    framer.push(lines.as_bytes());
+    framer.push(lines.to_owned().into());
     let block = framer.finish().0.unwrap();
     let mut intake = Intake::new(0, FileKind::Output(None), Bases::default());
     intake.take(&block, &mut Tally::default()).unwrap().batch.unwrap()

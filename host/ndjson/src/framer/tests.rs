@@ -9,7 +9,7 @@ fn frame(chunks: &[&[u8]], limits: FramerLimits) -> (Vec<Shown>, (u64, u64)) {
     let mut framer = Framer::new(limits);
     let mut blocks = Vec::new();
     for chunk in chunks {
-        framer.push(chunk);
+        framer.push(Bytes::copy_from_slice(chunk));
         while let Some(block) = framer.next_block() {
             blocks.push(show(&block));
         }
@@ -91,11 +91,11 @@ fn frames_lines_wherever_chunks_break() {
 fn forgets_an_overlong_line_while_it_still_arrives() {
     let mut framer = Framer::new(WIDE);
     for _ in 0..1000 {
-        framer.push(&[b'x'; 100]);
+        framer.push(Bytes::from_static(&[b'x'; 100]));
         assert_eq!(framer.next_block(), None);
         assert!(framer.buffer.len() <= 8, "{} bytes are held", framer.buffer.len());
     }
-    framer.push(b"\nok\n");
+    framer.push(Bytes::from_static(b"\nok\n"));
     assert_eq!(framer.next_block(), None);
     let (last, _) = framer.finish();
     let lines = last.as_ref().map(show).unwrap_or_default();
@@ -107,16 +107,16 @@ fn forgets_an_overlong_line_while_it_still_arrives() {
 fn holds_no_more_than_a_block_of_empty_lines() {
     let limits = FramerLimits { block_bytes: 1000, block_lines: 10, line_bytes: 100 };
     let mut framer = Framer::new(limits);
-    framer.push(b"a\n");
+    framer.push(Bytes::from_static(b"a\n"));
     let mut lines = Vec::new();
     for _ in 0..1000 {
-        framer.push(&[b'\n'; 100]);
+        framer.push(Bytes::from_static(&[b'\n'; 100]));
         while let Some(block) = framer.next_block() {
             lines.extend(show(&block));
         }
         assert!(framer.buffer.len() <= 1100, "{} bytes are held", framer.buffer.len());
     }
-    framer.push(b"b");
+    framer.push(Bytes::from_static(b"b"));
     let (last, passed) = framer.finish();
     lines.extend(last.as_ref().map(show).unwrap_or_default());
     assert_eq!(lines, [(1, "a".to_owned()), (100_002, "b".to_owned())]);
@@ -127,7 +127,7 @@ fn holds_no_more_than_a_block_of_empty_lines() {
 fn finish_loses_nothing_that_was_not_asked_for() {
     let limits = FramerLimits { block_bytes: 1, block_lines: 1, line_bytes: 100 };
     let mut framer = Framer::new(limits);
-    framer.push(b"a\n\nb\nc");
+    framer.push(Bytes::from_static(b"a\n\nb\nc"));
     let (last, passed) = framer.finish();
     let lines = last.as_ref().map(show).unwrap_or_default();
     assert_eq!((lines.len(), passed.empty_lines), (3, 1));

@@ -9,6 +9,9 @@ use wasmtime::{Result, component::Resource};
 
 use crate::{bindings::wit::cohorts, context::Context};
 
+/// Records whose patients are looked up together.
+const AHEAD: usize = 64;
+
 const PRIMARY_IS_MEMBER: u8 = 1;
 const PRIMARY_NAMED: u8 = 1 << 1;
 const PRIMARY_PATH: u8 = 1 << 2;
@@ -48,7 +51,12 @@ pub(crate) fn memberships(batch: &Batch, cohort: &PatientSet) -> cohorts::Member
         outsiders: Vec::with_capacity(len),
         flags: Vec::with_capacity(len),
     };
-    for record in batch.records() {
+    for (at, record) in batch.records().iter().enumerate() {
+        if at % AHEAD == 0 {
+            let next = batch.records().iter().skip(at).take(AHEAD);
+            let linked = next.flat_map(|record| &record.envelope.patients.linked);
+            cohort.look_ahead(linked.copied());
+        }
         let patients = &record.envelope.patients;
         columns.patients.push(saturated(patients.linked.len()));
         let membership = patients.membership(cohort);

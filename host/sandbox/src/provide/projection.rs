@@ -164,7 +164,7 @@ mod tests {
     fn batch(members: &str) -> Batch {
         let line = format!(r#"{{"resourceType":"Observation","id":"a",{members}}}"#);
         let mut framer = Framer::new(FramerLimits::default());
-        framer.push(line.as_bytes());
+        framer.push(line.to_owned().into());
         let block = framer.finish().0.unwrap();
         let mut intake = Intake::new(0, FileKind::Output(None), Bases::default());
         intake.take(&block, &mut Tally::default()).unwrap().batch.unwrap()

@@ -186,7 +186,7 @@ pub(crate) fn batch_of(file: u32, len: usize) -> Batch {
     let line = |at| format!(r#"{{"resourceType":"Patient","id":"p{at}"}}"#);
     let lines: Vec<String> = (0..len).map(line).collect();
     let mut framer = Framer::new(FramerLimits::default());
-    framer.push(lines.join("\n").as_bytes());
+    framer.push(lines.join("\n").into());
     let block = framer.finish().0.unwrap();
     let mut intake = Intake::new(file, FileKind::Output(None), Bases::default());
     intake.take(&block, &mut Tally::default()).unwrap().batch.unwrap()

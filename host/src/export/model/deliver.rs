@@ -146,7 +146,7 @@ impl Delivery<'_> {
                 .iter()
                 .flat_map(|line| [line.as_str(), "\n"])
                 .collect::<String>()
-                .as_bytes(),
+                .into(),
         );
         let mut blocks: VecDeque<Block> =
             std::iter::from_fn(|| framer.next_block()).collect();

@@ -7,7 +7,7 @@ use super::*;
 /// Records of these lines, with the changes and new bodies that stages would make of them.
 fn batch(lines: &[&str], change: impl Fn(usize, &mut Record)) -> Batch {
     let mut framer = Framer::new(FramerLimits::default());
-    framer.push(lines.join("\n").as_bytes());
+    framer.push(lines.join("\n").into());
     let block = framer.finish().0.unwrap();
     let mut intake = Intake::new(0, FileKind::Output(None), Bases::default());
     let batch = intake.take(&block, &mut Tally::default()).unwrap().batch.unwrap();
