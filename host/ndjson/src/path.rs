@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use bulkhead_model::compartment::{Linkage, linkages};
 
+use crate::scan::Wanted;
+
 /// What a known path means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
@@ -20,6 +22,8 @@ pub(crate) enum Role {
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     pub(crate) role: Option<Role>,
+    /// Of the first step, what a walk stops at among the resource's own members.
+    pub(crate) wanted: Wanted,
     children: Vec<(&'static str, Node)>,
 }
 
@@ -60,9 +64,20 @@ impl Node {
         if let Some(path) = linkage.primary {
             root.insert(path, Role::Primary);
         }
+        root.wanted = wanted(root.children.iter().map(|(name, _)| name.as_bytes()));
         root
     }
 }
+
+/// Members of any resource that say what it is, or hold what is looked at in its own way.
+const OWN: [&[u8]; 4] = [b"contained", b"id", b"meta", b"resourceType"];
+
+fn wanted(known: impl Iterator<Item = &'static [u8]>) -> Wanted {
+    Wanted::new(OWN.into_iter().chain(known))
+}
+
+/// What a walk stops at in a resource of a type that no table names.
+pub(crate) static OF_ANY: LazyLock<Wanted> = LazyLock::new(|| wanted(std::iter::empty()));
 
 static TREES: LazyLock<BTreeMap<&'static str, Node>> = LazyLock::new(|| {
     linkages().map(|linkage| (linkage.resource_type, Node::of(linkage))).collect()

@@ -36,6 +36,30 @@ pub(crate) enum Value {
     Text,
 }
 
+/// Names of members, as a filter: what is wanted is always found, and little else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted(u64);
+
+impl Wanted {
+    /// These names.
+    pub(crate) fn new<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> Self {
+        Self(names.into_iter().fold(0, |bits, name| bits | Self::bit(name)))
+    }
+
+    /// Whether a key is to be stopped at.
+    #[inline]
+    fn at(self, depth: u32, name: &[u8]) -> bool {
+        if depth > 1 { name == b"reference" } else { self.0 & Self::bit(name) != 0 }
+    }
+
+    /// Names of one length that begin alike share one.
+    #[inline]
+    fn bit(name: &[u8]) -> u64 {
+        let first = name.first().map_or(0, |first| usize::from(*first));
+        1 << (name.len().wrapping_mul(5).wrapping_add(first) & 63)
+    }
+}
+
 /// The objects and arrays that are open.
 #[derive(Clone, Copy, Debug, Default)]
 struct Nesting {
@@ -138,20 +162,41 @@ impl<'l> Scanner<'l> {
     /// in it, however deep; gives whether there is one. `outside` is the depth around it.
     #[inline]
     pub(crate) fn first_reference(&mut self, outside: u32) -> Result<bool, Syntax> {
-        self.pass_over(outside, true)
+        self.pass_over(outside, true, |_, name| name == b"reference")
     }
 
     /// Whether there is another key `reference`, after the value of the one before.
     #[inline]
     pub(crate) fn next_reference(&mut self, outside: u32) -> Result<bool, Syntax> {
-        self.pass_over(outside, false)
+        self.pass_over(outside, false, |_, name| name == b"reference")
     }
 
-    /// Reads on until the depth is `outside` again or the value of `reference` is due.
+    /// Passes over the outermost object, which has just begun, up to its first key that may be
+    /// `wanted`, or to a key `reference` deeper in it; gives whether there is one.
+    /// [`Scanner::depth`] tells which it is, [`Scanner::text`] has it.
+    #[inline]
+    pub(crate) fn first_wanted(&mut self, wanted: Wanted) -> Result<bool, Syntax> {
+        self.pass_over(0, true, |depth, name| wanted.at(depth, name))
+    }
+
+    /// Whether there is another such key, after the value of the one before.
+    #[inline]
+    pub(crate) fn next_wanted(&mut self, wanted: Wanted) -> Result<bool, Syntax> {
+        self.pass_over(0, false, |depth, name| wanted.at(depth, name))
+    }
+
+    /// Reads on until the depth is `outside` again or the value of a key is due of which, at its
+    /// depth, `is_it` is true. A key with an escape is taken for one.
     ///
     /// Most of a resource is read here, in one loop whose state stays in registers: handed
     /// from call to call through memory it would take longer than all else.
-    fn pass_over(&mut self, outside: u32, mut is_first: bool) -> Result<bool, Syntax> {
+    #[inline(always)]
+    fn pass_over(
+        &mut self,
+        outside: u32,
+        mut is_first: bool,
+        is_it: impl Fn(u32, &[u8]) -> bool,
+    ) -> Result<bool, Syntax> {
         let mut rest = self.rest;
         let mut nesting = self.nesting;
         loop {
@@ -182,9 +227,8 @@ impl<'l> Scanner<'l> {
                 let Extent { len, is_escaped } = extent(name)?;
                 from = after_colon(name.get(len + 1..).unwrap_or_default())?;
                 let raw = name.get(..len).unwrap_or_default();
-                if raw == b"reference"
-                    || is_escaped && Text::new(raw, 0, true).says("reference")
-                {
+                if is_escaped || is_it(nesting.depth, raw) {
+                    self.text = Text::new(raw, self.line.len() - name.len(), is_escaped);
                     (self.rest, self.nesting) = (from, nesting);
                     return Ok(true);
                 }

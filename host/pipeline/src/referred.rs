@@ -5,18 +5,12 @@
 //!
 //! Source: FHIR R4, "References".
 
+use memchr::memmem;
+
 /// The types that a line refers to by a relative reference, once for each.
 pub(crate) fn types(line: &[u8]) -> impl Iterator<Item = &str> {
-    let mut rest = line;
-    std::iter::from_fn(move || {
-        loop {
-            let at = rest.windows(KEY.len()).position(|window| window == KEY)?;
-            rest = rest.get(at + KEY.len()..)?;
-            if let Some(name) = target(rest) {
-                return Some(name);
-            }
-        }
-    })
+    memmem::find_iter(line, KEY)
+        .filter_map(|at| target(line.get(at + KEY.len()..).unwrap_or_default()))
 }
 
 /// The type in `: "Type/id"`.

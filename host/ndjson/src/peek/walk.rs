@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::found::{Contained, Found, Logical};
 use crate::{
-    path::Node,
+    path::{Node, OF_ANY},
     scan::{Scanner, Syntax, Text, Value},
 };
 
@@ -58,8 +58,14 @@ impl<'l, 'f> Walk<'l, 'f> {
         if self.scan.value()? != Value::Object {
             return Err(Syntax);
         }
-        let mut has_key = self.scan.first_key()?;
+        let wanted = root.map_or(*OF_ANY, |root| root.wanted);
+        let mut has_key = self.scan.first_wanted(wanted)?;
         while has_key {
+            if self.scan.depth() > 1 {
+                self.below()?;
+                has_key = self.scan.next_wanted(wanted)?;
+                continue;
+            }
             match self.scan.text().said_bytes().as_ref() {
                 b"resourceType" => {
                     let span = self.text()?.and_then(Text::plain_span);
@@ -76,7 +82,7 @@ impl<'l, 'f> Walk<'l, 'f> {
                     self.value(Place { node, shape: Shape::Any })?;
                 }
             }
-            has_key = self.scan.next_key()?;
+            has_key = self.scan.next_wanted(wanted)?;
         }
         self.scan.end()
     }
@@ -142,11 +148,21 @@ impl<'l, 'f> Walk<'l, 'f> {
             let outside = self.scan.depth().saturating_sub(1);
             let mut has_reference = self.scan.first_reference(outside)?;
             while has_reference {
-                self.reference(None)?;
+                self.below()?;
                 has_reference = self.scan.next_reference(outside)?;
             }
         }
         Ok(())
+    }
+
+    /// The value of a key on no known path at which the scanner stopped.
+    fn below(&mut self) -> Result<(), Syntax> {
+        if self.scan.text().says("reference") {
+            return self.reference(None).map(drop);
+        }
+        // A key with an escape that says something else.
+        let value = self.scan.value()?;
+        self.elsewhere(value)
     }
 
     fn object(&mut self, place: Place) -> Result<(), Syntax> {
