@@ -1,4 +1,5 @@
 mod limits;
+mod state;
 
 use super::*;
 
