@@ -1,4 +1,5 @@
 mod limits;
+mod source;
 mod state;
 
 use super::*;
