@@ -58,6 +58,7 @@ fn what_is_not_offered_and_what_is_passed_over_is_told() {
     }
 }
 
+/// Items: 1.
 #[test]
 fn why_nothing_is_known_of_what_the_server_can_do_is_told() {
     // A page in its place: the export goes on.
