@@ -5,6 +5,7 @@ pub(crate) mod apart;
 mod chain;
 mod cohorts;
 mod destinations;
+mod near;
 mod plugins;
 mod problem;
 mod quarantine;
@@ -124,8 +125,7 @@ impl Config {
             path: path.to_owned(),
             written: Written::of(text, &folder),
             source: source::read(&root, &folder),
-            state: folder
-                .join(root.section("state").text("path").unwrap_or(".bulkhead".into())),
+            state: state(&root.section("state"), &folder),
             sync: settings::sync(&root.section("sync")),
             cohorts: cohorts::read(&root, &folder),
             keys: secrets::named(&root, "keys", &folder),
@@ -165,6 +165,20 @@ impl Config {
         }
         Ok(found)
     }
+}
+
+/// `[state] path = "…"`; a relative path starts at the configuration's folder, and is never
+/// that folder by an oversight.
+fn state(state: &Reader<'_>, folder: &Path) -> PathBuf {
+    let path = state.text("path");
+    if path.as_ref().is_some_and(|path| path.trim().is_empty()) {
+        let message = "`state.path` is empty: name a folder of its own for what is remembered, or \
+                       leave the line out for `.bulkhead`";
+        state.problem_at("path", message);
+    }
+    state.finish();
+    let path = path.filter(|path| !path.trim().is_empty());
+    folder.join(path.as_deref().unwrap_or(".bulkhead"))
 }
 
 /// `[stores.NAME] url = "…"`; a relative path starts at the configuration's folder.

@@ -9,13 +9,7 @@
 //! this machine that was not allowed; `inside` is a name that leads to addresses of the inside,
 //! each look-up to another.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    num::NonZeroUsize,
-    process::Command,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{num::NonZeroUsize, process::Command, sync::Arc, time::Duration};
 
 use bulkhead_egress::http::{
     Auth, Base, Destination, DestinationConfig, DestinationLimits, Destinations, Method,
@@ -24,26 +18,20 @@ use bulkhead_egress::http::{
 use bulkhead_model::{Instant, Secret};
 use bulkhead_net::{ClearText, Lookup, Place};
 use bulkhead_sandbox::Isolation;
-use futures::FutureExt as _;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-};
+use bulkhead_test_servers::{Answer, Names, OK, Request, Seen, Server, Tail, Then};
+use futures::{FutureExt as _, future::ready};
 
 use crate::{beside, canary};
-
-/// The heads of requests, or names that were looked up.
-pub(crate) type Seen = Arc<Mutex<Vec<String>>>;
 
 /// What there is to be reached, and what was.
 pub(crate) struct Network {
     pub(crate) destinations: Destinations,
     /// What came to the server.
-    pub(crate) seen: Seen,
+    seen: Seen,
     /// What came to where nobody may send.
-    pub(crate) elsewhere: Seen,
-    /// Names that were looked up.
-    pub(crate) asked: Seen,
+    elsewhere: Seen,
+    /// Names that may be looked up, and were.
+    names: [Names; 2],
 }
 
 /// Addresses of the inside in several families and spellings; this machine is one of them.
@@ -65,62 +53,62 @@ const METADATA: &str = "metadata.google.internal";
 
 impl Network {
     pub(crate) async fn new() -> Self {
-        let (seen, elsewhere, asked) =
-            (Seen::default(), Seen::default(), Seen::default());
-        let at = listen("127.0.0.1:0".parse().unwrap(), &seen).await;
-        let port = at.port();
-        listen(SocketAddr::new([127, 0, 0, 2].into(), port), &elsewhere).await;
-        let (here, all) = (format!("http://{at}/v1/"), "127.0.0.0/8");
+        let Server { addr, seen, .. } = Server::answering("127.0.0.1:0", answer).await;
+        let port = addr.port();
+        // The same port at another address of this machine.
+        let elsewhere =
+            Server::answering(&format!("127.0.0.2:{port}"), answer).await.seen;
+        let (here, all) = (format!("http://{addr}/v1/"), "127.0.0.0/8");
         let dwh = config("dwh", &here, all, nobody());
         let mut slow = config("slow", &here, all, nobody());
         slow.limits.timeout = Duration::from_mins(2);
+        let moving = Names::new(&[&["127.0.0.1"], &["127.0.0.2"]], Then::Again);
         let moves = config(
             "moves",
             &format!("http://localhost:{port}/v1/"),
             "127.0.0.1/32",
-            names(&["127.0.0.1", "127.0.0.2"], &asked),
+            through(&moving),
         );
+        let inner = Names::new(&INSIDE.each_ref().map(std::slice::from_ref), Then::Again);
         let inside = config(
             "inside",
             &format!("https://{METADATA}:{port}/v1/"),
             "203.0.113.0/24",
-            names(&INSIDE, &asked),
+            through(&inner),
         );
         let made = [dwh, slow, moves, inside]
             .map(|config| Arc::new(Destination::new(config).unwrap()));
-        Self { destinations: Destinations::from_iter(made), seen, elsewhere, asked }
+        let destinations = Destinations::from_iter(made);
+        Self { destinations, seen, elsewhere, names: [moving, inner] }
     }
 
     /// Asserts that nothing came anywhere but to the server, with what only the host knows, and
     /// that nothing was looked up but what the operator configured.
     pub(crate) fn stayed_within(&self) {
-        let seen = self.seen.lock().unwrap();
+        let seen = self.seen.all();
         assert!(!seen.is_empty(), "what was granted is reached");
         let credential = format!("Bearer {}", canary::TOKEN);
-        for head in seen.iter() {
+        for Request { head, .. } in &seen {
             assert!(head.starts_with("POST /v1/in/"), "{head}");
             assert!(head.contains(&credential), "the host adds the credential: {head}");
         }
-        assert_eq!(*self.elsewhere.lock().unwrap(), [""; 0], "came elsewhere");
-        let asked = self.asked.lock().unwrap();
-        for name in ["localhost", METADATA] {
-            assert!(asked.iter().any(|asked| asked == name), "{name} was looked up");
+        assert_eq!(self.elsewhere.all(), [], "came elsewhere");
+        for (names, expected) in self.names.iter().zip(["localhost", METADATA]) {
+            let asked = names.asked();
+            assert!(!asked.is_empty(), "{expected} was looked up");
+            assert!(asked.iter().all(|name| name == expected), "{asked:?}");
         }
-        let others =
-            asked.iter().filter(|name| ![METADATA, "localhost"].contains(&name.as_str()));
-        assert_eq!(others.count(), 0, "{asked:?}");
     }
 }
 
 /// Attacks: 37.
 #[tokio::test]
 async fn proxies_of_the_environment_see_nothing_of_any_guest() {
-    let seen = Seen::default();
-    let proxy = listen("127.0.0.1:0".parse().unwrap(), &seen).await;
+    let proxy = Server::answering("127.0.0.1:0", answer).await;
     let mut inner = Command::new(std::env::current_exe().unwrap());
     inner.args(["--exact", "network::under_proxies"]).env(PROXIED, "1");
     for variable in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        let url = format!("http://{proxy}");
+        let url = format!("http://{}", proxy.addr);
         inner.env(variable, &url).env(variable.to_lowercase(), url);
     }
     inner.env_remove("NO_PROXY").env_remove("no_proxy").env_remove("REQUEST_METHOD");
@@ -128,7 +116,7 @@ async fn proxies_of_the_environment_see_nothing_of_any_guest() {
         tokio::task::spawn_blocking(move || inner.output().unwrap()).await.unwrap();
     let said = String::from_utf8_lossy(&ended.stdout);
     assert!(ended.status.success() && said.contains("1 passed"), "{said}");
-    assert_eq!(*seen.lock().unwrap(), [""; 0], "the proxy was asked");
+    assert_eq!(proxy.seen.all(), [], "the proxy was asked");
 }
 
 /// Says that there are proxies.
@@ -149,16 +137,10 @@ fn nobody() -> Lookup {
     Lookup::new(|name| panic!("`{name}` was looked up"))
 }
 
-/// Every look-up leads to the next of `addresses`, round and round.
-fn names(addresses: &[&str], asked: &Seen) -> Lookup {
-    let addresses: Vec<IpAddr> =
-        addresses.iter().map(|address| address.parse().unwrap()).collect();
-    let (next, asked) = (Mutex::new(addresses.into_iter().cycle()), Arc::clone(asked));
-    Lookup::new(move |name| {
-        asked.lock().unwrap().push(name.to_owned());
-        let address = next.lock().unwrap().next();
-        std::future::ready(Ok(address.into_iter().collect())).boxed()
-    })
+/// Where these names are looked up.
+fn through(names: &Names) -> Lookup {
+    let names = names.clone();
+    Lookup::new(move |name| ready(Ok(names.look_up(name))).boxed())
 }
 
 fn config(name: &str, url: &str, allow: &str, lookup: Lookup) -> DestinationConfig {
@@ -187,35 +169,16 @@ fn config(name: &str, url: &str, allow: &str, lookup: Lookup) -> DestinationConf
     }
 }
 
-/// Serves at an address, and notes what comes.
-async fn listen(at: SocketAddr, seen: &Seen) -> SocketAddr {
-    let listener = TcpListener::bind(at).await.unwrap();
-    let (at, seen) = (listener.local_addr().unwrap(), Arc::clone(seen));
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            tokio::spawn(serve(socket, Arc::clone(&seen)));
+/// What the server says, by the last part of the path.
+fn answer(request: &Request) -> Answer {
+    let port = request.port;
+    let begun = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+    match request.target().rsplit('/').next() {
+        Some("drip") => Answer { said: begun.to_owned(), tail: Tail::Drip },
+        Some("endless") => {
+            Answer { said: begun.to_owned(), tail: Tail::Endless("xxxxxxxxxxxxxxxx") }
         }
-    });
-    at
-}
-
-async fn serve(mut socket: TcpStream, log: Seen) {
-    let port = socket.local_addr().unwrap().port();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match socket.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return,
-        }
-    }
-    let head = String::from_utf8(head).unwrap();
-    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    log.lock().unwrap().push(head);
-    let said = match path.rsplit('/').next() {
-        Some("drip" | "endless") => {
-            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_owned()
-        }
-        Some("silent") => String::new(),
+        Some("silent") => Answer { said: String::new(), tail: Tail::Silent },
         Some(redirect) if redirect.starts_with("redirect-") => {
             let status = redirect.trim_start_matches("redirect-");
             let target = match status {
@@ -224,26 +187,11 @@ async fn serve(mut socket: TcpStream, log: Seen) {
                 "303" => "//evil.example/ok".to_owned(),
                 _ => "file:///etc/passwd".to_owned(),
             };
-            format!(
+            Answer::new(format!(
                 "HTTP/1.1 {status} Moved\r\nLocation: {target}\r\nContent-Length: 0\r\n\
                  Connection: close\r\n\r\n"
-            )
+            ))
         }
-        _ => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
-            .to_owned(),
-    };
-    if socket.write_all(said.as_bytes()).await.is_err() {
-        return;
-    }
-    if path.ends_with("/endless") {
-        while socket.write_all(&[b'x'; 1024]).await.is_ok() {}
-    } else if path.ends_with("/drip") {
-        let mut tick = tokio::time::interval(Duration::from_millis(5));
-        while socket.write_all(b"x").await.is_ok() {
-            tick.tick().await;
-        }
-    } else if path.ends_with("/silent") {
-        // Until the other side has had enough.
-        let _ = socket.read_u8().await;
+        _ => Answer::new(OK),
     }
 }

@@ -128,6 +128,28 @@ fn all_problems_of_a_configuration_are_told_at_once_each_with_its_line() {
 }
 
 #[test]
+fn a_type_that_nobody_asks_for_is_refused_wherever_a_command_names_it() {
+    let site = site();
+    let cases = [
+        (
+            "--accept-omission",
+            &["run", "--accept-omission", "Device", "--reason", "x"][..],
+        ),
+        ("--type", &["resync", "--type", "Patient", "--type", "Device"]),
+        ("--why", &["status", "--why", "Device"]),
+    ];
+    for (option, args) in cases {
+        let ended = site.program(args).run().expect(2);
+        let said: Vec<&str> = ended.err.lines().collect();
+        let error = format!("error: `Device` of {option} is not among `source.types`");
+        let expected = [error.as_str(), "  whose: operator", "hint: they are Patient"];
+        assert_eq!(said, expected, "case: {option}");
+        assert_eq!(ended.out, "", "case: {option}");
+    }
+    assert!(!site.path(".bulkhead").exists(), "a refused command leaves no trace");
+}
+
+#[test]
 fn a_plugin_in_the_wrong_place_and_a_missing_configuration_come_with_a_hint() {
     let site = site();
     let text = site.read("bulkhead.toml");

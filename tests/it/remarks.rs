@@ -58,6 +58,47 @@ fn what_is_not_offered_and_what_is_passed_over_is_told() {
     }
 }
 
+/// Items: 1.
+#[test]
+fn why_nothing_is_known_of_what_the_server_can_do_is_told() {
+    // A page in its place: the export goes on.
+    let (server, _) =
+        Fake::exporting(Exported { page: Some("<p>Sign in"), ..exported() });
+    let ended = site(&server, "", &["Patient"]).run().expect(0);
+    let remark = format!(
+        "the capability statement cannot be read: the answer of `{}/metadata` (HTTP 200, \
+         `text/html`) is no JSON (line 1, column 1); nothing is known of what the server can do",
+        server.base()
+    );
+    assert_eq!(ended.err.matches(&remark).count(), 1, "{}", ended.err);
+
+    // None at all: most likely that is no FHIR base.
+    let (server, _) =
+        Fake::exporting(Exported { metadata_faults: vec![404], ..exported() });
+    let ended = site(&server, "", &["Patient"]).run().expect(1);
+    ended.says(&format!(
+        "  because: asking what the server can do: `{}/metadata` refused (HTTP 404): no reason given",
+        server.base()
+    ));
+    ended.says("  whose: operator");
+    ended.says(
+        "hint: every FHIR server has this address below its base: check `source.base-url`",
+    );
+
+    // Nobody there: the cause is told with the first wait already.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = format!("http://{}/fhir", listener.local_addr().unwrap());
+    drop(listener);
+    let setup = Setup::new(&nowhere.parse().unwrap(), ["Patient"]);
+    let ended = Site::with(&setup, &["m".to_owned()]).run().expect(1);
+    let waits: Vec<&str> =
+        ended.err.lines().filter(|line| line.contains("it is asked again in")).collect();
+    assert_eq!(waits.len(), 2, "{}", ended.err);
+    for wait in waits {
+        assert!(wait.contains("Connection refused"), "{wait}");
+    }
+}
+
 /// Items: 142.
 #[test]
 fn a_server_without_since_is_asked_for_everything_and_the_run_says_why() {

@@ -91,8 +91,8 @@ fn floor(member: &Member) -> &str {
         return "guests";
     }
     match folder.split_once('/') {
-        // What sandbox's own tests make guests with must not see the host.
-        Some(("host", name) | ("tests", name @ "guest-builder")) => name,
+        // What tests of the host's crates are made with must not see the host.
+        Some(("host", name) | ("tests", name @ ("guest-builder" | "servers"))) => name,
         Some((shared, _)) => shared,
         None => folder,
     }
@@ -116,6 +116,7 @@ mod tests {
             ("plugin-sdk", "plugin-sdk"),
             ("tests", "tests"),
             ("tests/guest-builder", "guest-builder"),
+            ("tests/servers", "servers"),
             ("tests/guests/greedy", "guests"),
         ];
         for (folder, expected) in cases {

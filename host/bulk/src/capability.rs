@@ -2,12 +2,15 @@
 //!
 //! Source: FHIR R4 `CapabilityStatement`; Bulk Data IG, "Server Capability Documentation".
 
+mod unreadable;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bulkhead_model::{Level, ResourceType};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use self::unreadable::Unreadable;
 use crate::{lenient, operation_outcome::clean, settings::Version};
 
 /// What a capability statement says about export. Absence of anything proves nothing.
@@ -89,9 +92,21 @@ impl Capability {
     ///
     /// # Errors
     ///
-    /// The JSON error when it is none.
-    pub fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
-        let raw: RawCapability = serde_json::from_slice(body)?;
+    /// [`Unreadable`] when it is none. One that leaves its type out is read all the same.
+    pub fn read(body: &[u8]) -> Result<Self, Unreadable> {
+        let raw: RawCapability =
+            serde_json::from_slice(body).map_err(|error| Unreadable::of(body, &error))?;
+        let is_named = !raw.resource_type.is_empty();
+        let is_bare = raw.fhir_version.is_none()
+            && raw.publisher.is_none()
+            && raw.software.is_none()
+            && raw.implementation.is_none()
+            && raw.rest.is_empty();
+        if let Some(why) = Unreadable::of_type(&raw.resource_type)
+            && (is_named || is_bare)
+        {
+            return Err(why);
+        }
         let implementation_url =
             raw.implementation.as_ref().and_then(|own| own.url.as_deref()?.parse().ok());
         let mut capability = Self {
@@ -117,11 +132,12 @@ impl Capability {
         Ok(capability)
     }
 
-    /// What is known when the statement cannot be read, which is no reason to ask for nothing.
-    pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
+    /// What is known when the statement cannot be read, which is no reason to ask for nothing:
+    /// `answer` says where it came from and as what.
+    pub(crate) fn unreadable(answer: &str, why: &Unreadable) -> Self {
         let remark = format!(
-            "the capability statement cannot be read ({error}): nothing is known of what the \
-             server can do"
+            "the capability statement cannot be read: {answer} {why}; nothing is known of what \
+             the server can do"
         );
         Self { remarks: vec![remark], ..Self::default() }
     }
@@ -224,6 +240,8 @@ impl Capability {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawCapability {
+    #[serde(default, deserialize_with = "lenient::or_nothing")]
+    resource_type: String,
     #[serde(default, deserialize_with = "lenient::or_nothing")]
     fhir_version: Option<String>,
     #[serde(default, deserialize_with = "lenient::list")]

@@ -42,7 +42,7 @@ mod smart;
 mod surroundings;
 mod token;
 
-pub use capability::{Capability, ExportLevel, ExportOperation};
+pub use capability::{Capability, ExportLevel, ExportOperation, Unreadable};
 pub use client::{Cancelled, Client, Job, Progress, Server};
 pub use download::Download;
 pub use error::{Blame, Doing, Error};

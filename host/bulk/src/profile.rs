@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn servers_are_recognised_by_what_they_call_themselves() {
         let cases = [
-            ("nothing", json!({}), None),
+            ("nothing", json!({"resourceType": "CapabilityStatement"}), None),
             ("software", json!({"software": {"name": "HAPI FHIR Server"}}), Some("hapi")),
             ("publisher", json!({"publisher": "Cerner"}), Some("oracle")),
             (

@@ -5,24 +5,13 @@
 //! Source: RFC 9113, sections 4.1 and 6; RFC 7541, appendix A.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
-
 use bulkhead_net::{Client, Config, Origin, Request};
+use bulkhead_test_servers::{Asks, ROOT, acceptor};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        ServerConfig,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    },
-};
 use url::Url;
-
-const ROOT: &[u8] = include_bytes!("tls/ca.pem");
-const SERVER: &[u8] = include_bytes!("tls/server.pem");
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -58,14 +47,7 @@ async fn wait_for(kind: u8, from: &mut (impl AsyncRead + Unpin)) -> Option<u32> 
 async fn serve(answer: Vec<(u8, u8, Vec<u8>)>) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    let chain = CertificateDer::pem_slice_iter(SERVER).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(SERVER).unwrap();
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = acceptor(Asks::ForNothing, &[b"h2"]);
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let Ok(mut socket) = acceptor.accept(socket).await else { continue };

@@ -1,70 +1,21 @@
 //! Certificates on the wire: an operator's own roots, and who we are to a server that asks.
-//!
-//! The keys under `tls` were made for these tests with `openssl req` and open nothing.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bulkhead_model::Secret;
 use bulkhead_net::{
     Call, ClearText, Client, Config, Destination, DestinationConfig, Error, Method,
     Origin, Place, Request, header::HeaderMap,
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        RootCertStore, ServerConfig,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-        server::WebPkiClientVerifier,
-    },
-};
+use bulkhead_test_servers::{Answer, Asks, CLIENT, ROOT, Server};
 use url::Url;
-
-const ROOT: &[u8] = include_bytes!("tls/ca.pem");
-const SERVER: &[u8] = include_bytes!("tls/server.pem");
-const CLIENT: &[u8] = include_bytes!("tls/client.pem");
-
-/// Whether a server wants to know who is there.
-#[derive(Clone, Copy, PartialEq)]
-enum Asks {
-    ForCertificate,
-    ForNothing,
-}
 
 /// A server with a certificate of our own root, which answers everything with `hello`.
 async fn serve(asks: Asks) -> Url {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    let chain = CertificateDer::pem_slice_iter(SERVER).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(SERVER).unwrap();
-    let builder = ServerConfig::builder();
-    let builder = match asks {
-        Asks::ForNothing => builder.with_no_client_auth(),
-        Asks::ForCertificate => {
-            let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::from_pem_slice(ROOT).unwrap()).unwrap();
-            let verifier =
-                WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
-            builder.with_client_cert_verifier(verifier)
-        }
-    };
-    let config = builder.with_single_cert(chain, key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let Ok(mut socket) = acceptor.accept(socket).await else { continue };
-            let mut head = [0; 4096];
-            let _ = socket.read(&mut head).await;
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-            let _ = socket.write_all(answer).await;
-            let _ = socket.shutdown().await;
-        }
-    });
-    url
+    let hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let server = Server::with_tls(asks, move |_| Answer::new(hello)).await;
+    server.url().parse().unwrap()
 }
 
 /// Items: 10, 32.

@@ -97,19 +97,83 @@ mod tests {
     }
 
     /// Prose begins with `# `; a setting that is switched off begins with `#` alone.
-    #[test]
-    fn so_is_the_template_with_everything_switched_on() {
-        let on: Vec<&str> = TEMPLATE
-            .lines()
-            .map(|line| match line.trim_start().strip_prefix('#') {
+    fn switched_on() -> String {
+        let lines =
+            TEMPLATE.lines().map(|line| match line.trim_start().strip_prefix('#') {
                 Some(setting) if !setting.starts_with(' ') => setting,
                 Some(_) | None => line,
-            })
-            .collect();
-        let on = on.join("\n");
+            });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn so_is_the_template_with_everything_switched_on() {
+        let on = switched_on();
         let read = Config::parse(Path::new("bulkhead.toml"), &on, Pinning::Required);
         let problems = read.map(|_| ()).map_err(|problems| problems.to_string());
         assert_eq!(problems, Ok(()), "{on}");
+    }
+
+    const NOBODYS: &str = "nobodys-own-key";
+
+    /// The keys that the configuration knows below `header`, in its own words to who writes one
+    /// that it does not know.
+    fn known(header: &str) -> Vec<String> {
+        let text = format!("{header}\n{NOBODYS} = 1\n");
+        let read = Config::parse(Path::new("bulkhead.toml"), &text, Pinning::Required);
+        let problems = read.unwrap_err().list();
+        let about = problems.into_iter().map(|problem| problem.message);
+        let about = about.filter(|message| message.contains(NOBODYS)).collect::<Vec<_>>();
+        assert_eq!(about.len(), 1, "{header}: {about:?}");
+        let (_, listed) = about[0].split_once(": known here are ").unwrap();
+        listed.split(", ").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_template_names_every_key_that_there_is() {
+        let whole: toml::Value = switched_on().parse::<toml::Table>().unwrap().into();
+        // table, header, the keys that stand in prose as they do not go with the others
+        let cases: [(&str, &str, &[&str]); 17] = [
+            ("", "", &[]),
+            ("source", "[source]", &[]),
+            (
+                "source.auth",
+                "[source.auth]",
+                &["bearer", "client-secret", "client-secret-in"],
+            ),
+            ("source.requests", "[source.requests]", &[]),
+            ("source.rewrite", "[source.rewrite]", &[]),
+            ("source.tls", "[source.tls]", &[]),
+            ("state", "[state]", &[]),
+            ("sync", "[sync]", &[]),
+            ("cohorts.study", "[cohorts.study]", &[]),
+            ("keys.study", "[keys.study]", &["env"]),
+            ("trust.team", "[trust.team]", &[]),
+            ("plugins.lake", "[plugins.lake]", &[]),
+            ("stores.lake", "[stores.lake]", &[]),
+            ("destinations.warehouse", "[destinations.warehouse]", &[]),
+            ("chain.0", "[[chain]]", &[]),
+            ("quarantine", "[quarantine]", &[]),
+            ("limits", "[limits]", &[]),
+        ];
+        for (table, header, in_prose) in cases {
+            let mut found = &whole;
+            for name in table.split('.').filter(|name| !name.is_empty()) {
+                found = match name.parse::<usize>() {
+                    Ok(at) => &found[at],
+                    Err(_) => &found[name],
+                };
+            }
+            let is_set = |key: &String| found.get(key.as_str()).is_some();
+            let (set, others): (Vec<_>, Vec<_>) =
+                known(header).into_iter().partition(is_set);
+            assert!(!set.is_empty(), "[{table}]");
+            assert_eq!(others, in_prose, "[{table}]: not among {set:?}");
+            for key in others {
+                let told = format!("`{key} = ");
+                assert!(TEMPLATE.contains(&told), "[{table}]: {told}");
+            }
+        }
     }
 
     #[test]

@@ -48,6 +48,9 @@ impl Status {
     /// Exits 0, or 1 when the ledger cannot be read.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let config = Config::read(&self.config, Pinning::Waived)?;
+        if let Some(name) = &self.why {
+            config.source.expect(name, "--why")?;
+        }
         let path = config.state.join("ledger.db");
         let mut out = std::io::stdout().lock();
         if !path.exists() {
@@ -75,7 +78,6 @@ impl Status {
             return Ok(ExitCode::SUCCESS);
         }
         if let Some(name) = &self.why {
-            config.source.expect(name, "--why")?;
             let found = why::look(&ledger, name, config.sync.overlap)?;
             if self.json {
                 let found: Vec<_> = found.iter().map(why::Why::json).collect();

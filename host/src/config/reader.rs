@@ -11,10 +11,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::Problems;
-
-/// How far a misspelt key may be from the right one.
-const NEAR: usize = 3;
+use super::{Problems, near::nearest};
 
 /// One table of the configuration.
 pub(crate) struct Reader<'a> {
@@ -66,6 +63,11 @@ impl<'a> Reader<'a> {
     fn value(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.known.borrow_mut().insert(key.to_owned());
         self.table?.get(key)
+    }
+
+    /// Where the table stands, for messages: empty for the whole file.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
     }
 
     /// Where `key` stands, for messages.
@@ -275,13 +277,9 @@ impl<'a> Reader<'a> {
             if known.contains(name) {
                 continue;
             }
-            let near = known
-                .iter()
-                .map(|known| (strsim::damerau_levenshtein(known, name), known))
-                .filter(|(distance, _)| *distance <= NEAR)
-                .min();
             let place = self.path(name);
-            let message = if let Some((_, near)) = near {
+            let near = nearest(name, known.iter().map(String::as_str));
+            let message = if let Some(near) = near {
                 format!("unknown key `{place}`: did you mean `{near}`?")
             } else {
                 let listed: Vec<&str> = known.iter().map(String::as_str).collect();

@@ -90,12 +90,21 @@ const fn may_be_read_by_all(mode: u32) -> bool {
 pub(crate) fn read(section: &Reader<'_>, folder: &Path) -> Option<SecretSource> {
     let (file, env) = (section.text("file"), section.text("env"));
     section.finish();
-    match (file, env) {
-        (Some(file), None) => Some(SecretSource::File(folder.join(file))),
-        (None, Some(env)) => Some(SecretSource::Env(env)),
-        _ => {
-            section
-                .problem("a secret is named as `{ file = \"…\" }` or `{ env = \"…\" }`");
+    let place = section.place();
+    match (section.has("file"), section.has("env")) {
+        (true, false) => file.map(|file| SecretSource::File(folder.join(file))),
+        (false, true) => env.map(SecretSource::Env),
+        (true, true) => {
+            section.problem(format!(
+                "`{place}` has a `file` and an `env`: leave one out, as the secret lies in one place"
+            ));
+            None
+        }
+        (false, false) => {
+            section.problem(format!(
+                "`{place}` does not say where the secret lies: write `{{ file = \"…\" }}` or \
+                 `{{ env = \"…\" }}`"
+            ));
             None
         }
     }
@@ -114,6 +123,7 @@ pub(crate) fn named(
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::config::{Config, Pinning};
 
     #[test]
     fn a_secret_that_is_empty_is_none() {
@@ -126,6 +136,56 @@ mod tests {
             if let Err(error) = read {
                 assert!(error.to_string().contains("is empty"), "{error}");
             }
+        }
+    }
+
+    #[test]
+    fn a_secret_with_two_places_or_none_is_told_by_the_full_name_of_its_setting() {
+        // The setting, and the text around it.
+        let source = "[source]\nbase-url = \"https://ehr.example/fhir\"\n";
+        let client = "[source.auth]\nclient-id = \"me\"\n";
+        let place = "[destinations.dwh]\nurl = \"https://dwh.example/\"\n";
+        let credentials = "auth = { client-credentials = { client-id = \"me\", token-url = \
+                           \"https://id.example/token\", client-secret = SECRET } }";
+        let basic = "auth = { basic = { user = \"me\", password = SECRET } }";
+        let settings = [
+            ("keys.study", "[keys]\nstudy = SECRET".to_owned()),
+            ("source.auth.key", format!("{client}key = SECRET")),
+            ("source.auth.client-secret", format!("{client}client-secret = SECRET")),
+            ("source.auth.bearer", "[source.auth]\nbearer = SECRET".to_owned()),
+            ("source.tls.identity", "[source.tls]\nidentity = SECRET".to_owned()),
+            ("destinations.dwh.identity", format!("{place}identity = SECRET")),
+            ("destinations.dwh.auth.bearer", format!("{place}auth.bearer = SECRET")),
+            ("destinations.dwh.auth.basic.password", format!("{place}{basic}")),
+            (
+                "destinations.dwh.auth.client-credentials.client-secret",
+                format!("{place}{credentials}"),
+            ),
+        ];
+        let rest =
+            "[plugins.p]\npath = \"p.wasm\"\n[[chain]]\nsink = { plugin = \"p\" }\n";
+        for (setting, table) in settings {
+            let said = |secret: &str| {
+                let text = format!("{source}{table}\n{rest}").replace("SECRET", secret);
+                let path = Path::new("site/bulkhead.toml");
+                let read = Config::parse(path, &text, Pinning::Waived);
+                let problems = read.err().map(|problems| problems.list());
+                let problems = problems.into_iter().flatten();
+                problems.map(|problem| problem.message).collect::<Vec<_>>()
+            };
+            assert_eq!(said("{ env = \"E\" }"), Vec::<String>::new(), "case: {setting}");
+            let two = format!(
+                "`{setting}` has a `file` and an `env`: leave one out, as the secret lies in one \
+                 place"
+            );
+            assert_eq!(said("{ env = \"E\", file = \"f\" }"), [two], "case: {setting}");
+            let none = format!(
+                "`{setting}` does not say where the secret lies: write `{{ file = \"…\" }}` or \
+                 `{{ env = \"…\" }}`"
+            );
+            assert_eq!(said("{}"), [none], "case: {setting}");
+            let number = format!("`{setting}.file` must be text");
+            assert_eq!(said("{ file = 1 }"), [number], "case: {setting}");
         }
     }
 

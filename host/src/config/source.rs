@@ -184,11 +184,13 @@ fn base_url(source: &Reader<'_>) -> Url {
 
 fn base_aliases(source: &Reader<'_>) -> Vec<Url> {
     let mut aliases = Vec::new();
-    for text in source.texts("base-aliases").unwrap_or_default() {
-        match plain(&text) {
+    // What stands there is not shown: it may hold a password.
+    let texts = source.texts("base-aliases").unwrap_or_default();
+    for (text, number) in texts.iter().zip(1..) {
+        match plain(text) {
             Ok(url) => aliases.push(url),
             Err(why) => {
-                let message = format!("`{text}` in `source.base-aliases` {why}");
+                let message = format!("number {number} of `source.base-aliases` {why}");
                 source.problem_at("base-aliases", message);
             }
         }

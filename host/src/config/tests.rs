@@ -1,4 +1,6 @@
 mod limits;
+mod source;
+mod state;
 
 use super::*;
 

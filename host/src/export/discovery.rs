@@ -37,8 +37,10 @@ impl Export {
                 return Err(unreached(error));
             };
             left = left.saturating_sub(wait);
+            // With what is behind it: what to mend may be known before the waiting ends.
+            let error = anyhow::Error::new(error);
             self.output.event(Event::Remark(format!(
-                "the server does not say what it can do ({error}): it is asked again in {}",
+                "the server does not say what it can do ({error:#}): it is asked again in {}",
                 span(wait)
             )));
             tokio::select! {

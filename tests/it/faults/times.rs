@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use bulkhead_model::Instant;
 use bulkhead_sample_server::{
     Data, Scenario,
     scenario::{Reads, Reuse, ReuseWhen, Shift, Since, TransactionTime, What, When},
 };
+use url::form_urlencoded;
 
 use super::{HOUR, MINUTE, condition, has_all, held, marks, mode, site, start};
 use crate::rig::{Sample, get};
@@ -98,6 +100,51 @@ fn what_an_export_missed_comes_with_the_next_one() {
         assert_eq!(exports.last().unwrap().count(), 0, "case: {name}");
         assert_eq!(server.control.lapses(), [], "case: {name}");
     }
+}
+
+/// Faults: F25.
+/// Items: 133, S2.
+#[test]
+fn an_overlap_that_was_nearly_too_short_is_longer_from_then_on() {
+    let server = start(Scenario::default());
+    let site = site(&server);
+    let patient = server.ids("Patient").remove(0);
+    // Written now, and in sight only when that export has looked.
+    let write_late = |id: &str, export: u32| {
+        let (text, until) = (condition(id, &patient), When::AfterKickoff(export));
+        server.control.change(&What::LateCommit { text, until }).unwrap();
+    };
+    // What the latest export asked for.
+    let since = || -> Option<Instant> {
+        let requests = server.control.requests();
+        let last = requests.iter().rfind(|one| one.path.ends_with("$export")).unwrap();
+        let mut asked = form_urlencoded::parse(last.query.as_bytes());
+        asked.find(|(name, _)| name == "_since").map(|(_, at)| at.parse().unwrap())
+    };
+    let began = server.control.now();
+    write_late("first", 1);
+    server.control.advance(4 * MINUTE);
+    site.run().expect(0);
+    assert_eq!(since(), None);
+
+    // The watermark is at 4 minutes; five before it is what is configured.
+    server.control.advance(MINUTE);
+    let ended = site.run().expect(0);
+    assert_eq!(since(), Some(began.minus(MINUTE)));
+    let learnt = "resources became visible 4 min late, which only the overlap caught: from now on \
+                  it is 8 min";
+    assert!(ended.out.contains(learnt), "{}\n{}", ended.out, ended.err);
+
+    // From 5 minutes eight back; and what comes 7 minutes late then is caught as well.
+    write_late("second", 3);
+    server.control.advance(7 * MINUTE);
+    site.run().expect(0);
+    assert_eq!(since(), Some(began.minus(3 * MINUTE)));
+    assert!(!held(&site).contains_key("Condition/second"));
+    server.control.advance(MINUTE);
+    site.run().expect(0);
+    assert_eq!(since(), Some(began.plus(4 * MINUTE)));
+    has_all(&site, &server, "seven minutes late");
 }
 
 /// Faults: F28.

@@ -111,6 +111,8 @@ pub(crate) struct Exported {
     pub(crate) stale_outcomes: usize,
     /// What the first requests for the capability statement are answered, at once again.
     pub(crate) metadata_faults: Vec<u16>,
+    /// What comes instead of it, as HTML.
+    pub(crate) page: Option<&'static str>,
     /// As what the manifest says that files are, when it does.
     pub(crate) format: Option<&'static str>,
     /// When the manifest says that links run out.
@@ -140,6 +142,7 @@ impl Exported {
             file_faults: Vec::new(),
             stale_outcomes: 0,
             metadata_faults: Vec::new(),
+            page: None,
             format: None,
             expires: None,
             label: NDJSON,
@@ -154,6 +157,10 @@ impl Exported {
                 let after = ("Retry-After", "0".to_owned());
                 let status = self.metadata_faults.remove(0);
                 Reply { headers: vec![after], ..Reply::new(status, "") }
+            }
+            ("GET", "/fhir/metadata") if self.page.is_some() => {
+                let headers = vec![("Content-Type", "text/html".to_owned())];
+                Reply { headers, ..Reply::new(200, self.page.unwrap_or_default()) }
             }
             ("GET", "/fhir/metadata") => {
                 let resources: Vec<_> =

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     capability::Capability,
     error::{Doing, Error},
+    operation_outcome::clean,
     smart::{Smart, TokenEndpoint},
     token::Endpoint,
 };
@@ -131,12 +132,21 @@ async fn capability(
     if !response.status.is_success() {
         return Err(door.refusal(Doing::Discover, response).await);
     }
-    let url = SafeUrl::of(&response.url);
+    let answer = described(&response);
     let body = door.document(Doing::Discover, response).await?;
-    Ok(Capability::read(&body).unwrap_or_else(|error| {
-        tracing::warn!(%url, %error, "the capability statement cannot be read");
-        Capability::unreadable(&error)
+    Ok(Capability::read(&body).unwrap_or_else(|why| {
+        tracing::warn!(answer, %why, "the capability statement cannot be read");
+        Capability::unreadable(&answer, &why)
     }))
+}
+
+/// Where an answer came from and as what, without what must not be shown of its address.
+fn described(response: &bulkhead_net::Response) -> String {
+    let (url, status) = (SafeUrl::of(&response.url), response.status.as_u16());
+    let stated = response.text(&header::CONTENT_TYPE).unwrap_or_default();
+    let essence = stated.split(';').next().and_then(clean);
+    let label = essence.map_or("without a type".to_owned(), |name| format!("`{name}`"));
+    format!("the answer of `{url}` (HTTP {status}, {label})")
 }
 
 /// A path below the base, which ends in a slash. Both paths are constants that parse.

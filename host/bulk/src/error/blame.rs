@@ -37,6 +37,7 @@ impl Error {
             | Self::NoTokenEndpoint { .. }
             | Self::Path { .. }
             | Self::Refused { status: 401 | 403, .. }
+            | Self::Refused { doing: Doing::Discover, status: 404 | 410, .. }
             | Self::Settings { .. }
             | Self::TokenRefused { .. }
             | Self::TooLarge { .. }
@@ -186,6 +187,10 @@ impl Error {
                 ),
                 _ => "check client-id, the key or secret and its registration with the server".to_owned(),
             }),
+            Self::Refused { doing: Doing::Discover, status: 404 | 410, .. } => Some(
+                "every FHIR server has this address below its base: check `source.base-url`"
+                    .to_owned(),
+            ),
             Self::Refused { outcome, status, .. } => refusal_hint(outcome.complaint(), *status),
             Self::Inflated { .. } | Self::TooLarge { .. } => Some("raise the limit if the file is right".to_owned()),
             Self::Unauthorized { .. } => {

@@ -23,18 +23,70 @@ const STATEMENT: &str = r#"{"resourceType":"CapabilityStatement","fhirVersion":"
 /// Items: 1, 2.
 #[tokio::test]
 async fn a_statement_that_cannot_be_read_is_remarked_on_and_stops_nothing() {
-    let cases =
-        [("html", "<html>", 1), ("cut", r#"{"rest":["#, 1), ("right", STATEMENT, 0)];
-    for (name, body, expected) in cases {
+    let (fhir, html) = ("application/fhir+json; charset=utf-8", "text/html");
+    let issue =
+        r#"{"resourceType":"OperationOutcome","issue":[{"diagnostics":"hunter2"}]}"#;
+    let old = r#"{"resourceType":"Conformance","fhirVersion":"1.0.2"}"#;
+    let twice = r#"{"rest":[],"rest":["hunter2"]}"#;
+    // name, as what it comes, what comes, what is said of the answer
+    let cases = [
+        ("a page", html, "<html>hunter2", "`text/html`) is no JSON (line 1, column 1)"),
+        (
+            "cut",
+            fhir,
+            r#"{"rest":["#,
+            "`application/fhir+json`) ends before its JSON does",
+        ),
+        ("nothing", "", "\r\n", "without a type) is empty"),
+        (
+            "an outcome",
+            fhir,
+            issue,
+            "`application/fhir+json`) is of type `OperationOutcome`",
+        ),
+        ("JSON of others", fhir, r#"{"error":"hunter2"}"#, ") has no `resourceType`"),
+        (
+            "text",
+            fhir,
+            "\"hunter2\"",
+            ") is JSON of another shape than a resource's (line 1",
+        ),
+        (
+            "a member twice",
+            fhir,
+            twice,
+            ") is JSON of another shape than a resource's (line 1",
+        ),
+        ("right", fhir, STATEMENT, ""),
+        ("right, by its old name", fhir, old, ""),
+        ("right, without its name", fhir, r#"{"fhirVersion":"4.0.1"}"#, ""),
+    ];
+    for (name, label, body, expected) in cases {
         let server = Server::start(move |request, _, _| match request.target.as_str() {
-            "/fhir/metadata" => reply(200, &[], body),
+            // What is behind the question mark may be a secret.
+            "/fhir/metadata" => reply(307, &["Location: /here?sig=hunter2"], ""),
+            "/here?sig=hunter2" if label.is_empty() => reply(200, &[], body),
+            "/here?sig=hunter2" => reply(200, &[&format!("Content-Type: {label}")], body),
             _ => reply(404, &[], ""),
         })
         .await;
         let client = client(settings(&server.url, Auth::None));
         let found = client.discover().await.unwrap();
-        let remarks = client.remarks(&found, &Kickoff::new(Level::System));
-        assert_eq!(remarks.len(), expected, "case: {name}: {remarks:?}");
+        let remarks = client.remarks(&found, &Kickoff::new(Level::System)).join("\n");
+        if expected.is_empty() {
+            assert_eq!(remarks, "", "case: {name}");
+        } else {
+            let from = format!(
+                "the capability statement cannot be read: the answer of `{}here?…` (HTTP 200, ",
+                server.url
+            );
+            assert!(remarks.starts_with(&from), "case: {name}: {remarks}");
+            assert!(remarks.contains(expected), "case: {name}: {remarks}");
+            let end = "; nothing is known of what the server can do";
+            assert!(remarks.ends_with(end), "case: {name}: {remarks}");
+            assert_eq!(remarks.lines().count(), 1, "case: {name}: {remarks}");
+        }
+        assert!(!remarks.contains("hunter2"), "case: {name}: {remarks}");
         assert_eq!(found.date, Some(now()), "case: {name}");
     }
 }

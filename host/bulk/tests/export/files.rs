@@ -2,7 +2,7 @@
 
 use std::{io::Write, sync::Arc};
 
-use bulkhead_bulk::{Auth, Blame, Client, Error, Manifest};
+use bulkhead_bulk::{Auth, Blame, Client, ClientSecret, Error, Manifest, SecretPlace};
 use bulkhead_model::Secret;
 use bulkhead_net::Framing;
 use flate2::{Compression, write::GzEncoder};
@@ -267,4 +267,43 @@ async fn the_token_is_dropped_on_the_way_to_storage_and_not_restored_on_the_way_
     );
     assert_eq!(sent(storage.all()), None);
     assert_eq!(sent(server.requests("GET", "/fhir/back")), None);
+}
+
+#[tokio::test]
+async fn no_token_is_asked_for_that_could_not_be_sent() {
+    let stranger = Server::start(|_, _, _| reply(200, &[], LINES)).await;
+    let elsewhere = stranger.url.join("file").unwrap().to_string();
+    // name, where the file lies, whether it comes, how many tokens are asked for
+    let cases = [
+        ("where the token may go", "file", true, 1),
+        ("where it may not", elsewhere.as_str(), false, 0),
+    ];
+    for (name, url, is_there, tokens) in cases {
+        let manifest = manifest(true, &[url]);
+        let server = Server::start(move |request, _, _| match request.target.as_str() {
+            // Good for one request and no longer.
+            "/token" => reply(200, &[], r#"{"access_token":"t","expires_in":0}"#),
+            "/fhir/job" => reply(200, &[], &manifest),
+            "/fhir/file" => reply(200, &[], LINES),
+            _ => reply(404, &[], ""),
+        })
+        .await;
+        let token_url = server.url.join("token").unwrap().as_str().parse().unwrap();
+        let auth = Auth::ClientSecret(ClientSecret {
+            client_id: "me".to_owned(),
+            secret: Secret::new("s"),
+            place: SecretPlace::Header,
+            token_url: Some(token_url),
+            scope: None,
+        });
+        let client = client(settings(&server.url, auth));
+        let job = server.url.join("/fhir/job").unwrap();
+        let manifest = client.wait(&job, |_| {}).await.unwrap();
+        let before = server.requests("POST", "/token").len();
+        let found = fetch(&client, &manifest).await;
+        assert_eq!(found.is_ok(), is_there, "case: {name}: {found:?}");
+        let asked = server.requests("POST", "/token").len() - before;
+        assert_eq!(asked, tokens, "case: {name}");
+    }
+    assert!(stranger.all().is_empty(), "not a byte is sent there");
 }

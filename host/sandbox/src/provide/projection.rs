@@ -91,10 +91,13 @@ impl Column {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bulkhead_ndjson::{Bases, Framer, FramerLimits};
     use bulkhead_pipeline::{FileKind, Intake, Tally};
 
     use super::*;
+    use crate::{Grants, Limits, Manifest};
 
     #[tokio::test]
     async fn finds_values_through_arrays_and_says_null_by_absence() {
@@ -134,6 +137,41 @@ mod tests {
             assert_eq!(values.collect::<Vec<_>>(), expected, "case: {name}");
             let ends = u32::try_from(expected.len()).unwrap();
             assert_eq!(found.rows, [0, ends], "case: {name}");
+        }
+    }
+
+    /// Name, declared, granted, what the guest is told.
+    type Case = (
+        &'static str,
+        &'static [&'static str],
+        &'static [&'static str],
+        Option<ProjectionError>,
+    );
+
+    /// Whatever was loaded: each call looks at both keys for itself.
+    #[tokio::test]
+    async fn a_field_is_read_only_when_it_is_declared_and_granted() {
+        let fields = |has: &[&str]| has.iter().map(|name| (*name).to_owned()).collect();
+        let (none, not_declared, not_granted) =
+            (None, Some(ProjectionError::NotDeclared), Some(ProjectionError::NotGranted));
+        let cases: [Case; 5] = [
+            ("both", &["id", "code"], &["code"], none),
+            ("declared alone", &["code"], &[], not_granted),
+            ("granted alone", &[], &["code"], not_declared),
+            ("neither", &["id"], &["id"], not_declared),
+            ("a beginning of it is granted", &["code"], &["cod"], not_granted),
+        ];
+        for (name, declared, granted, expected) in cases {
+            let mut context = Context::of_nobody(&Limits::default());
+            let manifest = Manifest { fields: fields(declared), ..Manifest::of_nobody() };
+            context.manifest = Arc::new(manifest);
+            context.grants =
+                Arc::new(Grants { fields: fields(granted), ..Grants::default() });
+            let lent = context.lend(&batch(r#""code":"x""#)).unwrap();
+            let found = projection::Host::text(&mut context, lent, "code".to_owned());
+            let found = found.await.unwrap();
+            assert_eq!(found.as_ref().err(), expected.as_ref(), "case: {name}");
+            assert!(found.map_or(true, |found| found.data == b"x"), "case: {name}");
         }
     }
 

@@ -79,6 +79,41 @@ async fn an_attack_ends_the_guest_and_nothing_else() {
     }
 }
 
+/// Attacks: 9.
+#[tokio::test]
+async fn a_guest_has_a_quarter_of_a_mebibyte_of_stack() {
+    // A frame keeps what is loaded before the call and used after it: 1,000 numbers of 8 bytes.
+    let each = |code: fn(usize) -> String| (1..=1_000).map(code).collect::<String>();
+    let kept =
+        each(|n| format!("(local.set {n} (i64.load offset={} (i32.const 0)))", n * 8));
+    let used = each(|n| {
+        format!("(global.set $sum (i64.add (global.get $sum) (local.get {n})))")
+    });
+    let items = format!(
+        "(global $sum (mut i64) (i64.const 0))
+         (func $deep (param i32) (local {}) {kept}
+           (if (local.get 0)
+             (then (call $deep (i32.sub (local.get 0) (i32.const 1)))))
+           {used})",
+        "i64 ".repeat(1_000)
+    );
+    let items: &str = items.leak();
+    let sandbox = sandbox();
+    for (name, on_batch, expected) in [
+        ("200,000 bytes", "(call $deep (i32.const 24))", Ok(vec![Verdict::Keep; 2])),
+        (
+            "328,000 bytes",
+            "(call $deep (i32.const 40))",
+            Err(StageError::Crashed { stage: "a".to_owned(), crash: Crash::Trap }),
+        ),
+    ] {
+        let guest = Guest { items, ..Guest::filter(on_batch) };
+        let plugin = guest.load(&sandbox, Ground::bare("a")).await.unwrap();
+        let judged = PluginStage::new(plugin).judge(&batch(2)).await;
+        assert_eq!(judged, expected, "case: {name}");
+    }
+}
+
 #[tokio::test]
 async fn a_refused_wish_for_memory_is_forgotten_with_the_call() {
     let on_batch = "(if (i32.eq (local.get $len) (i32.const 2))

@@ -67,9 +67,15 @@ pub(super) fn read(
     if !auth.is_present() {
         return AuthConfig::None;
     }
+    if auth.has("bearer") && !auth.is_table("bearer") {
+        let message =
+            "`source.auth.bearer` must be `{ file = \"…\" }` or `{ env = \"…\" }`";
+        auth.problem_at("bearer", message);
+        return AuthConfig::None;
+    }
     if auth.is_table("bearer") {
         let bearer = secrets::read(&auth.section("bearer"), folder);
-        for key in ["key", "client-secret"] {
+        for key in OF_CLIENTS {
             leave_out(&auth, key, "bearer");
         }
         auth.finish();
@@ -82,7 +88,10 @@ pub(super) fn read(
     let key = if auth.is_table("key") {
         secrets::read(&auth.section("key"), folder)
     } else if !auth.has("key") {
-        auth.problem("`[source.auth]` has neither a `key` nor a `client-secret`");
+        auth.problem(
+            "`[source.auth]` has neither a `key` nor a `client-secret`: write the one that is \
+             registered with the server",
+        );
         None
     } else {
         auth.problem_at(
@@ -112,6 +121,19 @@ pub(super) fn read(
         _ => AuthConfig::None,
     }
 }
+
+/// What a token that is given has no use for.
+const OF_CLIENTS: [&str; 9] = [
+    "client-id",
+    "client-id-header",
+    "client-secret",
+    "client-secret-in",
+    "jwks-url",
+    "key",
+    "kid",
+    "scope",
+    "token-url",
+];
 
 /// Says that `key` does not go with `other`, when both are there.
 fn leave_out(auth: &Reader<'_>, key: &str, other: &str) {

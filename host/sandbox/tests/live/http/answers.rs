@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bulkhead_egress::http::{Destination, Head, HttpError, Method, Payload, Quota};
 use bulkhead_pipeline::{Crash, Limit, SinkError};
+use bulkhead_test_servers::{OK, Server, Tail};
 
 use super::{
     ask::{Ask, Expect, Word},
-    site::{OK, Server, Tail, ground, to},
+    site::{ground, to},
 };
 
 /// Attacks: 32.

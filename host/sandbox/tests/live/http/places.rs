@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
+use bulkhead_test_servers::{OK, Server, Tail};
+
 use super::{
     ask::{Ask, Expect, Word},
-    site::{OK, Server, Tail, config, ground, names, to},
+    site::{config, ground, names, to},
 };
 
 const FINE: Expect = Expect::Status(200, 2, false);
@@ -35,7 +37,7 @@ async fn of_what_a_name_leads_to_only_what_is_allowed_is_dialled() {
         config.lookup = lookup;
         let ended = Ask::post("/x").expect(expected, ground(config)).await;
         assert!(ended.is_ok(), "case: {name}: {ended:?}");
-        assert_eq!(*asked.lock().unwrap(), ["localhost"], "case: {name}");
+        assert_eq!(asked.asked(), ["localhost"], "case: {name}");
     }
     assert_eq!((server.seen.count(), second.seen.count(), sixth.seen.count()), (2, 0, 0));
 }
@@ -55,7 +57,7 @@ async fn a_name_that_changes_its_mind_is_judged_by_what_is_dialled() {
     let ended = ask.expect(Expect::Error(Word::DestinationDenied), ground(config)).await;
     assert!(ended.is_ok(), "{ended:?}");
     assert_eq!((server.seen.count(), second.seen.count()), (1, 0));
-    assert_eq!(*asked.lock().unwrap(), ["localhost"; 2], "and nothing else");
+    assert_eq!(asked.asked(), ["localhost"; 2], "and nothing else");
 }
 
 /// Attacks: 34.

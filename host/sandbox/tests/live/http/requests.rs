@@ -7,10 +7,11 @@ use bulkhead_model::{ByteSize, Instant, Secret};
 use bulkhead_net::{ClearText, Place};
 use bulkhead_pipeline::{Crash, Limit, SinkError};
 use bulkhead_sandbox::Sandbox;
+use bulkhead_test_servers::{OK, Request, Server, Tail};
 
 use super::{
     ask::{Ask, Expect, GET, Word, deliver, sending_records},
-    site::{OK, Server, Tail, config, ground, to},
+    site::{config, ground, to},
 };
 
 const FINE: Expect = Expect::Status(200, 2, false);
@@ -27,7 +28,7 @@ async fn a_guest_reaches_what_it_was_granted() {
         ask.expect_in(&sandbox, FINE, ground(to(&server))).await.unwrap();
         let seen = server.seen.all();
         assert_eq!(seen.len(), 1);
-        let (head, body) = &seen[0];
+        let Request { head, body, .. } = &seen[0];
         assert!(head.starts_with("POST /v1/in/x?y=z HTTP/1.1\r\n"), "{head}");
         assert!(head.contains(&format!("host: {}\r\n", server.addr)), "{head}");
         assert!(head.contains("content-type: text/plain\r\n"), "{head}");
@@ -188,7 +189,7 @@ async fn records_go_from_the_host_to_the_server_and_never_through_the_guest() {
             let guest = sending_records(*framing, FINE);
             let plugin = guest.load(&sandbox, ground(to(&server))).await.unwrap();
             deliver(plugin).await.unwrap();
-            let (head, body) = server.seen.all().pop().unwrap();
+            let Request { head, body, .. } = server.seen.all().pop().unwrap();
             let body = String::from_utf8(body).unwrap();
             assert_eq!(&body, expected, "case: {framing}");
             let media_type = format!("content-type: {media_type}\r\n");
@@ -211,7 +212,7 @@ async fn a_credential_is_added_by_the_host() {
         let server = Server::ok().await;
         let config = bulkhead_egress::http::DestinationConfig { auth, ..to(&server) };
         Ask::post("/x").expect(FINE, ground(config)).await.unwrap();
-        let (head, _) = server.seen.all().pop().unwrap();
+        let Request { head, .. } = server.seen.all().pop().unwrap();
         assert!(head.contains(expected), "case: {name}: {head}");
     }
 }
@@ -227,12 +228,12 @@ async fn tokens_are_kept_and_asked_for_anew_once_when_they_are_refused() {
     let ask = Ask { times: 3, ..Ask::post("/x") };
     ask.expect(FINE, ground(signing_in(&server, &issuer))).await.unwrap();
     assert_eq!((issuer.seen.count(), server.seen.count()), (1, 3), "one token for all");
-    let (head, body) = issuer.seen.all().pop().unwrap();
+    let Request { head, body, .. } = issuer.seen.all().pop().unwrap();
     assert!(head.starts_with("POST /token HTTP/1.1\r\n"), "{head}");
     // `me` and `s3 cret`, each encoded as in a form.
     assert!(head.contains("authorization: Basic bWU6czMrY3JldA==\r\n"), "{head}");
     assert_eq!(body, b"grant_type=client_credentials&scope=system%2F*.c");
-    let (head, _) = server.seen.all().pop().unwrap();
+    let Request { head, .. } = server.seen.all().pop().unwrap();
     assert!(head.contains("authorization: Bearer t1\r\n"), "{head}");
 
     let closed = Server::start(|_| json(401, "{}"), Tail::Close).await;
