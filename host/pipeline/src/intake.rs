@@ -1,22 +1,20 @@
 //! From blocks of lines to batches of records: envelopes are read, lines that are no
 //! resource are refused, lines delivered before a crash are passed over.
 
+mod bare;
 mod wanted;
 
 use std::sync::Arc;
 
-use bulkhead_model::{PatientKey, ResourceType};
-use bulkhead_ndjson::{
-    Bases, Block, Envelope, Line, Malformed, PatientList, Patients, Peek,
-};
+use bare::bare;
+use bulkhead_model::ResourceType;
+use bulkhead_ndjson::{Bases, Block, Line, Malformed, Peek};
 use bytes::Bytes;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{
     Asked, Batch, Change, Digests, Kept, Kinds, Quarantined, Record, Reject, RejectClass,
-    Tally,
-    deletion::{Key, keys},
-    recalled, replayed,
+    Tally, deletion::keys, recalled, replayed,
 };
 
 /// The name under which lines are refused before any stage saw them.
@@ -367,34 +365,6 @@ impl Intake {
 fn text_at<'a>(body: &'a Bytes, span: &std::ops::Range<u32>) -> &'a str {
     let bytes = body.get(span.start as usize..span.end as usize).unwrap_or_default();
     std::str::from_utf8(bytes).unwrap_or_default()
-}
-
-/// A resource of which only the key is known: the key as body, and of a Patient who it was.
-fn bare(seq: u64, kind: u16, key: &Key, change: Change) -> Record {
-    let name = key.resource_type.as_str();
-    let own = (name == "Patient").then(|| PatientKey::of(&key.id));
-    let own: PatientList = own.into_iter().collect();
-    let patients = Patients { primary: own.clone(), linked: own, ..Patients::default() };
-    // Type and id are plain text: nothing in them needs an escape.
-    let (before, between) = (r#"{"resourceType":""#, r#"","id":""#);
-    let body = format!(r#"{before}{name}{between}{}"}}"#, key.id);
-    // A type has at most 64 bytes, an id 256.
-    let len = |text: &str| u32::try_from(text.len()).unwrap_or_default();
-    let resource_type = len(before)..len(before) + len(name);
-    let id = resource_type.end + len(between);
-    let id = Some(id..id + len(&key.id));
-    let envelope = Envelope { resource_type, id, patients, ..Envelope::default() };
-    Record {
-        seq,
-        kind,
-        change,
-        body: Bytes::from(body),
-        envelope: Arc::new(envelope),
-        is_row: false,
-        is_changed: false,
-        delivered_before: false,
-        original: None,
-    }
 }
 
 #[cfg(test)]

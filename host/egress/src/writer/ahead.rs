@@ -89,19 +89,19 @@ mod tests {
     #[test]
     fn a_sync_that_is_being_made_is_waited_for() {
         let ahead = Ahead::default();
-        let (began, begin) = std::sync::mpsc::channel();
-        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (hold, held) = std::sync::mpsc::channel();
+        let (let_go, wait) = std::sync::mpsc::channel::<()>();
         let syncing = Arc::clone(&ahead.syncing);
         let thread = std::thread::spawn(move || {
             syncing.sync(|| {
-                let _ = began.send(());
-                let _ = ended.recv();
+                let _ = hold.send(());
+                let _ = wait.recv();
                 Err(io::Error::other("late"))
             });
         });
-        begin.recv().unwrap();
+        held.recv().unwrap();
         let finish = std::thread::spawn(move || ahead.finish());
-        drop(end);
+        drop(let_go);
         thread.join().unwrap();
         assert_eq!(finish.join().unwrap().unwrap_err().to_string(), "late");
     }

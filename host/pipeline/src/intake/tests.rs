@@ -1,5 +1,7 @@
 use futures::executor::block_on;
 
+use bulkhead_model::PatientKey;
+
 use super::*;
 use crate::{
     Lane, LaneError, LaneLimits,

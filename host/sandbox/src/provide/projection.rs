@@ -202,7 +202,7 @@ mod tests {
     fn batch(members: &str) -> Batch {
         let line = format!(r#"{{"resourceType":"Observation","id":"a",{members}}}"#);
         let mut framer = Framer::new(FramerLimits::default());
-        framer.push(line.to_owned().into());
+        framer.push(line.into());
         let block = framer.finish().0.unwrap();
         let mut intake = Intake::new(0, FileKind::Output(None), Bases::default());
         intake.take(&block, &mut Tally::default()).unwrap().batch.unwrap()
