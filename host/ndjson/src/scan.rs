@@ -190,6 +190,7 @@ impl<'l> Scanner<'l> {
     ///
     /// Most of a resource is read here, in one loop whose state stays in registers: handed
     /// from call to call through memory it would take longer than all else.
+    #[expect(clippy::inline_always, reason = "for each kind of key a loop of its own")]
     #[inline(always)]
     fn pass_over(
         &mut self,

@@ -89,17 +89,17 @@ mod tests {
     #[test]
     fn a_sync_that_is_being_made_is_waited_for() {
         let ahead = Ahead::default();
-        let (hold, held) = std::sync::mpsc::channel();
+        let (sender, begun) = std::sync::mpsc::channel();
         let (let_go, wait) = std::sync::mpsc::channel::<()>();
         let syncing = Arc::clone(&ahead.syncing);
         let thread = std::thread::spawn(move || {
             syncing.sync(|| {
-                let _ = hold.send(());
+                let _ = sender.send(());
                 let _ = wait.recv();
                 Err(io::Error::other("late"))
             });
         });
-        held.recv().unwrap();
+        begun.recv().unwrap();
         let finish = std::thread::spawn(move || ahead.finish());
         drop(let_go);
         thread.join().unwrap();
