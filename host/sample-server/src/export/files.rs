@@ -4,7 +4,7 @@
 
 use std::{
     io::{self, Write},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
@@ -100,7 +100,7 @@ fn whole(file: &OutputFile) -> io::Result<Vec<u8>> {
     for range in file.ranges.iter() {
         let length =
             usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        range.source.append_to(&mut bytes, range.start, length)?;
+        bytes.extend_from_slice(&range.source.read(range.start, length)?);
     }
     Ok(bytes)
 }
@@ -127,10 +127,11 @@ fn send(file: OutputFile, is_encoded: bool) -> Response {
 /// The bytes of a file in chunks of [`CHUNK`].
 fn read_ahead(file: OutputFile) -> impl Stream<Item = io::Result<Bytes>> + Send {
     let ranges = file.ranges;
+    let spare = Spare::new(file.length);
     stream::iter(Starts { ranges: Arc::clone(&ranges), next: Some(Start::default()) })
         .map(move |start| {
-            let ranges = Arc::clone(&ranges);
-            async move { on_blocking_thread(move || read(&ranges, start)).await }
+            let (ranges, spare) = (Arc::clone(&ranges), Arc::clone(&spare));
+            async move { on_blocking_thread(move || read(&ranges, start, spare)).await }
         })
         // Two reads run ahead of the one being sent: the disk and the socket work at once,
         // and a slow client holds at most three chunks in memory.
@@ -181,21 +182,62 @@ impl Iterator for Starts {
     }
 }
 
+/// Memory of chunks that were sent. Memory that is filled anew need not be cleared before.
+struct Spare {
+    /// Bytes of each: no more than the file has.
+    size: usize,
+    memory: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Spare {
+    fn new(length: u64) -> Arc<Self> {
+        let size = usize::try_from(length).unwrap_or(CHUNK).min(CHUNK);
+        Arc::new(Self { size, memory: Mutex::default() })
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A chunk that gives its memory back once it is sent.
+struct Chunk {
+    /// Of which the first `length` bytes count.
+    memory: Vec<u8>,
+    length: usize,
+    spare: Arc<Spare>,
+}
+
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        self.memory.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        self.spare.all().push(std::mem::take(&mut self.memory));
+    }
+}
+
 /// Reads one chunk.
-fn read(ranges: &[Range], start: Start) -> io::Result<Bytes> {
-    let mut chunk = Vec::with_capacity(CHUNK);
+fn read(ranges: &[Range], start: Start, spare: Arc<Spare>) -> io::Result<Bytes> {
+    let memory = spare.all().pop().unwrap_or_else(|| vec![0; spare.size]);
+    let mut chunk = Chunk { memory, length: 0, spare };
     let mut skip = start.skip;
     for range in ranges.iter().skip(start.range) {
         let from = range.start + skip;
         skip = 0;
-        let room = CHUNK - chunk.len();
-        let length = usize::try_from(range.end - from).unwrap_or(usize::MAX).min(room);
-        range.source.append_to(&mut chunk, from, length)?;
-        if chunk.len() >= CHUNK {
+        let room = chunk.memory.get_mut(chunk.length..).unwrap_or_default();
+        let length =
+            usize::try_from(range.end - from).unwrap_or(usize::MAX).min(room.len());
+        range.source.fill(room.get_mut(..length).unwrap_or_default(), from)?;
+        chunk.length += length;
+        if chunk.length >= chunk.memory.len() {
             break;
         }
     }
-    Ok(chunk.into())
+    Ok(Bytes::from_owner(chunk))
 }
 
 /// Encodes chunk by chunk, at the level that keeps up with a fast network.
@@ -258,9 +300,12 @@ mod tests {
             let starts =
                 Starts { ranges: Arc::clone(&ranges), next: Some(Start::default()) };
             let mut whole = Vec::new();
+            let spare = Spare::new(text.len() as u64);
             for start in starts {
-                whole.extend(read(&ranges, start).unwrap_or_default());
+                let chunk = read(&ranges, start, Arc::clone(&spare));
+                whole.extend(chunk.unwrap_or_default());
             }
+            assert_eq!(spare.all().len(), 1, "case: {name}: memory is used again");
             assert!(whole == text, "case: {name}");
         }
     }

@@ -29,26 +29,16 @@ impl Source {
         }
     }
 
-    /// Appends `length` bytes from `offset` to `buffer`.
-    pub(crate) fn append_to(
-        &self,
-        buffer: &mut Vec<u8>,
-        offset: u64,
-        length: usize,
-    ) -> io::Result<()> {
+    /// Fills `room` with the bytes from `offset` on.
+    pub(crate) fn fill(&self, room: &mut [u8], offset: u64) -> io::Result<()> {
         match self {
-            Self::Disk { file, .. } => {
-                let start = buffer.len();
-                buffer.resize(start.saturating_add(length), 0);
-                let room = buffer.get_mut(start..).unwrap_or_default();
-                file.read_exact_at(room, offset)
-            }
+            Self::Disk { file, .. } => file.read_exact_at(room, offset),
             Self::Memory(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);
                 let slice = bytes
-                    .get(start..start.saturating_add(length))
+                    .get(start..start.saturating_add(room.len()))
                     .ok_or(io::ErrorKind::UnexpectedEof)?;
-                buffer.extend_from_slice(slice);
+                room.copy_from_slice(slice);
                 Ok(())
             }
         }
@@ -56,8 +46,8 @@ impl Source {
 
     /// Reads `length` bytes from `offset`.
     pub(crate) fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-        let mut buffer = Vec::with_capacity(length);
-        self.append_to(&mut buffer, offset, length)?;
-        Ok(buffer.into())
+        let mut bytes = vec![0; length];
+        self.fill(&mut bytes, offset)?;
+        Ok(bytes.into())
     }
 }
