@@ -87,9 +87,13 @@ pub(crate) struct Extent {
 /// Reads a string whose opening quote has been read.
 #[inline]
 pub(crate) fn extent(from: &[u8]) -> Result<Extent, Syntax> {
-    let special = from.first_chunk().map_or(0, |bytes| special(*bytes));
-    let len =
-        if special == 0 { plain_len(from) } else { special.trailing_zeros() as usize };
+    let (special, seen) =
+        from.first_chunk::<16>().map_or((0, 0), |bytes| (special(*bytes), 16));
+    let len = if special == 0 {
+        plain_len(from, seen)
+    } else {
+        special.trailing_zeros() as usize
+    };
     if from.get(len) == Some(&b'"') {
         return Ok(Extent { len, is_escaped: false });
     }
@@ -97,10 +101,11 @@ pub(crate) fn extent(from: &[u8]) -> Result<Extent, Syntax> {
     Ok(Extent { len, is_escaped: true })
 }
 
-/// How many bytes there are before the next quote, backslash or control character.
+/// How many bytes there are before the next quote, backslash or control character, of which
+/// there is none in the first `seen`.
 #[inline(never)]
-fn plain_len(from: &[u8]) -> usize {
-    from.len() - plain_end(from).len()
+fn plain_len(from: &[u8], seen: usize) -> usize {
+    from.len() - plain_end(from.get(seen..).unwrap_or_default()).len()
 }
 
 /// The length of a string that has something special after `len` bytes that is no quote.
@@ -155,7 +160,7 @@ fn long_plain_end(rest: &[u8]) -> &[u8] {
 }
 
 /// Steps before a string counts as long: from there on a call of `memchr` pays.
-const SHORT_STEPS: u32 = 3;
+const SHORT_STEPS: u32 = 8;
 
 #[inline]
 const fn is_special(byte: u8) -> bool {
