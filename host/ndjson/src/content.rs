@@ -7,21 +7,24 @@
 //!
 //! A line says what stands at each of its ends (texts, numbers, literals, and lists and objects
 //! that are empty): the sum over them of the hash of the way there, by names and places, and of
-//! what stands there. So one loop without a tree and without a return suffices. Not keyed: who
-//! can forge content can as well deliver it.
+//! what stands there. So no tree is needed, and who walks over the line for another reason can
+//! have it hashed on the way. Not keyed: who can forge content can as well deliver it.
 //!
 //! Source: FHIR R4 "JSON Representation" and `decimal`.
 
+use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::scan::{
-    DEPTH, Extent, Syntax, Text, after_blank, after_colon, after_scalar, extent,
-};
+use crate::scan::{Extent, Observer, Scanner, Text};
 
 /// Hashes what the resource of a line says; `None` when the line is not JSON. That it is UTF-8
 /// was checked when it came in, and is not looked at here.
 pub fn content_hash(line: impl AsRef<[u8]>) -> Option<u64> {
-    read(line.as_ref()).ok()
+    let mut content = Content::default();
+    let mut scan = Scanner::new(line.as_ref(), &mut content);
+    scan.whole().ok()?;
+    scan.end().ok()?;
+    Some(content.finish())
 }
 
 /// Where a value stands, as far as it decides what counts.
@@ -48,93 +51,101 @@ struct Spot {
 }
 
 /// An object or array that is open.
+#[derive(Clone, Copy)]
 struct Level {
     spot: Spot,
-    /// What ends it.
-    end: u8,
+    bracket: u8,
     /// Items or members so far.
     count: u64,
 }
 
-fn read(line: &[u8]) -> Result<u64, Syntax> {
-    let mut open: Vec<Level> = Vec::with_capacity(16);
-    let mut spot = Spot { way: WAY, place: Place::Root, mask: u64::MAX };
-    let mut sum = 0_u64;
-    let mut rest = line;
-    loop {
-        let from = after_blank(rest);
-        let (first, behind) = from.split_first().ok_or(Syntax)?;
-        match first {
-            b'"' => {
-                let Extent { len, is_escaped } = extent(behind)?;
-                let said = if is_escaped || spot.place == Place::Url {
-                    slowly(behind.get(..len).unwrap_or_default(), is_escaped, spot.place)
-                } else {
-                    hash(behind, len, TEXT)
-                };
-                sum = sum.wrapping_add(pair(spot.way, said) & spot.mask);
-                rest = behind.get(len + 1..).unwrap_or_default();
-            }
-            b'{' | b'[' => {
-                if open.len() >= DEPTH as usize {
-                    return Err(Syntax);
-                }
-                open.push(Level { spot, end: *first + 2, count: 0 });
-                rest = behind;
-            }
-            _ => {
-                rest = after_scalar(from)?;
-                let said = hash(from, from.len() - rest.len(), SCALAR);
-                sum = sum.wrapping_add(pair(spot.way, said) & spot.mask);
-            }
+/// Hashes what a line says while somebody walks over it.
+pub(crate) struct Content {
+    /// Of all ends so far.
+    sum: u64,
+    /// Of the value that comes next.
+    spot: Spot,
+    /// What is open innermost.
+    here: Level,
+    /// What is open around it.
+    around: SmallVec<[Level; USUAL_DEPTH]>,
+}
+
+/// Resources are seldom deeper; memory is asked for then.
+const USUAL_DEPTH: usize = 12;
+
+impl Default for Content {
+    fn default() -> Self {
+        let spot = Spot { way: WAY, place: Place::Root, mask: u64::MAX };
+        // Nothing is open: not an object that ends.
+        let here = Level { spot, bracket: 0, count: 1 };
+        Self { sum: 0, spot, here, around: SmallVec::new() }
+    }
+}
+
+impl Content {
+    /// What the line says, which was walked over to its end.
+    pub(crate) fn finish(&self) -> u64 {
+        pair(self.sum, WAY)
+    }
+
+    #[inline]
+    fn add(&mut self, said: u64) {
+        self.sum = self.sum.wrapping_add(pair(self.spot.way, said) & self.spot.mask);
+    }
+}
+
+impl Observer for Content {
+    #[inline]
+    fn close(&mut self) {
+        if self.here.count == 0 {
+            self.sum = self.sum.wrapping_add(empty(&self.here));
         }
-        // To the next value.
-        loop {
-            let Some(level) = open.last_mut() else {
-                let is_end = after_blank(rest).is_empty();
-                return if is_end { Ok(pair(sum, WAY)) } else { Err(Syntax) };
-            };
-            let mut from = after_blank(rest);
-            let mut byte = *from.first().ok_or(Syntax)?;
-            if byte == level.end {
-                if level.count == 0 {
-                    sum = sum.wrapping_add(empty(level));
-                }
-                rest = from.get(1..).unwrap_or_default();
-                open.pop();
-                continue;
-            }
-            if level.count > 0 {
-                if byte != b',' {
-                    return Err(Syntax);
-                }
-                from = after_blank(from.get(1..).unwrap_or_default());
-                byte = *from.first().ok_or(Syntax)?;
-            }
-            level.count += 1;
-            let Spot { way, place, mask } = level.spot;
-            if level.end == b']' {
-                // A list of URLs is one as each of them is.
-                let place = if place == Place::Url { place } else { Place::Other };
-                spot = Spot { way: pair(way ^ ARRAY, level.count), place, mask };
-                rest = from;
-                break;
-            }
-            if byte != b'"' {
-                return Err(Syntax);
-            }
-            let name = from.get(1..).unwrap_or_default();
-            let Extent { len, is_escaped } = extent(name)?;
-            rest = after_colon(name.get(len + 1..).unwrap_or_default())?;
-            let key = name.get(..len).unwrap_or_default();
-            spot = if is_escaped {
-                let said = Text::new(key, 0, true).said_bytes();
-                member(level.spot, &said, hash(&said, said.len(), KEY))
-            } else {
-                member(level.spot, key, hash(name, len, KEY))
-            };
-            break;
+        if let Some(around) = self.around.pop() {
+            self.here = around;
         }
+    }
+
+    #[inline]
+    fn item(&mut self) {
+        self.here.count += 1;
+        let Spot { way, place, mask } = self.here.spot;
+        // A list of URLs is one as each of them is.
+        let place = if place == Place::Url { place } else { Place::Other };
+        self.spot = Spot { way: pair(way ^ ARRAY, self.here.count), place, mask };
+    }
+
+    #[inline]
+    fn key(&mut self, from: &[u8], Extent { len, is_escaped }: Extent) {
+        self.here.count += 1;
+        let key = from.get(..len).unwrap_or_default();
+        self.spot = if is_escaped {
+            let said = Text::new(key, 0, true).said_bytes();
+            member(self.here.spot, &said, hash(&said, said.len(), KEY))
+        } else {
+            member(self.here.spot, key, hash(from, len, KEY))
+        };
+    }
+
+    #[inline]
+    fn open(&mut self, bracket: u8) {
+        self.around.push(self.here);
+        self.here = Level { spot: self.spot, bracket, count: 0 };
+    }
+
+    #[inline]
+    fn scalar(&mut self, from: &[u8], len: usize) {
+        self.add(hash(from, len, SCALAR));
+    }
+
+    #[inline]
+    fn text(&mut self, from: &[u8], Extent { len, is_escaped }: Extent) {
+        let place = self.spot.place;
+        self.add(if is_escaped || place == Place::Url {
+            slowly(from.get(..len).unwrap_or_default(), is_escaped, place)
+        } else {
+            hash(from, len, TEXT)
+        });
     }
 }
 
@@ -155,8 +166,8 @@ fn member(spot: Spot, key: &[u8], hash: u64) -> Spot {
 /// What an empty object or list says.
 fn empty(level: &Level) -> u64 {
     let Spot { way, place, mask } = level.spot;
-    match (place, level.end) {
-        (_, b']') => pair(way, EMPTY ^ ARRAY) & mask,
+    match (place, level.bracket) {
+        (_, b'[') => pair(way, EMPTY ^ ARRAY) & mask,
         // A `meta` of which nothing counts is as good as none, and so is a resource.
         (Place::Meta | Place::Root, _) => 0,
         (Place::Other | Place::Url, _) => pair(way, EMPTY) & mask,

@@ -16,10 +16,12 @@ mod walk;
 use bulkhead_model::ResourceType;
 
 use crate::{
+    content::Content,
     envelope::Envelope,
     path::{Node, tree},
     peek::{found::Found, walk::Walk},
     reference::Bases,
+    scan::Observer,
 };
 
 /// Why a line is no resource. None of these carries any of the line's text.
@@ -88,8 +90,27 @@ impl Peek {
     ///
     /// As [`Peek::read`], but never [`Malformed::Utf8`].
     pub fn read_str(&self, line: &str) -> Result<Envelope, Malformed> {
+        self.observed(line, &mut ())
+    }
+
+    /// The same, and the line's [`content_hash`](crate::content_hash), in one walk.
+    ///
+    /// # Errors
+    ///
+    /// As [`Peek::read_str`].
+    pub fn read_content(&self, line: &str) -> Result<(Envelope, u64), Malformed> {
+        let mut content = Content::default();
+        let envelope = self.observed(line, &mut content)?;
+        Ok((envelope, content.finish()))
+    }
+
+    fn observed<O: Observer>(
+        &self,
+        line: &str,
+        observer: &mut O,
+    ) -> Result<Envelope, Malformed> {
         let mut found = self.found(line);
-        walk(line, &mut found, self.expected)?;
+        walk(line, &mut found, self.expected, observer)?;
         let kind = found.kind();
         if kind == self.expected_type {
             return found.finish();
@@ -98,7 +119,8 @@ impl Peek {
             None if self.expected.is_none() => found.finish(),
             other => {
                 let mut found = self.found(line);
-                walk(line, &mut found, other)?;
+                *observer = O::default();
+                walk(line, &mut found, other, observer)?;
                 found.finish()
             }
         }
@@ -113,7 +135,7 @@ impl Peek {
     pub fn identify(&self, line: &[u8]) -> Result<Envelope, Malformed> {
         let text = std::str::from_utf8(line).map_err(|_| Malformed::Utf8)?;
         let mut found = self.found(text);
-        walk(text, &mut found, None)?;
+        walk(text, &mut found, None, &mut ())?;
         found.finish()
     }
 
@@ -123,12 +145,13 @@ impl Peek {
 }
 
 /// Gathers where it is: what a walk finds is large, and to hand it back would copy it.
-fn walk<'l>(
+fn walk<'l, O: Observer>(
     line: &'l str,
     found: &mut Found<'l>,
     root: Option<&'static Node>,
+    observer: &mut O,
 ) -> Result<(), Malformed> {
-    Walk::new(line, found).resource(root).map_err(|_| Malformed::Json)
+    Walk::new(line, found, observer).resource(root).map_err(|_| Malformed::Json)
 }
 
 #[cfg(test)]

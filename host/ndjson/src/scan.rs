@@ -9,11 +9,17 @@
 //!
 //! Source: RFC 8259 §2–7.
 
+mod observer;
 mod scalar;
 mod text;
+mod wanted;
 
-pub(crate) use scalar::after_scalar;
-pub(crate) use text::{Extent, Text, extent};
+pub(crate) use observer::Observer;
+use scalar::after_scalar;
+pub(crate) use text::Extent;
+pub(crate) use text::Text;
+use text::extent;
+pub(crate) use wanted::Wanted;
 
 /// Levels of objects and arrays. FHIR needs about 20; a bit is held for each, and a stack frame
 /// for those that are not passed over.
@@ -36,30 +42,6 @@ pub(crate) enum Value {
     Text,
 }
 
-/// Names of members, as a filter: what is wanted is always found, and little else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted(u64);
-
-impl Wanted {
-    /// These names.
-    pub(crate) fn new<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> Self {
-        Self(names.into_iter().fold(0, |bits, name| bits | Self::bit(name)))
-    }
-
-    /// Whether a key is to be stopped at.
-    #[inline]
-    fn at(self, depth: u32, name: &[u8]) -> bool {
-        if depth > 1 { name == b"reference" } else { self.0 & Self::bit(name) != 0 }
-    }
-
-    /// Names of one length that begin alike share one.
-    #[inline]
-    fn bit(name: &[u8]) -> u64 {
-        let first = name.first().map_or(0, |first| usize::from(*first));
-        1 << (name.len().wrapping_mul(5).wrapping_add(first) & 63)
-    }
-}
-
 /// The objects and arrays that are open.
 #[derive(Clone, Copy, Debug, Default)]
 struct Nesting {
@@ -70,22 +52,25 @@ struct Nesting {
 
 /// A place in a line.
 #[derive(Debug)]
-pub(crate) struct Scanner<'l> {
-    line: &'l str,
+pub(crate) struct Scanner<'l, 'o, O> {
+    line: &'l [u8],
     rest: &'l [u8],
     nesting: Nesting,
     /// The key or text read last. Kept here, not handed through every result: moving it
     /// about costs more than reading it.
     text: Text<'l>,
+    observer: &'o mut O,
 }
 
-impl<'l> Scanner<'l> {
-    pub(crate) const fn new(line: &'l str) -> Self {
+impl<'l, 'o, O: Observer> Scanner<'l, 'o, O> {
+    /// At the start of `line`, of which `observer` hears.
+    pub(crate) const fn new(line: &'l [u8], observer: &'o mut O) -> Self {
         Self {
             line,
-            rest: line.as_bytes(),
+            rest: line,
             nesting: Nesting { depth: 0, objects: 0 },
             text: Text::NONE,
+            observer,
         }
     }
 
@@ -108,11 +93,19 @@ impl<'l> Scanner<'l> {
         let (first, rest) = from.split_first().ok_or(Syntax)?;
         self.rest = rest;
         match first {
-            b'"' => self.read_text().map(|()| Value::Text),
-            b'{' => self.nesting.open(b'{').map(|()| Value::Object),
-            b'[' => self.nesting.open(b'[').map(|()| Value::Array),
+            b'"' => {
+                let extent = self.read_text()?;
+                self.observer.text(rest, extent);
+                Ok(Value::Text)
+            }
+            b'{' | b'[' => {
+                self.nesting.open(*first)?;
+                self.observer.open(*first);
+                Ok(if *first == b'{' { Value::Object } else { Value::Array })
+            }
             _ => {
                 self.rest = after_scalar(from)?;
+                self.observer.scalar(from, from.len() - self.rest.len());
                 Ok(Value::Scalar)
             }
         }
@@ -145,6 +138,7 @@ impl<'l> Scanner<'l> {
             self.rest = rest;
             return self.close();
         }
+        self.observer.item();
         true
     }
 
@@ -152,7 +146,10 @@ impl<'l> Scanner<'l> {
     #[inline]
     pub(crate) fn next_item(&mut self) -> Result<bool, Syntax> {
         match self.token()? {
-            b',' => Ok(true),
+            b',' => {
+                self.observer.item();
+                Ok(true)
+            }
             b']' => Ok(self.close()),
             _ => Err(Syntax),
         }
@@ -162,13 +159,17 @@ impl<'l> Scanner<'l> {
     /// in it, however deep; gives whether there is one. `outside` is the depth around it.
     #[inline]
     pub(crate) fn first_reference(&mut self, outside: u32) -> Result<bool, Syntax> {
-        self.pass_over(outside, true, |_, name| name == b"reference")
+        self.pass_over(outside, true, |_, name, extent| {
+            extent.is_escaped || name == b"reference"
+        })
     }
 
     /// Whether there is another key `reference`, after the value of the one before.
     #[inline]
     pub(crate) fn next_reference(&mut self, outside: u32) -> Result<bool, Syntax> {
-        self.pass_over(outside, false, |_, name| name == b"reference")
+        self.pass_over(outside, false, |_, name, extent| {
+            extent.is_escaped || name == b"reference"
+        })
     }
 
     /// Passes over the outermost object, which has just begun, up to its first key that may be
@@ -176,17 +177,29 @@ impl<'l> Scanner<'l> {
     /// [`Scanner::depth`] tells which it is, [`Scanner::text`] has it.
     #[inline]
     pub(crate) fn first_wanted(&mut self, wanted: Wanted) -> Result<bool, Syntax> {
-        self.pass_over(0, true, |depth, name| wanted.at(depth, name))
+        self.pass_over(0, true, |depth, name, extent| {
+            extent.is_escaped || wanted.at(depth, name)
+        })
     }
 
     /// Whether there is another such key, after the value of the one before.
     #[inline]
     pub(crate) fn next_wanted(&mut self, wanted: Wanted) -> Result<bool, Syntax> {
-        self.pass_over(0, false, |depth, name| wanted.at(depth, name))
+        self.pass_over(0, false, |depth, name, extent| {
+            extent.is_escaped || wanted.at(depth, name)
+        })
     }
 
-    /// Reads on until the depth is `outside` again or the value of a key is due of which, at its
-    /// depth, `is_it` is true. A key with an escape is taken for one.
+    /// Passes over a whole value and what is in it.
+    pub(crate) fn whole(&mut self) -> Result<(), Syntax> {
+        if matches!(self.value()?, Value::Array | Value::Object) {
+            self.pass_over(self.depth() - 1, true, |_, _, _| false)?;
+        }
+        Ok(())
+    }
+
+    /// Reads on until the depth is `outside` again or the value of a key is due of which, by its
+    /// depth and whether it has escapes, `is_it` is true.
     ///
     /// Most of a resource is read here, in one loop whose state stays in registers: handed
     /// from call to call through memory it would take longer than all else.
@@ -196,7 +209,7 @@ impl<'l> Scanner<'l> {
         &mut self,
         outside: u32,
         mut is_first: bool,
-        is_it: impl Fn(u32, &[u8]) -> bool,
+        is_it: impl Fn(u32, &[u8], Extent) -> bool,
     ) -> Result<bool, Syntax> {
         let mut rest = self.rest;
         let mut nesting = self.nesting;
@@ -206,6 +219,7 @@ impl<'l> Scanner<'l> {
             if byte == nesting.end() {
                 rest = from.get(1..).unwrap_or_default();
                 nesting.close();
+                self.observer.close();
                 is_first = false;
                 if nesting.depth <= outside {
                     (self.rest, self.nesting) = (rest, nesting);
@@ -225,27 +239,40 @@ impl<'l> Scanner<'l> {
                     return Err(Syntax);
                 }
                 let name = from.get(1..).unwrap_or_default();
-                let Extent { len, is_escaped } = extent(name)?;
+                let extent = extent(name)?;
+                let Extent { len, is_escaped } = extent;
                 from = after_colon(name.get(len + 1..).unwrap_or_default())?;
                 let raw = name.get(..len).unwrap_or_default();
-                if is_escaped || is_it(nesting.depth, raw) {
+                self.observer.key(name, extent);
+                if is_it(nesting.depth, raw, extent) {
                     self.text = Text::new(raw, self.line.len() - name.len(), is_escaped);
                     (self.rest, self.nesting) = (from, nesting);
                     return Ok(true);
                 }
                 from = after_blank(from);
                 byte = *from.first().ok_or(Syntax)?;
+            } else {
+                self.observer.item();
             }
             is_first = false;
             let behind = from.get(1..).unwrap_or_default();
             rest = match byte {
-                b'"' => behind.get(extent(behind)?.len + 1..).unwrap_or_default(),
+                b'"' => {
+                    let extent = extent(behind)?;
+                    self.observer.text(behind, extent);
+                    behind.get(extent.len + 1..).unwrap_or_default()
+                }
                 b'{' | b'[' => {
                     nesting.open(byte)?;
+                    self.observer.open(byte);
                     is_first = true;
                     behind
                 }
-                _ => after_scalar(from)?,
+                _ => {
+                    let rest = after_scalar(from)?;
+                    self.observer.scalar(from, from.len() - rest.len());
+                    rest
+                }
             };
         }
     }
@@ -258,25 +285,29 @@ impl<'l> Scanner<'l> {
     /// A key and its colon.
     #[inline]
     fn key(&mut self) -> Result<bool, Syntax> {
-        self.read_text()?;
+        let name = self.rest;
+        let extent = self.read_text()?;
+        self.observer.key(name, extent);
         self.rest = after_colon(self.rest)?;
         Ok(true)
     }
 
     #[inline]
-    fn read_text(&mut self) -> Result<(), Syntax> {
+    fn read_text(&mut self) -> Result<Extent, Syntax> {
         let from = self.rest;
-        let Extent { len, is_escaped } = extent(from)?;
+        let extent = extent(from)?;
+        let Extent { len, is_escaped } = extent;
         let raw = from.get(..len).unwrap_or_default();
         self.text = Text::new(raw, self.line.len() - from.len(), is_escaped);
         self.rest = from.get(len + 1..).unwrap_or_default();
-        Ok(())
+        Ok(extent)
     }
 
     /// Ends an object or array: there is no further key or item.
     #[inline]
-    const fn close(&mut self) -> bool {
+    fn close(&mut self) -> bool {
         self.nesting.close();
+        self.observer.close();
         false
     }
 

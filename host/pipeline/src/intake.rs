@@ -74,6 +74,8 @@ pub struct Intake {
     kinds: Kinds,
     hash: Xxh3,
     asked: Arc<Asked>,
+    /// Whether what each line says is hashed on the way.
+    hashes_content: bool,
     /// Whether the type that the file announces was asked for.
     is_wanted: bool,
     /// Lines up to here were delivered before, and their hash.
@@ -88,8 +90,18 @@ impl Intake {
         let peek = Peek::new(expected, bases);
         let (kinds, hash) = (Kinds::default(), Xxh3::new());
         let asked = Arc::default();
-        let (is_wanted, delivered) = (true, None);
-        Self { file, kind, peek, kinds, hash, asked, is_wanted, delivered }
+        let (hashes_content, is_wanted, delivered) = (false, true, None);
+        Self {
+            file,
+            kind,
+            peek,
+            kinds,
+            hash,
+            asked,
+            hashes_content,
+            is_wanted,
+            delivered,
+        }
     }
 
     /// The same, passing over what was not asked for.
@@ -98,6 +110,12 @@ impl Intake {
         let announced = self.announced();
         let is_wanted = announced.is_empty() || asked.covers(&announced);
         Self { asked, is_wanted, ..self }
+    }
+
+    /// The same, for a memory that will ask what each line says.
+    #[must_use]
+    pub(crate) fn hashing_content(self) -> Self {
+        Self { hashes_content: true, ..self }
     }
 
     /// The same, passing over the lines up to `through`, whose hash must be `prefix_hash`.
@@ -134,8 +152,8 @@ impl Intake {
             if self.kind != FileKind::Replayed {
                 digests.push(last_line, raw);
             }
-            if let Err((kind, reject)) = self.read(line, block, text, &mut records, tally)
-            {
+            let into = (&mut records, &mut digests);
+            if let Err((kind, reject)) = self.read(line, block, text, into, tally) {
                 tally.of(&kind).read += 1;
                 tally.quarantine(&kind, READ, reject.class, &reject.code);
                 let (line, stage) = (line.number(), READ.to_owned());
@@ -215,7 +233,7 @@ impl Intake {
         line: &Line,
         block: &Block,
         text: Option<&str>,
-        records: &mut Vec<Record>,
+        (records, digests): (&mut Vec<Record>, &mut Digests),
         tally: &mut Tally,
     ) -> Result<(), (String, Reject)> {
         let (number, span) = match line {
@@ -247,6 +265,12 @@ impl Intake {
             FileKind::Organised | FileKind::Output(_) => {}
         }
         let envelope = match text.and_then(|text| text.get(span)) {
+            Some(text) if self.hashes_content => {
+                self.peek.read_content(text).map(|(envelope, content)| {
+                    digests.says(content);
+                    envelope
+                })
+            }
             Some(text) => self.peek.read_str(text),
             None => self.peek.read(&body),
         };

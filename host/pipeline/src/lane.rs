@@ -145,7 +145,11 @@ impl Lane {
     /// what to remember.
     #[must_use]
     pub fn with_memory(self, memory: Box<dyn Memory>) -> Self {
-        Self { memory: Some(memory), ..self }
+        let intake = match memory.expects_news() {
+            true => self.intake.hashing_content(),
+            false => self.intake,
+        };
+        Self { memory: Some(memory), intake, ..self }
     }
 
     /// What became of all records so far, durable or not.

@@ -34,11 +34,27 @@ pub trait Memory: Send {
         batch: &'a Batch,
         digests: &'a Digests,
     ) -> BoxFuture<'a, Result<Vec<Recall>, MemoryError>>;
+
+    /// Whether nearly all that comes is new to it. Then what each line says is hashed while the line
+    /// is read, which costs less than to do so once it is taken, and more when it is not.
+    fn expects_news(&self) -> bool {
+        false
+    }
 }
 
 /// Digests of lines as they came, by number: each line is hashed once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Digests(Vec<(u64, u64)>);
+pub struct Digests(Vec<OfLine>);
+
+/// The digests of one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OfLine {
+    number: u64,
+    /// XXH3.
+    raw: u64,
+    /// [`content_hash`], where it was made on the way.
+    content: Option<u64>,
+}
 
 impl Digests {
     /// With room for `lines`.
@@ -47,32 +63,45 @@ impl Digests {
     }
 
     /// Adds a line behind those before.
-    pub(crate) fn push(&mut self, line: u64, raw: u64) {
-        self.0.push((line, raw));
+    pub(crate) fn push(&mut self, number: u64, raw: u64) {
+        self.0.push(OfLine { number, raw, content: None });
+    }
+
+    /// Adds what the line says that was added last.
+    pub(crate) fn says(&mut self, content: u64) {
+        if let Some(last) = self.0.last_mut() {
+            last.content = Some(content);
+        }
     }
 
     /// XXH3 of the line of a record as it came; of a deletion, of its key.
     pub fn raw(&self, record: &Record) -> u64 {
-        let of_line = match record.change {
+        self.of(record).map_or_else(|| xxh3_64(record.source()), |of_line| of_line.raw)
+    }
+
+    /// [`content_hash`] of the same; `None` when it is not JSON.
+    pub fn content(&self, record: &Record) -> Option<u64> {
+        let of_line = self.of(record).and_then(|of_line| of_line.content);
+        of_line.or_else(|| content_hash(record.source()))
+    }
+
+    fn of(&self, record: &Record) -> Option<&OfLine> {
+        match record.change {
             Change::Upsert => self.of_line(record.seq),
             // One line may name many.
             Change::Delete | Change::Retract => None,
-        };
-        of_line.unwrap_or_else(|| xxh3_64(record.source()))
+        }
     }
 
-    fn of_line(&self, line: u64) -> Option<u64> {
+    fn of_line(&self, line: u64) -> Option<&OfLine> {
         // Nearly always they follow one another.
-        let first = self.0.first()?.0;
+        let first = self.0.first()?.number;
         let guess = usize::try_from(line.checked_sub(first)?).ok()?;
-        let found = self.0.get(guess).filter(|(number, _)| *number == line);
-        found
-            .or_else(|| {
-                let at =
-                    self.0.binary_search_by_key(&line, |(number, _)| *number).ok()?;
-                self.0.get(at)
-            })
-            .map(|(_, raw)| *raw)
+        let found = self.0.get(guess).filter(|of| of.number == line);
+        found.or_else(|| {
+            let at = self.0.binary_search_by_key(&line, |of| of.number).ok()?;
+            self.0.get(at)
+        })
     }
 }
 
@@ -141,7 +170,7 @@ impl Handled {
             id: record.id()?.into(),
             raw,
             // Each was checked when the line came in; the fallback is never taken.
-            content: content_hash(record.source()).unwrap_or(raw),
+            content: digests.content(record).unwrap_or(raw),
             envelope: Arc::clone(&record.envelope),
         })
     }

@@ -10,13 +10,13 @@ use std::borrow::Cow;
 use super::found::{Contained, Found, Logical};
 use crate::{
     path::{Node, OF_ANY},
-    scan::{Scanner, Syntax, Text, Value},
+    scan::{Observer, Scanner, Syntax, Text, Value},
 };
 
 /// A walk over one line.
-pub(super) struct Walk<'l, 'f> {
+pub(super) struct Walk<'l, 'f, O> {
     line: &'l str,
-    scan: Scanner<'l>,
+    scan: Scanner<'l, 'f, O>,
     found: &'f mut Found<'l>,
 }
 
@@ -47,10 +47,14 @@ impl Place {
     const CONTAINED: Self = Self { node: None, shape: Shape::Contained };
 }
 
-impl<'l, 'f> Walk<'l, 'f> {
-    /// Over `line`; what is found goes to `found`.
-    pub(super) const fn new(line: &'l str, found: &'f mut Found<'l>) -> Self {
-        Self { line, scan: Scanner::new(line), found }
+impl<'l, 'f, O: Observer> Walk<'l, 'f, O> {
+    /// Over `line`; what is found goes to `found`, and `observer` hears of all.
+    pub(super) const fn new(
+        line: &'l str,
+        found: &'f mut Found<'l>,
+        observer: &'f mut O,
+    ) -> Self {
+        Self { line, scan: Scanner::new(line.as_bytes(), observer), found }
     }
 
     /// Walks over the whole line, which is a resource whose paths are `root`'s.

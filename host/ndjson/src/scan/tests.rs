@@ -4,7 +4,7 @@ use super::*;
 
 /// Reads one value to its end and gives all text in it.
 fn value<'l>(
-    scanner: &mut Scanner<'l>,
+    scanner: &mut Scanner<'l, '_, ()>,
     json: &'l str,
     said: &mut Vec<String>,
 ) -> Result<(), Syntax> {
@@ -31,7 +31,8 @@ fn value<'l>(
 }
 
 fn scan(json: &str) -> Result<Vec<String>, Syntax> {
-    let mut scanner = Scanner::new(json);
+    let mut observer = ();
+    let mut scanner = Scanner::new(json.as_bytes(), &mut observer);
     let mut said = Vec::new();
     value(&mut scanner, json, &mut said)?;
     scanner.end()?;

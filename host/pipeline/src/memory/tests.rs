@@ -65,6 +65,17 @@ fn what_is_known_unchanged_ends_before_the_chain() {
     assert_eq!(again.1.last.unwrap().tally.total().dropped["unchanged"], 5);
 }
 
+#[test]
+fn what_a_line_says_is_hashed_alike_on_the_way_and_once_it_is_taken() {
+    let stranger = r#"{"resourceType":"Observation","id":"o9"}"#.to_owned();
+    for known in [Known::default(), Known::before([(9, stranger)])] {
+        let (_, _, handled) = deliver(3, &known, vec![]);
+        let said: Vec<Option<u64>> =
+            handled.iter().map(|one| Some(one.content)).collect();
+        assert_eq!(said, [1, 2, 3].map(|number| content_hash(observation(number))));
+    }
+}
+
 /// Name, verdict on line 2, row of line 2, code in quarantine, whether a retraction.
 type Case = (&'static str, Verdict, Option<Row>, Option<&'static str>, bool);
 

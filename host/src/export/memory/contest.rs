@@ -78,7 +78,7 @@ impl Holdings {
 
     /// Whether what comes is held against what was there: a first export of everything has
     /// nothing to be held against.
-    fn compares(&self) -> bool {
+    pub(super) fn compares(&self) -> bool {
         self.is_comparable && !self.marks.is_empty()
     }
 

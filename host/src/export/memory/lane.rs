@@ -66,6 +66,10 @@ impl Memory for LaneMemory {
         }
         .boxed()
     }
+
+    fn expects_news(&self) -> bool {
+        !self.holdings.compares()
+    }
 }
 
 /// What a batch is asked about.

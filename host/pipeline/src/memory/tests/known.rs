@@ -90,4 +90,8 @@ impl Memory for Known {
             batch.records().iter().map(|record| Known::recall(self, record)).collect();
         ready(Ok(all)).boxed()
     }
+
+    fn expects_news(&self) -> bool {
+        self.lock().is_empty()
+    }
 }
