@@ -145,10 +145,8 @@ impl Lane {
     /// what to remember.
     #[must_use]
     pub fn with_memory(self, memory: Box<dyn Memory>) -> Self {
-        let intake = match memory.expects_news() {
-            true => self.intake.hashing_content(),
-            false => self.intake,
-        };
+        let is_news = memory.expects_news();
+        let intake = if is_news { self.intake.hashing_content() } else { self.intake };
         Self { memory: Some(memory), intake, ..self }
     }
 
