@@ -40,13 +40,10 @@ impl Ledger {
                     let keys = row.get_ref(0)?.as_blob()?;
                     let (keys, left) = keys.as_chunks();
                     if !left.is_empty() {
-                        let why = format!("{} bytes of a patient's hash", left.len());
-                        let kind = Type::Blob;
-                        return Err(rusqlite::Error::FromSqlConversionFailure(
-                            0,
-                            kind,
-                            why.into(),
-                        ));
+                        let why =
+                            format!("{} bytes of a patient's hash", left.len()).into();
+                        let damaged = rusqlite::Error::FromSqlConversionFailure;
+                        return Err(damaged(0, Type::Blob, why));
                     }
                     Ok(keys.iter().copied().map(PatientKey::from_bytes).collect())
                 })?

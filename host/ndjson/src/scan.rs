@@ -16,14 +16,16 @@ mod wanted;
 
 pub(crate) use observer::Observer;
 use scalar::after_scalar;
-pub(crate) use text::Extent;
-pub(crate) use text::Text;
 use text::extent;
+pub(crate) use text::{Extent, Text};
 pub(crate) use wanted::Wanted;
 
 /// Levels of objects and arrays. FHIR needs about 20; a bit is held for each, and a stack frame
 /// for those that are not passed over.
 pub(crate) const DEPTH: u32 = 127;
+
+/// The key at which a walk over anything stops.
+const REFERENCE: &str = "reference";
 
 /// The line is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,17 +161,13 @@ impl<'l, 'o, O: Observer> Scanner<'l, 'o, O> {
     /// in it, however deep; gives whether there is one. `outside` is the depth around it.
     #[inline]
     pub(crate) fn first_reference(&mut self, outside: u32) -> Result<bool, Syntax> {
-        self.pass_over(outside, true, |_, name, extent| {
-            extent.is_escaped || name == b"reference"
-        })
+        self.pass_over(outside, true, |_, name| name.says(REFERENCE))
     }
 
     /// Whether there is another key `reference`, after the value of the one before.
     #[inline]
     pub(crate) fn next_reference(&mut self, outside: u32) -> Result<bool, Syntax> {
-        self.pass_over(outside, false, |_, name, extent| {
-            extent.is_escaped || name == b"reference"
-        })
+        self.pass_over(outside, false, |_, name| name.says(REFERENCE))
     }
 
     /// Passes over the outermost object, which has just begun, up to its first key that may be
@@ -177,29 +175,25 @@ impl<'l, 'o, O: Observer> Scanner<'l, 'o, O> {
     /// [`Scanner::depth`] tells which it is, [`Scanner::text`] has it.
     #[inline]
     pub(crate) fn first_wanted(&mut self, wanted: Wanted) -> Result<bool, Syntax> {
-        self.pass_over(0, true, |depth, name, extent| {
-            extent.is_escaped || wanted.at(depth, name)
-        })
+        self.pass_over(0, true, |depth, name| wanted.at(depth, name))
     }
 
     /// Whether there is another such key, after the value of the one before.
     #[inline]
     pub(crate) fn next_wanted(&mut self, wanted: Wanted) -> Result<bool, Syntax> {
-        self.pass_over(0, false, |depth, name, extent| {
-            extent.is_escaped || wanted.at(depth, name)
-        })
+        self.pass_over(0, false, |depth, name| wanted.at(depth, name))
     }
 
     /// Passes over a whole value and what is in it.
     pub(crate) fn whole(&mut self) -> Result<(), Syntax> {
         if matches!(self.value()?, Value::Array | Value::Object) {
-            self.pass_over(self.depth() - 1, true, |_, _, _| false)?;
+            self.pass_over(self.depth() - 1, true, |_, _| false)?;
         }
         Ok(())
     }
 
-    /// Reads on until the depth is `outside` again or the value of a key is due of which, by its
-    /// depth and whether it has escapes, `is_it` is true.
+    /// Reads on until the depth is `outside` again or the value of a key is due of which, at its
+    /// depth, `is_it` is true.
     ///
     /// Most of a resource is read here, in one loop whose state stays in registers: handed
     /// from call to call through memory it would take longer than all else.
@@ -209,7 +203,7 @@ impl<'l, 'o, O: Observer> Scanner<'l, 'o, O> {
         &mut self,
         outside: u32,
         mut is_first: bool,
-        is_it: impl Fn(u32, &[u8], Extent) -> bool,
+        is_it: impl Fn(u32, &Text<'_>) -> bool,
     ) -> Result<bool, Syntax> {
         let mut rest = self.rest;
         let mut nesting = self.nesting;
@@ -244,7 +238,7 @@ impl<'l, 'o, O: Observer> Scanner<'l, 'o, O> {
                 from = after_colon(name.get(len + 1..).unwrap_or_default())?;
                 let raw = name.get(..len).unwrap_or_default();
                 self.observer.key(name, extent);
-                if is_it(nesting.depth, raw, extent) {
+                if is_it(nesting.depth, &Text::new(raw, 0, is_escaped)) {
                     self.text = Text::new(raw, self.line.len() - name.len(), is_escaped);
                     (self.rest, self.nesting) = (from, nesting);
                     return Ok(true);

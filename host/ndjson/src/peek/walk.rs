@@ -66,7 +66,7 @@ impl<'l, 'f, O: Observer> Walk<'l, 'f, O> {
         let mut has_key = self.scan.first_wanted(wanted)?;
         while has_key {
             if self.scan.depth() > 1 {
-                self.below()?;
+                self.reference(None)?;
                 has_key = self.scan.next_wanted(wanted)?;
                 continue;
             }
@@ -152,21 +152,11 @@ impl<'l, 'f, O: Observer> Walk<'l, 'f, O> {
             let outside = self.scan.depth().saturating_sub(1);
             let mut has_reference = self.scan.first_reference(outside)?;
             while has_reference {
-                self.below()?;
+                self.reference(None)?;
                 has_reference = self.scan.next_reference(outside)?;
             }
         }
         Ok(())
-    }
-
-    /// The value of a key on no known path at which the scanner stopped.
-    fn below(&mut self) -> Result<(), Syntax> {
-        if self.scan.text().says("reference") {
-            return self.reference(None).map(drop);
-        }
-        // A key with an escape that says something else.
-        let value = self.scan.value()?;
-        self.elsewhere(value)
     }
 
     fn object(&mut self, place: Place) -> Result<(), Syntax> {

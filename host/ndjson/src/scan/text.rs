@@ -15,10 +15,10 @@ use super::Syntax;
 /// A string as it stands in the line, quotes excluded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<'l> {
-    raw: &'l [u8],
+    pub(super) raw: &'l [u8],
     /// Where in the line it begins.
     start: usize,
-    is_escaped: bool,
+    pub(super) is_escaped: bool,
 }
 
 impl<'l> Text<'l> {

@@ -1,5 +1,7 @@
 //! Members of a resource that a walk stops at.
 
+use super::{REFERENCE, Text};
+
 /// Names of members, as a filter: what is wanted is always found, and little else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted(u64);
@@ -10,10 +12,14 @@ impl Wanted {
         Self(names.into_iter().fold(0, |bits, name| bits | Self::bit(name)))
     }
 
-    /// Whether a key is to be stopped at.
+    /// Whether a key is to be stopped at. What one with an escape says, whoever stops there sees.
     #[inline]
-    pub(super) fn at(self, depth: u32, name: &[u8]) -> bool {
-        if depth > 1 { name == b"reference" } else { self.0 & Self::bit(name) != 0 }
+    pub(super) fn at(self, depth: u32, name: &Text<'_>) -> bool {
+        if depth > 1 {
+            name.says(REFERENCE)
+        } else {
+            name.is_escaped || self.0 & Self::bit(name.raw) != 0
+        }
     }
 
     /// Names of one length that begin alike share one.

@@ -51,21 +51,21 @@ pub(crate) fn memberships(batch: &Batch, cohort: &PatientSet) -> cohorts::Member
         outsiders: Vec::with_capacity(len),
         flags: Vec::with_capacity(len),
     };
-    for (at, record) in batch.records().iter().enumerate() {
-        if at % AHEAD == 0 {
-            let next = batch.records().iter().skip(at).take(AHEAD);
-            let linked = next.flat_map(|record| &record.envelope.patients.linked);
-            cohort.look_ahead(linked.copied());
+    for records in batch.records().chunks(AHEAD) {
+        let linked = records.iter().flat_map(|record| &record.envelope.patients.linked);
+        cohort.look_ahead(linked.copied());
+        for record in records {
+            let patients = &record.envelope.patients;
+            let membership = patients.membership(cohort);
+            columns.patients.push(saturated(patients.linked.len()));
+            columns.members.push(saturated(membership.members));
+            columns.outsiders.push(saturated(membership.outsiders));
+            let kind = of_kind.get(usize::from(record.kind)).copied();
+            let is_member = flag(PRIMARY_IS_MEMBER, membership.primary_is_member);
+            let flags =
+                kind.unwrap_or(PATIENT_BEARING) | is_member | record_flags(record);
+            columns.flags.push(flags);
         }
-        let patients = &record.envelope.patients;
-        columns.patients.push(saturated(patients.linked.len()));
-        let membership = patients.membership(cohort);
-        columns.members.push(saturated(membership.members));
-        columns.outsiders.push(saturated(membership.outsiders));
-        let kind = of_kind.get(usize::from(record.kind)).copied();
-        let is_member = flag(PRIMARY_IS_MEMBER, membership.primary_is_member);
-        let flags = kind.unwrap_or(PATIENT_BEARING) | is_member | record_flags(record);
-        columns.flags.push(flags);
     }
     columns
 }
